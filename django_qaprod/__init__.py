@@ -1,0 +1,42 @@
+"""QA in production for Django: know within minutes when what pays the bills breaks, and keep the customer meanwhile."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .degrade import CircuitBreaker as CircuitBreaker
+    from .degrade import critical as critical
+    from .degrade import degrade as degrade
+    from .exceptions import QAProdError as QAProdError
+    from .journeys import Journey as Journey
+    from .journeys import Step as Step
+    from .pipeline.failures import report as report
+
+__version__ = "0.1.0"
+
+# Lazily (PEP 562): an eager import would load models before the app registry is ready.
+_EXPORTS = {
+    "CircuitBreaker": "degrade",
+    "Journey": "journeys",
+    "QAProdError": "exceptions",
+    "Step": "journeys",
+    "critical": "degrade",
+    "degrade": "degrade",
+    "report": "pipeline.failures",
+}
+
+__all__ = ["CircuitBreaker", "Journey", "QAProdError", "Step", "critical", "degrade", "report"]
+
+
+def __getattr__(name: str) -> object:
+    if name in _EXPORTS:
+        value = getattr(import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_EXPORTS})

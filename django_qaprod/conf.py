@@ -1,0 +1,173 @@
+"""The settings: one ``QAPROD`` dict over typed defaults.
+
+``settings()`` never fails: a key that is unknown or of the wrong type is left at its default and
+reported by the system checks (``problems()``).
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+
+#: The alias of the telemetry's own SQLite file.
+SQLITE_TELEMETRY_ALIAS = "qaprod"
+
+MIDDLEWARE = "django_qaprod.capture.middleware.capture_requests"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every key of ``QAPROD`` in lower case, with its default. ``docs/settings.md`` explains each."""
+
+    enabled: bool = True
+    auto_middleware: bool = True
+    background: Literal["thread", "command"] = "thread"
+    release: str = ""
+    reraise: bool | None = None
+    sinks: tuple[str, ...] = ("django_qaprod.sinks.database.DatabaseSink",)
+    # Where things are kept
+    database: str | None = None
+    events_database: str = "default"
+    spool_dir: str | Path | None = None
+    spool_max_bytes: int = 256 * 1024 * 1024
+    segment_max_bytes: int = 4 * 1024 * 1024
+    # What is captured
+    user_ids: Literal["plain", "hash", "off"] = "plain"
+    trust_request_id: bool = True
+    in_app: tuple[str, ...] = ()
+    fingerprint: str = ""
+    ignore_loggers: tuple[str, ...] = ("django.security", "django.server", "django_qaprod")
+    lines_per_request: int = 20
+    scrub_keys: tuple[str, ...] = ()
+    scrub_patterns: tuple[str, ...] = ()
+    # How much is kept
+    occurrences_per_failure: int = 50
+    affected_per_failure: int = 10_000
+    max_series: int = 2_000
+    retention_days: Mapping[str, int] = field(default_factory=dict)
+    max_rows: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A key of ``QAPROD`` that was not understood; ``unknown`` tells a stranger from a wrong type."""
+
+    key: str
+    unknown: bool
+    expected: str
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings in force. Cached until Django's ``setting_changed`` names ``QAPROD``."""
+    given = _given()
+    wrong = {problem.key for problem in problems()}
+    values = {
+        key.lower(): _coerce(value, _TYPES[key.lower()]) for key, value in given.items() if key not in wrong
+    }
+    return Settings(**values)
+
+
+def problems() -> list[Problem]:
+    """Return what is wrong in ``QAPROD``, for the system checks."""
+    return list(_problems())
+
+
+def in_test_run() -> bool:
+    """Whether Django's test environment is set up in this process (it leaves ``mail.outbox`` behind)."""
+    return hasattr(sys.modules.get("django.core.mail"), "outbox")
+
+
+def events_alias() -> str:
+    """Return the alias of the business facts' database."""
+    return settings().events_database
+
+
+def telemetry_alias() -> str:
+    """Return the alias of the telemetry's database.
+
+    ``QAPROD["DATABASE"]`` if it is set; on SQLite a file of its own beside the events' database
+    (see ``routers``); else the events' database itself.
+    """
+    chosen = settings().database
+    if chosen:
+        return chosen
+    if SQLITE_TELEMETRY_ALIAS in django_settings.DATABASES:
+        return SQLITE_TELEMETRY_ALIAS
+    return events_alias()
+
+
+def _given() -> Mapping[str, object]:
+    given = getattr(django_settings, "QAPROD", {})
+    return given if isinstance(given, Mapping) else {}
+
+
+def _problems() -> Iterator[Problem]:
+    raw = getattr(django_settings, "QAPROD", {})
+    if not isinstance(raw, Mapping):
+        yield Problem(key="QAPROD", unknown=False, expected="a dict")
+        return
+    for key, value in raw.items():
+        name = key.lower() if isinstance(key, str) and key.isupper() else ""
+        if name not in _TYPES:
+            yield Problem(key=str(key), unknown=True, expected="")
+        elif not _fits(value, _TYPES[name]):
+            yield Problem(key=key, unknown=False, expected=_describe(_TYPES[name]))
+
+
+def _fits(value: object, kind: Any) -> bool:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        return value in arguments
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, argument) for argument in arguments)
+    if origin is tuple:
+        return isinstance(value, (list, tuple)) and all(isinstance(item, arguments[0]) for item in value)
+    if origin is not None and issubclass(origin, Mapping):
+        return isinstance(value, Mapping) and all(
+            isinstance(key, arguments[0]) and isinstance(item, arguments[1]) and not isinstance(item, bool)
+            for key, item in value.items()
+        )
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, kind)
+
+
+def _coerce(value: Any, kind: Any) -> Any:
+    return tuple(value) if typing.get_origin(kind) is tuple else value
+
+
+def _describe(kind: Any) -> str:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        return "one of " + ", ".join(repr(argument) for argument in arguments)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_describe(argument) for argument in arguments)
+    if origin is tuple:
+        return f"a list or tuple of {arguments[0].__name__}"
+    if origin is not None:
+        return f"a dict of {arguments[0].__name__} to {arguments[1].__name__}"
+    if kind is int:
+        return "a whole number, zero or more"
+    return "None" if kind is type(None) else f"a {kind.__name__}"
+
+
+_HINTS = typing.get_type_hints(Settings)
+_TYPES: dict[str, Any] = {field.name: _HINTS[field.name] for field in fields(Settings)}
+
+
+def _forget(*, setting: str, **kwargs: object) -> None:
+    if setting in {"QAPROD", "DATABASES"}:
+        settings.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="qaprod.conf")

@@ -1,0 +1,114 @@
+"""What is known about the request, command or task that is being served now."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from contextvars import ContextVar
+from time import perf_counter
+from typing import TYPE_CHECKING, Literal
+
+from .browser import family
+from .conf import settings
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from .records import LogLine
+
+#: The route of a request that no URL pattern matched.
+UNMATCHED = "__unmatched__"
+
+# https://www.w3.org/TR/trace-context/#traceparent-header: version 00, no all-zero ids.
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{8,128}")
+
+Kind = Literal["request", "command", "task"]
+
+
+class Context:
+    """One request, management command or task, while it runs.
+
+    The defaults stand on the class so that a request which needs none of it pays for none of it;
+    what can be derived is derived when somebody asks.
+    """
+
+    kind: Kind = "request"
+    name = ""
+    request: HttpRequest | None = None
+    journey = ""
+    subject = ""
+    #: Whether a ``critical`` view is being served.
+    critical = False
+    #: How many errors were swallowed so that the visitor could go on.
+    degraded = 0
+    #: The last log records, the oldest first; ``None`` until there is one.
+    lines: deque[LogLine] | None = None
+    _request_id = ""
+    _trace: tuple[str, str] | None = None
+
+    def __init__(self, request: HttpRequest | None = None) -> None:
+        self.request = request
+        #: ``perf_counter`` at the beginning, in seconds.
+        self.started = perf_counter()
+
+    @property
+    def request_id(self) -> str:
+        """The id of the request: ``traceparent``'s trace id, a valid ``X-Request-ID``, or one of our own."""
+        if not self._request_id:
+            self._request_id = self._inherited_id() or os.urandom(16).hex()
+        return self._request_id
+
+    @property
+    def trace_id(self) -> str:
+        """The W3C trace id that came with the request, or nothing."""
+        return self._trace_context()[0]
+
+    @property
+    def span_id(self) -> str:
+        """The W3C id of the caller's span that came with the request, or nothing."""
+        return self._trace_context()[1]
+
+    @property
+    def method(self) -> str:
+        """The HTTP method, or nothing outside a request."""
+        return (self.request.method or "") if self.request is not None else ""
+
+    @property
+    def route(self) -> str:
+        """The URL pattern that matched, ``UNMATCHED`` when none did, nothing outside a request."""
+        if self.request is None:
+            return ""
+        match = self.request.resolver_match
+        return (match.route or "/") if match is not None else UNMATCHED
+
+    @property
+    def browser(self) -> str:
+        """The browser's family, or nothing outside a request."""
+        return family(self.request.META.get("HTTP_USER_AGENT", "")) if self.request is not None else ""
+
+    def _inherited_id(self) -> str:
+        if self.request is None or not settings().trust_request_id:
+            return ""
+        if self.trace_id:
+            return self.trace_id
+        given = self.request.META.get("HTTP_X_REQUEST_ID", "")
+        return given if isinstance(given, str) and _REQUEST_ID.fullmatch(given) else ""
+
+    def _trace_context(self) -> tuple[str, str]:
+        if self._trace is None:
+            header = self.request.META.get("HTTP_TRACEPARENT", "") if self.request is not None else ""
+            found = _TRACEPARENT.match(header) if isinstance(header, str) else None
+            self._trace = (found[1], found[2]) if found else ("", "")
+        return self._trace
+
+
+_current: ContextVar[Context | None] = ContextVar("qaprod", default=None)
+
+#: Return the context of what is being served now, if anything is.
+current = _current.get
+#: Set the context; hand the token that it returns to ``leave``.
+enter = _current.set
+#: Put back the context of before.
+leave = _current.reset

@@ -1,0 +1,49 @@
+"""The errors that django-qaprod raises to its callers."""
+
+from __future__ import annotations
+
+
+class QAProdError(Exception):
+    """Base of every error raised by django-qaprod. The message says what to change."""
+
+
+class DeclarationError(QAProdError, TypeError):
+    """A journey, step, degradation or sink is declared in a way that cannot work."""
+
+
+class UnknownStepError(QAProdError, LookupError):
+    """A journey or step was named that nobody declared.
+
+    ``known`` holds the names that exist.
+    """
+
+    def __init__(self, message: str, *, known: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.known = known
+
+
+class SubjectKeyError(QAProdError, ValueError):
+    """A subject has no key by which it could be found again (an unsaved instance, an empty string)."""
+
+
+class PropertyError(QAProdError, ValueError):
+    """A property of an event is not allow-listed by its journey, or is not JSON.
+
+    ``name`` is the property's name.
+    """
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class SinkUnavailableError(QAProdError):
+    """A sink cannot be reached now; the drainer keeps the records and tries again later."""
+
+
+class SpoolUnavailableError(QAProdError):
+    """The spool cannot take a record: no writable directory, a full disk, or its cap is reached."""
+
+
+class RecordFormatError(QAProdError, ValueError):
+    """A line of a segment is not a record that this version can read."""

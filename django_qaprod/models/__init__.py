@@ -1,0 +1,27 @@
+"""The tables: business facts (events) and telemetry (all the rest), with no foreign key between the two."""
+
+from .bookkeeping import Cursor, Health, JobRun, Lease
+from .deploys import Deploy
+from .events import Event, EventKey
+from .failures import Affected, Failure, Occurrence, Stack, Transition
+from .numbers import Bucket, Series
+from .pages import JourneyPage, RequestPage
+
+__all__ = [
+    "Affected",
+    "Bucket",
+    "Cursor",
+    "Deploy",
+    "Event",
+    "EventKey",
+    "Failure",
+    "Health",
+    "JobRun",
+    "JourneyPage",
+    "Lease",
+    "Occurrence",
+    "RequestPage",
+    "Series",
+    "Stack",
+    "Transition",
+]

@@ -1,0 +1,214 @@
+"""The frozen records that cross from capture to the sinks, and their form in a segment.
+
+A record is one line: a JSON object, and for a failure, behind a tab, its frames as JSON text that
+was rendered once for all errors with the same stack and is parsed only by who shows it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+from .exceptions import RecordFormatError
+from .text import JSONValue
+
+FailureKind = Literal["unhandled", "degraded", "logged", "task", "command"]
+Severity = Literal["info", "warning", "error", "critical"]
+Outcome = Literal["ok", "client_error", "server_error", "degraded", "aborted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A log record made shortly before a failure; ``at`` in seconds since the epoch."""
+
+    at: float
+    level: str
+    logger: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainLink:
+    """One exception of a chain. ``relation`` says how it came to be beside the one before it."""
+
+    error_type: str
+    message: str
+    notes: tuple[str, ...] = ()
+    relation: Literal["", "cause", "context", "group"] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureRecord:
+    """One error that happened: an occurrence in the making. ``at`` in seconds since the epoch.
+
+    ``stack`` is the digest of ``frames``; ``frames`` is JSON text: for each link of ``chain`` a list
+    of frames, the innermost call last, each ``{"file", "line", "function", "module", "in_app",
+    "before": [str], "code": str, "after": [str]}``.
+    """
+
+    id: str
+    at: float
+    kind: FailureKind
+    severity: Severity
+    fingerprint: str
+    error_type: str
+    message: str
+    chain: tuple[ChainLink, ...] = ()
+    stack: str = ""
+    frames: str = "[]"
+    culprit: str = ""
+    name: str = ""
+    served: bool = False
+    critical: bool = False
+    journey: str = ""
+    subject: str = ""
+    route: str = ""
+    method: str = ""
+    request_id: str = ""
+    trace_id: str = ""
+    span_id: str = ""
+    user: str = ""
+    browser: str = ""
+    release: str = ""
+    host: str = ""
+    lines: tuple[LogLine, ...] = ()
+    extra: dict[str, JSONValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """Numbers of one series in one minute. ``start`` is the minute in seconds since the epoch.
+
+    ``histogram`` holds ``histogram.encode``'s bytes, empty when the series has none.
+    """
+
+    name: str
+    label: str
+    attributes: tuple[tuple[str, str], ...]
+    start: int
+    count: int
+    total: float = 0.0
+    minimum: float = 0.0
+    maximum: float = 0.0
+    histogram: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumbersRecord:
+    """What one process counted in at most five seconds."""
+
+    id: str
+    at: float
+    cells: tuple[Cell, ...]
+    release: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRecord:
+    """A step taken by a subject. ``at`` in seconds since the epoch; ``once`` counts a subject once."""
+
+    id: str
+    at: float
+    journey: str
+    step: str
+    subject: str
+    variant: str = ""
+    browser: str = ""
+    request_id: str = ""
+    release: str = ""
+    once: bool = False
+    properties: dict[str, JSONValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthRecord:
+    """What went wrong inside us, by part: counted, with the last message. Never a failure of the host."""
+
+    id: str
+    at: float
+    host: str
+    process: str
+    errors: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+    last_error: str = ""
+
+
+Record: TypeAlias = FailureRecord | NumbersRecord | EventRecord | HealthRecord
+
+_TAGS: Final = {FailureRecord: "failure", NumbersRecord: "numbers", EventRecord: "event", HealthRecord: "health"}
+_CLASSES: Final = {tag: cls for cls, tag in _TAGS.items()}
+_NESTED: Final = {"chain": ChainLink, "lines": LogLine, "cells": Cell}
+
+
+def new_id(at: float | None = None) -> str:
+    """Return a new record id: 32 hex digits in the layout of UUID version 7 (RFC 9562), so that ids sort by time."""
+    milliseconds = int((time.time() if at is None else at) * 1000) & 0xFFFFFFFFFFFF
+    noise = os.urandom(10).hex()
+    return f"{milliseconds:012x}7{noise[:3]}{'89ab'[int(noise[3], 16) & 3]}{noise[4:19]}"
+
+
+def encode(record: Record) -> bytes:
+    """Return the record as one line of a segment, the newline included."""
+    data: dict[str, Any] = {"_": _TAGS[type(record)]}
+    for name in record.__slots__:
+        value = getattr(record, name)
+        if value and name != "frames":
+            data[name] = [_flat(item) for item in value] if name in _NESTED else value
+    line = json.dumps(data, separators=(",", ":"))
+    if isinstance(record, FailureRecord):
+        line = f"{line}\t{record.frames}"
+    return line.encode("ascii", "backslashreplace") + b"\n"
+
+
+def decode(line: bytes) -> Record:
+    """Return the record of one line.
+
+    Raises ``RecordFormatError`` for what is torn, foreign or of another version.
+    """
+    head, _, frames = line.rstrip(b"\n").partition(b"\t")
+    try:
+        data = json.loads(head)
+        cls = _CLASSES[data.pop("_")]
+        for name in _NESTED.keys() & data.keys():
+            data[name] = tuple(_NESTED[name](**_deep(name, item)) for item in data[name])
+        if cls is FailureRecord:
+            data["frames"] = frames.decode("ascii")
+        return _fill(cls, data)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordFormatError(f"This line is not a record: {type(error).__name__}.") from error
+
+
+def _fill(cls: Any, data: dict[str, Any]) -> Record:
+    # Empty values were left out by ``encode``; those without a default are put back by their type.
+    for name, empty in (("message", ""), ("error_type", ""), ("subject", ""), ("host", ""), ("cells", ())):
+        if name in cls.__slots__:
+            data.setdefault(name, empty)
+    record: Record = cls(**data)
+    return record
+
+
+def _flat(item: LogLine | ChainLink | Cell) -> dict[str, Any]:
+    flat = {name: value for name in item.__slots__ if (value := getattr(item, name))}
+    if isinstance(item, Cell):
+        flat["start"], flat["count"] = item.start, item.count
+        if item.histogram:
+            flat["histogram"] = item.histogram.hex()
+    return flat
+
+
+def _deep(name: str, item: dict[str, Any]) -> dict[str, Any]:
+    if name == "cells":
+        item["attributes"] = tuple((key, value) for key, value in item.get("attributes", ()))
+        item["histogram"] = bytes.fromhex(item.get("histogram", ""))
+        item.setdefault("label", "")
+    elif name == "chain":
+        item["notes"] = tuple(item.get("notes", ()))
+        item.setdefault("message", "")
+        item.setdefault("error_type", "")
+    else:
+        for key in ("level", "logger", "message"):
+            item.setdefault(key, "")
+    return item

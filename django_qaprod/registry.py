@@ -1,0 +1,83 @@
+"""What the host has declared: journeys and their steps.
+
+Only data lives here, so that the read side knows what was declared without importing what records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from .exceptions import DeclarationError, UnknownStepError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSpec:
+    """A declared step; ``once`` counts a subject once."""
+
+    name: str
+    title: str
+    once: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JourneySpec:
+    """A declared journey. ``steps`` are in the order of the class body: the funnel's order.
+
+    ``variant`` names the property by which forms are compared, ``properties`` those that may be kept.
+    """
+
+    name: str
+    title: str
+    module: str
+    steps: tuple[StepSpec, ...]
+    variant: str = ""
+    properties: tuple[str, ...] = ()
+
+
+_journeys: dict[str, JourneySpec] = {}
+
+
+def register(spec: JourneySpec) -> None:
+    """Add a journey. The same class imported again replaces itself.
+
+    Raises ``DeclarationError`` when another module has taken the name.
+    """
+    known = _journeys.get(spec.name)
+    if known is not None and known.module != spec.module:
+        raise DeclarationError(
+            f"A journey named {spec.name!r} is already declared in {known.module}. "
+            f"Give the one in {spec.module} another name with `name = \"…\"`."
+        )
+    _journeys[spec.name] = spec
+
+
+def journeys() -> tuple[JourneySpec, ...]:
+    """Return the declared journeys in the order of their declaration."""
+    return tuple(_journeys.values())
+
+
+def journey(name: str) -> JourneySpec:
+    """Return the journey of that name.
+
+    Raises ``UnknownStepError`` with the names that exist.
+    """
+    try:
+        return _journeys[name]
+    except KeyError:
+        known = tuple(_journeys)
+        raise UnknownStepError(
+            f"No journey is named {name!r}. Declared are: {', '.join(known) or 'none'}.", known=known
+        ) from None
+
+
+@contextmanager
+def isolated() -> Iterator[None]:
+    """Forget, at the end of the block, what was declared within it. For tests."""
+    before = dict(_journeys)
+    try:
+        yield
+    finally:
+        _journeys.clear()
+        _journeys.update(before)
