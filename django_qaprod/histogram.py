@@ -9,6 +9,7 @@ wide, so a quantile read from the middle of its bucket is off by at most 2.2%
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 SCALE = 4
@@ -50,11 +51,7 @@ def merge(into: Buckets, other: Mapping[int, int]) -> Buckets:
 
 def of(values: Iterable[float]) -> Buckets:
     """Return the histogram of ``values``."""
-    buckets: Buckets = {}
-    for value in values:
-        position = index(value)
-        buckets[position] = buckets.get(position, 0) + 1
-    return buckets
+    return Counter(map(index, values))
 
 
 def quantile(buckets: Mapping[int, int], fraction: float) -> float | None:

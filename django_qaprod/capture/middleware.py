@@ -1,0 +1,108 @@
+"""The middleware: counts every request, and changes none.
+
+It reads nothing that the view has not read: no body, no POST, no ``request.user``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from time import perf_counter
+
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
+
+from ..browser import family
+from ..context import Context, UNMATCHED, enter, leave
+from ..pipeline import numbers, process
+from ..pipeline.guard import guarded
+from ..records import Outcome
+from . import streams
+
+Handler = Callable[[HttpRequest], HttpResponseBase]
+AsyncHandler = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+
+# https://opentelemetry.io/docs/specs/semconv/http/http-metrics/: a method that is not known is "_OTHER".
+_METHODS = {
+    method: method
+    for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY")
+}
+
+
+@sync_and_async_middleware
+def capture_requests(get_response: Handler | AsyncHandler) -> Handler | AsyncHandler:
+    """Count requests by route, method, status and outcome, and let errors find the request they belong to."""
+    if iscoroutinefunction(get_response):
+        return _async_middleware(get_response)
+    return _middleware(get_response)  # type: ignore[arg-type]
+
+
+def _middleware(get_response: Handler) -> Handler:
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        context = Context(request)
+        token = enter(context)
+        response = None
+        try:
+            response = get_response(request)
+        finally:
+            leave(token)
+            _finish(context, request, response)
+        return response
+
+    return middleware
+
+
+def _async_middleware(get_response: AsyncHandler) -> AsyncHandler:
+    async def middleware(request: HttpRequest) -> HttpResponseBase:
+        context = Context(request)
+        token = enter(context)
+        response = None
+        try:
+            response = await get_response(request)
+        finally:
+            leave(token)
+            _finish(context, request, response)
+        return response
+
+    return middleware
+
+
+@guarded("capture.request")
+def _finish(context: Context, request: HttpRequest, response: HttpResponseBase | None) -> None:
+    if not process.recording():
+        return
+    if response is None:
+        # An exception passes through here only when it ends the process or the visitor has gone.
+        _count(context, request, 0, "aborted")
+    elif not response.streaming or not streams.wrap(
+        response, context, partial(_count, context, request, response.status_code)
+    ):
+        _count(context, request, response.status_code)
+
+
+@guarded("capture.request")
+def _count(context: Context, request: HttpRequest, status: int, outcome: Outcome | None = None) -> None:
+    now = perf_counter()
+    match = request.resolver_match
+    numbers.request(
+        (
+            (match.route or "/") if match is not None else UNMATCHED,
+            _METHODS.get(request.method or "", "_OTHER"),
+            status,
+            outcome or _outcome(status, context),
+            family(request.META.get("HTTP_USER_AGENT", "")),
+        ),
+        now - context.started,
+    )
+    if now >= process.due():
+        process.tick(now)
+
+
+def _outcome(status: int, context: Context) -> Outcome:
+    if status >= 500:
+        return "server_error"
+    if context.degraded:
+        return "degraded"
+    return "client_error" if status >= 400 else "ok"

@@ -1,0 +1,246 @@
+"""The drainer: carries the machine's spool to the sinks, one process of the machine at a time.
+
+Every sink has a cursor of its own, so that one which is down holds back nobody but itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+from django.db import close_old_connections
+from django.utils.module_loading import import_string
+
+from ..conf import settings
+from ..exceptions import SinkUnavailableError
+from ..text import one_line
+from ..typing import Batch, Entry, Sink
+from . import guard, spool
+
+LOCK_NAME = "drainer.lock"
+CURSORS_NAME = "cursors.json"
+#: Seconds between two passes.
+EVERY = 1.0
+#: Seconds before a sink that could not be reached is tried again: the first and the longest wait.
+RETRY_FIRST, RETRY_MOST = 1.0, 30.0
+#: Seconds without work after which the sinks let go of their connections.
+IDLE_AFTER = 30.0
+#: Records in one batch: bounds a transaction and what is repeated after a crash.
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainReport:
+    """What a pass did. ``locked`` says that another process of this machine is the drainer."""
+
+    delivered: int = 0
+    waiting: int = 0
+    locked: bool = False
+    failing: tuple[str, ...] = ()
+
+
+class SinkState:
+    """A sink, how far it is in each segment, and when it may be tried again."""
+
+    def __init__(self, sink: Sink, cursors: dict[str, int]) -> None:
+        self.sink = sink
+        self.cursors = cursors
+        self.last_error = ""
+        self._delay = 0.0
+        self._retry_at = 0.0
+
+    def ready(self) -> bool:
+        """Whether it may be tried now."""
+        return monotonic() >= self._retry_at
+
+    def feed(self, segment: spool.Segment, deadline: float) -> int:
+        """Hand the sink what it has not had of a segment; return the number of records delivered."""
+        delivered = 0
+        while monotonic() < deadline:
+            position = self.cursors.get(segment.name, 0)
+            entries, end = segment.read(position)
+            if end == position:
+                break
+            taken = self._write_all(segment.name, entries)
+            delivered += taken
+            if taken < len(entries):
+                break
+            self.cursors[segment.name] = end
+        return delivered
+
+    def _write_all(self, name: str, entries: Sequence[Entry]) -> int:
+        for start in range(0, len(entries), BATCH):
+            part = entries[start : start + BATCH]
+            try:
+                self._write(Batch(segment=name, entries=tuple(part)))
+            except SinkUnavailableError as error:
+                self._wait(error)
+                return start
+            self.cursors[name] = part[-1].position
+            self._delay, self.last_error = 0.0, ""
+        return len(entries)
+
+    def _write(self, batch: Batch) -> None:
+        try:
+            self.sink.write(batch)
+        except SinkUnavailableError:
+            raise
+        except Exception as error:
+            # The guard's other half: one record that a sink cannot take must not stop those behind it.
+            if len(batch.entries) == 1:
+                guard.caught(f"sink.{self.sink.name}", error)
+                guard.dropped(f"sink.{self.sink.name}")
+                return
+            middle = len(batch.entries) // 2
+            self._write(Batch(segment=batch.segment, entries=batch.entries[:middle]))
+            self._write(Batch(segment=batch.segment, entries=batch.entries[middle:]))
+
+    def _wait(self, error: SinkUnavailableError) -> None:
+        self.last_error = one_line(str(error), 300)
+        self._delay = min(max(self._delay * 2, RETRY_FIRST), RETRY_MOST)
+        self._retry_at = monotonic() + self._delay
+
+
+class Drainer:
+    """Drains one directory, or one process's memory. Holds the machine's lock between ``acquire`` and ``release``."""
+
+    def __init__(self, source: Path | spool.MemorySpool) -> None:
+        self._source = source
+        self._lock: int | None = None
+        self._states: list[SinkState] = []
+        self._busy_at = monotonic()
+
+    def acquire(self) -> bool:
+        """Become this machine's drainer, if nobody is; return whether we are."""
+        if isinstance(self._source, spool.MemorySpool):
+            self._load({})
+            return True
+        if self._lock is None:
+            self._lock = _locked(self._source / LOCK_NAME)
+            if self._lock is not None:
+                self._load(_read_cursors(self._source / CURSORS_NAME))
+        return self._lock is not None
+
+    def release(self) -> None:
+        """Let go of the sinks and of the lock."""
+        self._close_sinks()
+        self._states = []
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def drain(self, *, deadline: float | None = None) -> DrainReport:
+        """Carry what is there to the sinks until ``deadline`` (monotonic seconds). Needs ``acquire``."""
+        close_old_connections()
+        limit = monotonic() + 60 if deadline is None else deadline
+        delivered = waiting = 0
+        segments = self._segments()
+        for segment in segments:
+            # Asked before reading: what is appended afterwards must not be thrown away unread.
+            abandoned = segment.abandoned()
+            delivered += sum(state.feed(segment, limit) for state in self._states if state.ready())
+            end = segment.end()
+            done = min((state.cursors.get(segment.name, 0) for state in self._states), default=end)
+            if done >= end and (abandoned or isinstance(segment, spool.MemorySpool)):
+                self._forget(segment, done)
+            waiting += max(end - done, 0)
+        if delivered:
+            self._remember({segment.name for segment in segments})
+        self._rest(busy=bool(delivered))
+        failing = tuple(state.sink.name for state in self._states if state.last_error)
+        return DrainReport(delivered=delivered, waiting=waiting, failing=failing)
+
+    def run(self, stop: threading.Event) -> None:
+        """Drain until ``stop`` is set, waiting for the lock where another process has it."""
+        while not stop.wait(EVERY):
+            with guard.guard("drainer"):
+                if self.acquire():
+                    self.drain()
+        with guard.guard("drainer"):
+            self.release()
+
+    def _load(self, cursors: dict[str, dict[str, int]]) -> None:
+        if not self._states:
+            self._states = [SinkState(sink, cursors.get(sink.name, {})) for sink in load_sinks()]
+
+    def _segments(self) -> Sequence[spool.Segment]:
+        if isinstance(self._source, spool.MemorySpool):
+            return [self._source]
+        return spool.file_segments(self._source)
+
+    def _forget(self, segment: spool.Segment, done: int) -> None:
+        segment.discard(done)
+        if not isinstance(segment, spool.MemorySpool):
+            for state in self._states:
+                state.cursors.pop(segment.name, None)
+
+    def _remember(self, names: set[str]) -> None:
+        if isinstance(self._source, spool.MemorySpool):
+            return
+        cursors = {
+            state.sink.name: {name: at for name, at in state.cursors.items() if name in names}
+            for state in self._states
+        }
+        new = self._source / f"{CURSORS_NAME}.new"
+        new.write_text(json.dumps(cursors))
+        new.replace(self._source / CURSORS_NAME)
+
+    def _rest(self, *, busy: bool) -> None:
+        now = monotonic()
+        if busy:
+            self._busy_at = now
+        elif now - self._busy_at > IDLE_AFTER:
+            self._busy_at = now
+            self._close_sinks()
+
+    def _close_sinks(self) -> None:
+        for state in self._states:
+            with guard.guard(f"sink.{state.sink.name}"):
+                state.sink.close()
+
+
+def drain_now(*, deadline: float | None = None) -> DrainReport:
+    """Drain this machine's spool once, if nobody else is doing so. For cron, tests and exit."""
+    path = spool.directory()
+    if path is None:
+        return DrainReport()
+    drainer = Drainer(path)
+    if not drainer.acquire():
+        return DrainReport(locked=True)
+    try:
+        return drainer.drain(deadline=deadline)
+    finally:
+        drainer.release()
+
+
+def load_sinks() -> list[Sink]:
+    """Return the sinks of ``QAPROD["SINKS"]``; one that cannot be imported is left out and counted."""
+    sinks: list[Sink] = []
+    for path in settings().sinks:
+        with guard.guard("sinks"):
+            sinks.append(import_string(path)())
+    return sinks
+
+
+def _locked(path: Path) -> int | None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        spool.fcntl.flock(descriptor, spool.fcntl.LOCK_EX | spool.fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _read_cursors(path: Path) -> dict[str, dict[str, int]]:
+    # Lost or damaged cursors cost a repetition, which the database sink recognises.
+    try:
+        found = json.loads(path.read_text())
+        return {str(sink): {str(name): int(at) for name, at in of.items()} for sink, of in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}

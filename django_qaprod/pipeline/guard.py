@@ -1,0 +1,160 @@
+"""The one place where errors of our own are caught: counted, logged at a bounded rate, never raised into the host."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, wraps
+from time import monotonic
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+from ..text import one_line
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+logger = logging.getLogger("django_qaprod")
+
+#: One log line a part and minute: a broken disk must not fill the disk with words about it.
+LOG_EVERY = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What went wrong since the last ``take``: by part, errors caught and records dropped."""
+
+    errors: dict[str, int]
+    dropped: dict[str, int]
+    last_error: str
+
+
+class _Inside(threading.local):
+    depth = 0
+
+
+class _Counts:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.logged_at: dict[str, float] = {}
+        self.clear()
+
+    def clear(self) -> None:
+        self.errors: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()
+        self.last_error = ""
+
+
+_inside = _Inside()
+_counts = _Counts()
+
+
+class Guard:
+    """A reusable context manager that lets no ``Exception`` of its block out."""
+
+    __slots__ = ("part",)
+
+    def __init__(self, part: str) -> None:
+        self.part = part
+
+    def __enter__(self) -> None:
+        _inside.depth += 1
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        _inside.depth -= 1
+        if not isinstance(error, Exception):
+            return False
+        caught(self.part, error)
+        return True
+
+
+@cache
+def guard(part: str) -> Guard:
+    """Return the guard of a part. Log records made inside are ignored by our own capture."""
+    return Guard(part)
+
+
+def guarded(part: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
+    """Make a function return ``None`` where it would raise. For hot paths: cheaper than ``guard``."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R | None]:
+        @wraps(function)
+        def wrapper(*args: P.args, **kwargs: P.kwargs) -> R | None:
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:
+                caught(part, error)
+                return None
+
+        return wrapper
+
+    return decorate
+
+
+def inside() -> bool:
+    """Whether this thread is in code of ours, so that nothing it does is recorded again."""
+    return _inside.depth > 0
+
+
+def caught(part: str, error: Exception) -> None:
+    """Count an error of our own and log it, unless this part did so within the last minute."""
+    with _counts.lock:
+        _counts.errors[part] += 1
+        _counts.last_error = one_line(f"{part}: {type(error).__name__}: {_words(error)}", 500)
+        now = monotonic()
+        due = now - _counts.logged_at.get(part, -LOG_EVERY) >= LOG_EVERY
+        if due:
+            _counts.logged_at[part] = now
+    if due:
+        _log(part, error)
+
+
+def dropped(part: str, n: int = 1) -> None:
+    """Count records that were given up, by the part and reason (``"spool.full"``)."""
+    with _counts.lock:
+        _counts.dropped[part] += n
+
+
+def take() -> Tally | None:
+    """Return what went wrong since the last call and begin anew; ``None`` when all was well."""
+    if not _counts.errors and not _counts.dropped:
+        return None
+    with _counts.lock:
+        tally = Tally(
+            errors=dict(_counts.errors), dropped=dict(_counts.dropped), last_error=_counts.last_error
+        )
+        _counts.clear()
+    return tally
+
+
+def reset_after_fork() -> None:
+    """Begin anew in a child process: the parent reports its own counts, and its lock may be held."""
+    global _counts, _inside
+    _counts = _Counts()
+    _inside = _Inside()
+
+
+def _words(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "(its message cannot be shown)"
+
+
+def _log(part: str, error: Exception) -> None:
+    _inside.depth += 1
+    try:
+        logger.warning("%s failed; the host was left alone.", part, exc_info=error)
+    except Exception:
+        # A handler of the host's that raises: the error is counted already, and there is nobody left to tell.
+        pass
+    finally:
+        _inside.depth -= 1

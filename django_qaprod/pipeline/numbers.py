@@ -1,0 +1,129 @@
+"""What this process counted since the last flush.
+
+A request costs a dict lookup and a ``list.append``; both are atomic, so there is no lock to wait for.
+The histogram is built at the flush, from plain floats, which the garbage collector does not look at.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import Counter
+from time import time
+
+from .. import histogram
+from ..conf import settings
+from ..records import Cell
+from . import guard
+
+REQUEST_DURATION = "http.server.request.duration"
+REQUEST_BROWSER = "qaprod.requests.browser"
+OVERFLOW = "__overflow__"
+
+#: Seconds between two flushes, on multiples of itself, so that an interval lies within one minute.
+FLUSH_EVERY = 5.0
+
+#: (route, method, status, outcome, browser)
+RequestKey = tuple[str, str, int, str, str]
+CountKey = tuple[str, str, tuple[tuple[str, str], ...]]
+
+# Browsers multiply the keys of a process but not the stored series, hence more keys than series.
+_KEYS_PER_SERIES = 5
+
+_requests: dict[RequestKey, list[float]] = {}
+_counts: Counter[CountKey] = Counter()
+_counts_lock = threading.Lock()
+
+
+def request(key: RequestKey, seconds: float) -> None:
+    """Count a request that took ``seconds``."""
+    durations = _requests.get(key)
+    if durations is None:
+        durations = _open(key)
+    durations.append(seconds)
+
+
+def count(name: str, label: str, attributes: tuple[tuple[str, str], ...] = (), n: int = 1) -> None:
+    """Add ``n`` to a counter of this process."""
+    with _counts_lock:
+        if len(_counts) >= settings().max_series and (name, label, attributes) not in _counts:
+            label, attributes = OVERFLOW, ()
+            guard.dropped("numbers.series")
+        _counts[name, label, attributes] += n
+
+
+def take() -> tuple[Cell, ...]:
+    """Return what was counted since the last call and begin anew.
+
+    It is booked to the minute that held the middle of a full flush interval.
+    """
+    global _counts
+    start = int((time() - FLUSH_EVERY / 2) // 60) * 60
+    with _counts_lock:
+        counts, _counts = _counts, Counter()
+    cells = _request_cells(start)
+    cells += [
+        Cell(name=name, label=label, attributes=attributes, start=start, count=n)
+        for (name, label, attributes), n in counts.items()
+    ]
+    return tuple(cells)
+
+
+def reset_after_fork() -> None:
+    """Forget what the parent counted; it reports that itself."""
+    global _requests, _counts, _counts_lock
+    _requests = {}
+    _counts = Counter()
+    _counts_lock = threading.Lock()
+
+
+def _open(key: RequestKey) -> list[float]:
+    if len(_requests) >= settings().max_series * _KEYS_PER_SERIES:
+        guard.dropped("numbers.series")
+        _, method, status, outcome, browser = key
+        key = (OVERFLOW, method, status, outcome, browser)
+    return _requests.setdefault(key, [])
+
+
+def _request_cells(start: int) -> list[Cell]:
+    durations: dict[tuple[str, str, int, str], list[float]] = {}
+    browsers: Counter[tuple[str, str, str]] = Counter()
+    for (route, method, status, outcome, browser), recorded in list(_requests.items()):
+        # The list stays in place: a request that holds it already may append at any time.
+        seen = len(recorded)
+        if not seen:
+            continue
+        taken = recorded[:seen]
+        del recorded[:seen]
+        durations.setdefault((route, method, status, outcome), []).extend(taken)
+        browsers[route, browser, outcome] += seen
+    return [_duration_cell(key, values, start) for key, values in durations.items()] + [
+        Cell(
+            name=REQUEST_BROWSER,
+            label=route,
+            attributes=(("http.route", route), ("browser", browser), ("qaprod.outcome", outcome)),
+            start=start,
+            count=n,
+        )
+        for (route, browser, outcome), n in browsers.items()
+    ]
+
+
+def _duration_cell(key: tuple[str, str, int, str], values: list[float], start: int) -> Cell:
+    route, method, status, outcome = key
+    return Cell(
+        name=REQUEST_DURATION,
+        label=route,
+        attributes=(
+            ("http.request.method", method),
+            ("http.route", route),
+            ("http.response.status_code", str(status or "")),
+            ("qaprod.outcome", outcome),
+        ),
+        start=start,
+        count=len(values),
+        total=math.fsum(values),
+        minimum=min(values),
+        maximum=max(values),
+        histogram=histogram.encode(histogram.of(values)),
+    )

@@ -1,0 +1,271 @@
+"""This process's part in the pipeline: where records enter, and the thread that flushes and drains.
+
+Nothing starts before the first record. After a fork everything starts afresh; where the server skips
+Python's fork hooks (uWSGI without ``--py-call-uwsgi-fork-hooks``) the process id tells.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from time import monotonic, perf_counter, time
+
+from django.core import mail
+
+from ..conf import settings
+from ..exceptions import SpoolUnavailableError
+from ..records import HealthRecord, NumbersRecord, Record, encode, new_id
+from . import guard, numbers, spool
+from .drainer import EVERY, Drainer
+
+#: Seconds after which a request flushes by itself, because the thread should have done so by then.
+OVERDUE_AFTER = numbers.FLUSH_EVERY + 2.0
+#: Seconds between two reports of what went wrong inside us.
+HEALTH_EVERY = 60.0
+#: Seconds that everything at exit may take together.
+EXIT_WITHIN = 2.0
+
+#: Run, each in a thread of its own, by whichever process drains this machine's spool.
+neighbours: list[Callable[[threading.Event], None]] = []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessStatus:
+    """What runs in this process."""
+
+    recording: bool
+    thread_alive: bool
+    draining: bool
+
+
+class _State:
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.lock = threading.RLock()
+        self.spool: spool.FileSpool | spool.MemorySpool | None = None
+        self.thread: threading.Thread | None = None
+        self.stop = threading.Event()
+        self.draining = False
+        # By ``perf_counter``; zero makes the first request start the thread.
+        self.overdue_at = 0.0
+
+
+_state = _State()
+# Set by the tests of hosts: a list that takes the records, or a memory that is drained by hand.
+_tap: list[Record] | None = None
+_memory: spool.MemorySpool | None = None
+
+
+def recording() -> bool:
+    """Whether anything is recorded: not in the host's test run, unless a test asks for it."""
+    if _tap is not None or _memory is not None:
+        return True
+    return "outbox" not in mail.__dict__ and settings().enabled
+
+
+def storing() -> bool:
+    """Whether events are written to the database, too: not while ``capture_records`` collects them."""
+    return _tap is None and recording()
+
+
+def submit(record: Record) -> None:
+    """Append a scrubbed record to the spool. Never raises and never waits for anything but the disk."""
+    if _tap is not None:
+        _tap.append(record)
+        return
+    with guard.guard("submit"):
+        line = encode(record)
+        if len(line) > spool.MAX_RECORD:
+            guard.dropped("spool.too_long")
+            return
+        try:
+            _own_spool().append(line)
+        except (OSError, SpoolUnavailableError) as error:
+            guard.dropped("spool.refused")
+            guard.caught("spool", error)
+        _ensure_thread()
+
+
+def tick(now: float) -> None:
+    """Start the thread at the first request, and stand in for it when it is late. ``now``: ``perf_counter``."""
+    if now < _state.overdue_at:
+        return
+    _state.overdue_at = now + OVERDUE_AFTER
+    if _tap is None and _memory is None:
+        _after_unseen_fork()
+        _ensure_thread()
+        flush()
+
+
+def due() -> float:
+    """Return the time, by ``perf_counter``, at which a request should call ``tick``."""
+    return _state.overdue_at
+
+
+def flush() -> None:
+    """Move what was counted to the spool."""
+    with guard.guard("flush"):
+        cells = numbers.take()
+        if cells:
+            at = time()
+            submit(NumbersRecord(id=new_id(at), at=at, cells=cells, release=settings().release))
+        _state.overdue_at = perf_counter() + OVERDUE_AFTER
+
+
+def status() -> ProcessStatus:
+    """Return what runs in this process."""
+    thread = _state.thread
+    return ProcessStatus(
+        recording=recording(), thread_alive=bool(thread and thread.is_alive()), draining=_state.draining
+    )
+
+
+@cache
+def host() -> str:
+    """Return this machine's name."""
+    return socket.gethostname()[:100]
+
+
+@contextmanager
+def tapped(records: list[Record]) -> Iterator[None]:
+    """Send records to a list instead of the spool. For tests."""
+    global _tap
+    before, _tap = _tap, records
+    numbers.take()
+    try:
+        yield
+    finally:
+        flush()
+        _tap = before
+
+
+@contextmanager
+def in_memory() -> Iterator[Drainer]:
+    """Keep records in memory until the drainer that is yielded drains them. For tests."""
+    global _memory
+    before, _memory = _memory, spool.MemorySpool()
+    numbers.take()
+    guard.take()
+    drainer = Drainer(_memory)
+    drainer.acquire()
+    try:
+        yield drainer
+    finally:
+        drainer.release()
+        _memory = before
+
+
+def report_health() -> None:
+    """Submit what went wrong inside us since the last report."""
+    tally = guard.take()
+    if tally is not None:
+        at = time()
+        submit(
+            HealthRecord(
+                id=new_id(at),
+                at=at,
+                host=host(),
+                process=str(os.getpid()),
+                errors=tally.errors,
+                dropped=tally.dropped,
+                last_error=tally.last_error,
+            )
+        )
+
+
+def shut_down(within: float = EXIT_WITHIN) -> None:
+    """Flush, drain what can be drained within that many seconds, and end the thread."""
+    thread = _state.thread
+    if thread is None or _state.pid != os.getpid():
+        return
+    _state.stop.set()
+    thread.join(within)
+
+
+def _own_spool() -> spool.FileSpool | spool.MemorySpool:
+    if _memory is not None:
+        return _memory
+    _after_unseen_fork()
+    if _state.spool is None:
+        with _state.lock:
+            path = spool.directory()
+            if _state.spool is None:
+                _state.spool = spool.MemorySpool() if path is None else spool.FileSpool(path)
+    return _state.spool
+
+
+def _ensure_thread() -> None:
+    if _state.thread is not None or _memory is not None or _state.stop.is_set():
+        return
+    with _state.lock:
+        if _state.thread is None:
+            thread = threading.Thread(target=_pulse, args=(_state.stop,), name="qaprod", daemon=True)
+            thread.start()
+            _state.thread = thread
+
+
+def _pulse(stop: threading.Event) -> None:
+    """Flush every five seconds; drain every second, in whichever process of the machine has the lock."""
+    own = _own_spool()
+    in_memory_only = isinstance(own, spool.MemorySpool)
+    drainer = Drainer(own if isinstance(own, spool.MemorySpool) else own.path)
+    drains = in_memory_only or settings().background == "thread"
+    next_flush, next_health = _next_flush(), monotonic() + HEALTH_EVERY
+    while not stop.wait(min(EVERY if _state.draining else next_flush - time(), EVERY)):
+        with guard.guard("pulse"):
+            if time() >= next_flush:
+                flush()
+                next_flush = _next_flush()
+            if monotonic() >= next_health:
+                report_health()
+                next_health = monotonic() + HEALTH_EVERY
+            if drains:
+                _drain(drainer, stop)
+    deadline = monotonic() + EXIT_WITHIN / 2
+    with guard.guard("pulse"):
+        flush()
+        report_health()
+    with guard.guard("pulse"):
+        if drains and drainer.acquire():
+            drainer.drain(deadline=deadline)
+    with guard.guard("pulse"):
+        drainer.release()
+
+
+def _drain(drainer: Drainer, stop: threading.Event) -> None:
+    if not drainer.acquire():
+        return
+    if not _state.draining:
+        _state.draining = True
+        for neighbour in neighbours:
+            threading.Thread(target=neighbour, args=(stop,), name="qaprod-neighbour", daemon=True).start()
+    drainer.drain()
+
+
+def _next_flush() -> float:
+    return (time() // numbers.FLUSH_EVERY + 1) * numbers.FLUSH_EVERY
+
+
+def _after_unseen_fork() -> None:
+    if _state.pid != os.getpid():
+        _begin_afresh()
+
+
+def _begin_afresh() -> None:
+    global _state
+    inherited = _state.spool
+    _state = _State()
+    guard.reset_after_fork()
+    numbers.reset_after_fork()
+    if isinstance(inherited, spool.FileSpool):
+        inherited.abandon()
+
+
+os.register_at_fork(after_in_child=_begin_afresh)
+atexit.register(shut_down)
