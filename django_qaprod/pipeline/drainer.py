@@ -20,7 +20,7 @@ from ..conf import settings
 from ..exceptions import SinkUnavailableError
 from ..text import one_line
 from ..typing import Batch, Entry, Sink
-from . import guard, spool
+from . import filelock, guard, spool
 
 LOCK_NAME = "drainer.lock"
 CURSORS_NAME = "cursors.json"
@@ -121,7 +121,7 @@ class Drainer:
             self._load({})
             return True
         if self._lock is None:
-            self._lock = _locked(self._source / LOCK_NAME)
+            self._lock = filelock.acquire(self._source / LOCK_NAME)
             if self._lock is not None:
                 self._load(_read_cursors(self._source / CURSORS_NAME))
         return self._lock is not None
@@ -225,16 +225,6 @@ def load_sinks() -> list[Sink]:
         with guard.guard("sinks"):
             sinks.append(import_string(path)())
     return sinks
-
-
-def _locked(path: Path) -> int | None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        spool.fcntl.flock(descriptor, spool.fcntl.LOCK_EX | spool.fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
 
 
 def _read_cursors(path: Path) -> dict[str, dict[str, int]]:

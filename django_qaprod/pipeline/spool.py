@@ -26,12 +26,7 @@ from ..conf import settings, telemetry_alias
 from ..exceptions import RecordFormatError, SpoolUnavailableError
 from ..records import decode
 from ..typing import Entry
-from . import guard
-
-try:
-    import fcntl
-except ImportError:  # Windows: no flock, so memory serves instead.
-    fcntl = None  # type: ignore[assignment]
+from . import filelock, guard
 
 SUFFIX = ".segment"
 #: Bytes read at once; a record is never longer.
@@ -96,7 +91,7 @@ def forget_directory() -> None:
 
 @cache
 def _directory(pid: int) -> tuple[Path | None, str]:
-    if fcntl is None:
+    if not filelock.AVAILABLE:
         return None, "This platform has no file locks (flock)."
     path = _chosen()
     try:
@@ -170,12 +165,8 @@ class FileSpool:
         # Under another name until it is locked: the drainer must never take it for abandoned.
         new = self.path / f"{name}.new"
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            new.rename(self.path / f"{name}{SUFFIX}")
-        except OSError:
-            os.close(descriptor)
-            raise
+        filelock.take(descriptor)
+        new.rename(self.path / f"{name}{SUFFIX}")
         self._descriptor, self._size = descriptor, 0
 
     def _refuse_when_full(self) -> None:
@@ -205,18 +196,7 @@ class FileSegment:
 
     def abandoned(self) -> bool:
         """Whether the process that wrote it has ended or moved on to another."""
-        try:
-            descriptor = os.open(self.path, os.O_RDONLY)
-        except FileNotFoundError:
-            return True
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        else:
-            return True
-        finally:
-            os.close(descriptor)
+        return not filelock.is_held(self.path)
 
     def end(self) -> int:
         """Return the position behind the last newline, zero when there is none."""
