@@ -1,0 +1,184 @@
+"""The drainer brings every record to every sink, each at its own pace."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from django_qaprod.exceptions import SinkUnavailableError
+from django_qaprod.pipeline import drainer, guard, spool
+from django_qaprod.records import EventRecord, encode, new_id
+from django_qaprod.typing import Batch
+
+
+class Recorder:
+    """A sink that remembers, and fails when told to."""
+
+    name = "recorder"
+    taken: list[str]
+    unavailable = False
+    poison: str | None = None
+
+    def __init__(self) -> None:
+        type(self).instance = self
+        self.taken = []
+
+    instance: Recorder
+
+    def write(self, batch: Batch) -> None:
+        if type(self).unavailable:
+            raise SinkUnavailableError("The sink is down.")
+        subjects = [record.subject for record in batch.records if isinstance(record, EventRecord)]
+        if type(self).poison in subjects:
+            raise ValueError("I cannot take this one.")
+        self.taken += subjects
+
+    def close(self) -> None:
+        pass
+
+
+class Another(Recorder):
+    name = "another"
+    instance: Another
+
+
+@pytest.fixture
+def sinks(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    module = types.ModuleType("sinks_of_a_test")
+    module.Recorder, module.Another = Recorder, Another  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "sinks_of_a_test", module)
+    settings.QAPROD = {"SINKS": ["sinks_of_a_test.Recorder", "sinks_of_a_test.Another"]}
+    monkeypatch.setattr(drainer, "RETRY_FIRST", 0.0)
+    yield
+    for sink in (Recorder, Another):
+        sink.unavailable, sink.poison = False, None
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> spool.FileSpool:
+    return spool.FileSpool(tmp_path)
+
+
+@pytest.fixture
+def draining(sinks: None, tmp_path: Path) -> Iterator[drainer.Drainer]:
+    found = drainer.Drainer(tmp_path)
+    assert found.acquire()
+    yield found
+    found.release()
+
+
+def append(written: spool.FileSpool, *subjects: str) -> None:
+    for subject in subjects:
+        written.append(
+            encode(EventRecord(id=new_id(), at=1.0, journey="apply", step="started", subject=subject))
+        )
+
+
+def test_every_sink_gets_every_record_once(written: spool.FileSpool, draining: drainer.Drainer) -> None:
+    append(written, "1", "2")
+    draining.drain()
+    append(written, "3")
+    draining.drain()
+    assert Recorder.instance.taken == Another.instance.taken == ["1", "2", "3"]
+
+
+def test_a_sink_that_is_down_holds_back_nobody_and_loses_nothing(
+    written: spool.FileSpool, draining: drainer.Drainer
+) -> None:
+    Another.unavailable = True
+    append(written, "1")
+    report = draining.drain()
+    assert report.failing == ("another",)
+    assert Recorder.instance.taken == ["1"]
+    Another.unavailable = False
+    append(written, "2")
+    draining.drain()
+    assert Another.instance.taken == ["1", "2"]
+
+
+def test_a_segment_goes_when_its_writer_is_gone_and_every_sink_has_it(
+    written: spool.FileSpool, draining: drainer.Drainer, tmp_path: Path
+) -> None:
+    append(written, "1")
+    draining.drain()
+    assert spool.file_segments(tmp_path)
+    Another.unavailable = True
+    append(written, "2")
+    written.close()
+    draining.drain()
+    assert spool.file_segments(tmp_path)
+    Another.unavailable = False
+    draining.drain()
+    assert not spool.file_segments(tmp_path)
+    assert Another.instance.taken == ["1", "2"]
+
+
+def test_a_poisonous_record_is_dropped_alone_and_counted(
+    written: spool.FileSpool, draining: drainer.Drainer
+) -> None:
+    Recorder.poison = "3"
+    guard.take()
+    append(written, *map(str, range(10)))
+    draining.drain()
+    assert Recorder.instance.taken == [str(number) for number in range(10) if number != 3]
+    tally = guard.take()
+    assert tally is not None
+    assert tally.dropped == {"sink.recorder": 1}
+    assert "I cannot take this one" in tally.last_error
+
+
+def test_the_next_drainer_goes_on_where_the_last_one_stopped(
+    written: spool.FileSpool, sinks: None, tmp_path: Path
+) -> None:
+    append(written, "1")
+    first = drainer.Drainer(tmp_path)
+    first.acquire()
+    first.drain()
+    first.release()
+    append(written, "2")
+    second = drainer.Drainer(tmp_path)
+    second.acquire()
+    second.drain()
+    second.release()
+    assert Recorder.instance.taken == ["2"]
+
+
+def test_only_one_drains_a_directory(sinks: None, tmp_path: Path) -> None:
+    first, second = drainer.Drainer(tmp_path), drainer.Drainer(tmp_path)
+    assert first.acquire()
+    assert not second.acquire()
+    first.release()
+    assert second.acquire()
+    second.release()
+
+
+def test_damaged_cursors_cost_a_repetition_and_no_record(
+    written: spool.FileSpool, sinks: None, tmp_path: Path
+) -> None:
+    append(written, "1")
+    (tmp_path / drainer.CURSORS_NAME).write_text('{"recorder": [')
+    found = drainer.Drainer(tmp_path)
+    found.acquire()
+    found.drain()
+    found.release()
+    assert Recorder.instance.taken == ["1"]
+
+
+def test_a_sink_that_cannot_be_imported_is_counted_and_the_others_work(
+    written: spool.FileSpool, settings: Settings, sinks: None, tmp_path: Path
+) -> None:
+    settings.QAPROD = {"SINKS": ["nowhere.Sink", "sinks_of_a_test.Recorder"]}
+    guard.take()
+    append(written, "1")
+    found = drainer.Drainer(tmp_path)
+    found.acquire()
+    found.drain()
+    found.release()
+    assert Recorder.instance.taken == ["1"]
+    tally = guard.take()
+    assert tally is not None and tally.errors == {"sinks": 1}

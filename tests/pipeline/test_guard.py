@@ -1,0 +1,85 @@
+"""Nothing of ours reaches the host as an exception, and nothing of it is swept under the carpet."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from django_qaprod.pipeline import guard
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    guard.reset_after_fork()
+
+
+def test_an_error_is_counted_by_its_part_and_goes_no_further() -> None:
+    with guard.guard("spool"):
+        raise ValueError("disk on fire")
+    tally = guard.take()
+    assert tally is not None
+    assert tally.errors == {"spool": 1}
+    assert tally.last_error == "spool: ValueError: disk on fire"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_what_ends_a_process_passes(error: type[BaseException]) -> None:
+    with pytest.raises(error), guard.guard("spool"):
+        raise error
+    assert not guard.inside()
+
+
+def test_a_part_logs_once_a_minute_however_often_it_fails(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(50):
+        with guard.guard("spool"):
+            raise ValueError
+    assert len(caplog.records) == 1
+    tally = guard.take()
+    assert tally is not None and tally.errors == {"spool": 50}
+
+
+def test_a_log_handler_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("the handler is broken, too")
+
+    monkeypatch.setattr(logging.Logger, "warning", explode)
+    with guard.guard("spool"):
+        raise ValueError
+    assert not guard.inside()
+
+
+def test_an_error_whose_message_cannot_be_shown_is_counted() -> None:
+    class Hostile(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    with guard.guard("spool"):
+        raise Hostile
+    tally = guard.take()
+    assert tally is not None and "cannot be shown" in tally.last_error
+
+
+def test_a_guarded_function_answers_none_where_it_would_raise() -> None:
+    @guard.guarded("sum")
+    def divide(a: int, b: int) -> float:
+        return a / b
+
+    assert divide(4, 2) == 2
+    assert divide(1, 0) is None
+
+
+def test_a_tally_is_taken_once() -> None:
+    guard.dropped("spool.full", 3)
+    tally = guard.take()
+    assert tally is not None and tally.dropped == {"spool.full": 3}
+    assert guard.take() is None
+
+
+def test_inside_is_known_at_every_depth() -> None:
+    assert not guard.inside()
+    with guard.guard("outer"):
+        with guard.guard("inner"):
+            assert guard.inside()
+        assert guard.inside()
+    assert not guard.inside()
