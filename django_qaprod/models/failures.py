@@ -43,10 +43,13 @@ class Failure(models.Model):
     critical = models.BooleanField(_("on a critical view"), default=False)
 
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.OPEN)
+    state_since = models.DateTimeField(_("in this state since"), null=True, blank=True)
     regression = models.BooleanField(_("came back"), default=False)
-    # The release in which it was resolved; an occurrence in another one, first seen later, reopens it.
+    # The release that was live when it was resolved: one that went live before it cannot reopen the failure.
     resolved_release = models.CharField(_("resolved in release"), max_length=100, blank=True)
     resolve_in_next = models.BooleanField(_("resolve in the next release"), default=False)
+    # ``silenced_above`` stays while the failure is open because it exceeded it: it is silent again when the
+    # rate has fallen well below.
     silenced_until = models.DateTimeField(_("silenced until"), null=True, blank=True)
     silenced_above = models.PositiveIntegerField(_("silenced up to, an hour"), null=True, blank=True)
 

@@ -1,0 +1,67 @@
+"""Deploys: releases seen for the first time, and those told by a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import transaction
+
+from ..clock import moment, now
+from ..conf import telemetry_alias
+from ..models import Deploy
+from ..records import Record
+from .memory import Memory
+from .statements import limit
+
+
+def see(records: Iterable[Record], *, using: str, memory: Memory) -> None:
+    """Store the releases among ``records`` that are not known yet, as of the earliest record.
+
+    Runs inside the caller's transaction.
+    """
+    first: dict[str, float] = {}
+    for record in records:
+        release = getattr(record, "release", "")
+        if release and memory.releases.get(release) is None:
+            first[release] = min(record.at, first.get(release, record.at))
+    rows = [Deploy(release=clip(release), at=moment(at)) for release, at in sorted(first.items())]
+    if rows:
+        Deploy.objects.using(using).bulk_create(rows, ignore_conflicts=True)
+    for release in first:
+        memory.releases.put(release, True)
+
+
+def announce(release: str, *, note: str = "", using: str | None = None) -> Deploy:
+    """Store that ``release`` went live now, and return its row.
+
+    The release that is live already only gets the note: its processes may have been seen before the person
+    or script that tells us. One that another release has followed goes live again: a rollback.
+    """
+    alias = using or telemetry_alias()
+    release, note = clip(release), note[: limit(Deploy, "note")]
+    with transaction.atomic(using=alias):
+        Deploy.objects.using(alias).bulk_create(
+            [Deploy(release=release, at=now(), note=note)], ignore_conflicts=True
+        )
+        row = Deploy.objects.using(alias).get(release=release)
+        if current(using=alias) != release:
+            row.at = now()
+        row.note = note or row.note
+        row.save(using=alias, update_fields=("at", "note"))
+    return row
+
+
+def current(*, using: str) -> str:
+    """Return the release that went live last, or nothing when releases are not in use."""
+    return Deploy.objects.using(using).order_by("-at", "-pk").values_list("release", flat=True).first() or ""
+
+
+def times(*, using: str) -> dict[str, datetime]:
+    """Return when each release went live, of the last thousand."""
+    return dict(Deploy.objects.using(using).order_by("-at").values_list("release", "at")[:1000])
+
+
+def clip(release: str) -> str:
+    """Return ``release`` as long as its column."""
+    return release[: limit(Deploy, "release")]

@@ -1,0 +1,167 @@
+"""Numbers: cells added up by series and minute, each sum appended as one row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import islice
+
+from .. import histogram
+from ..clock import moment
+from ..conf import settings, telemetry_alias
+from ..models import Bucket, Series
+from ..records import Cell
+from .memory import Memory
+from .statements import limit
+
+#: Label, and value of every attribute, of the series that takes the rest when a name has too many.
+OVERFLOW = "__overflow__"
+# What a total must still be divided by when it has run over.
+_KEPT_IN_OVERFLOW = frozenset({"qaprod.outcome"})
+
+#: The series of the failures' occurrences, labelled with the failure's id.
+FAILURES = "qaprod.failures"
+# A failure is a row anyway, so that its numbers may have as many series as there may be failures, and some.
+_ROOM_FOR_FAILURES = 10
+_CHUNK = 500
+
+
+@dataclass(slots=True)
+class _Sum:
+    cell: Cell
+    count: int
+    total: float
+    minimum: float
+    maximum: float
+    histograms: list[bytes]
+
+
+def save(cells: Iterable[Cell], *, using: str | None = None, memory: Memory | None = None) -> None:
+    """Append one raw row for each series and minute among ``cells``.
+
+    Runs inside the caller's transaction, if there is one. A name that has ``MAX_SERIES`` series already gets
+    the rest under the label ``OVERFLOW``: counted, no longer told apart.
+    """
+    alias, known = using or telemetry_alias(), memory or Memory()
+    sums = _summed(cells)
+    series = _series({digest: found.cell for (digest, _), found in sums.items()}, using=alias, memory=known)
+    rows = (_bucket(series[digest], start, found) for (digest, start), found in sums.items())
+    while chunk := list(islice(rows, _CHUNK)):
+        Bucket.objects.using(alias).bulk_create(chunk)
+
+
+def digest_of(name: str, label: str, attributes: Iterable[tuple[str, str]]) -> bytes:
+    """Return what identifies a series: a digest that knows no order of attributes."""
+    return blake2b(repr((name, label, sorted(attributes))).encode(), digest_size=16).digest()
+
+
+def _summed(cells: Iterable[Cell]) -> dict[tuple[bytes, int], _Sum]:
+    sums: dict[tuple[bytes, int], _Sum] = {}
+    for cell in cells:
+        key = (digest_of(cell.name, cell.label, cell.attributes), cell.start - cell.start % 60)
+        known = sums.get(key)
+        if known is None:
+            sums[key] = _Sum(cell, cell.count, cell.total, cell.minimum, cell.maximum, [cell.histogram])
+            continue
+        known.count += cell.count
+        known.total += cell.total
+        known.minimum = min(known.minimum, cell.minimum)
+        known.maximum = max(known.maximum, cell.maximum)
+        known.histograms.append(cell.histogram)
+    return sums
+
+
+def _bucket(series_id: int, start: int, found: _Sum) -> Bucket:
+    return Bucket(
+        series_id=series_id,
+        resolution=0,
+        start=moment(start),
+        count=found.count,
+        total=found.total,
+        minimum=found.minimum,
+        maximum=found.maximum,
+        histogram=merged(found.histograms),
+    )
+
+
+def merged(histograms: Iterable[bytes]) -> bytes:
+    """Return the sum of encoded histograms, encoded."""
+    parts = [part for part in histograms if part]
+    if len(parts) < 2:
+        return parts[0] if parts else b""
+    buckets: histogram.Buckets = {}
+    for part in parts:
+        histogram.merge(buckets, histogram.decode(part))
+    return histogram.encode(buckets)
+
+
+def _series(wanted: dict[bytes, Cell], *, using: str, memory: Memory) -> dict[bytes, int]:
+    found = {digest: pk for digest in wanted if (pk := memory.series.get(digest)) is not None}
+    missing = {digest: cell for digest, cell in wanted.items() if digest not in found}
+    if not missing:
+        return found
+    learned = _stored(missing, using=using)
+    missing = {digest: cell for digest, cell in missing.items() if digest not in learned}
+    if missing:
+        learned |= _created(missing, using=using, memory=memory)
+    for digest, pk in learned.items():
+        memory.series.put(digest, pk)
+    return found | learned
+
+
+def _created(missing: dict[bytes, Cell], *, using: str, memory: Memory) -> dict[bytes, int]:
+    fitting: dict[bytes, bytes] = {}
+    rows: dict[bytes, Series] = {}
+    room: dict[str, int] = {}
+    for digest, cell in missing.items():
+        if cell.name not in room:
+            room[cell.name] = _room(cell.name, using=using, memory=memory)
+        if room[cell.name] > 0:
+            room[cell.name] -= 1
+            fitting[digest] = digest
+            rows[digest] = _row(digest, cell.name, cell.label, cell.attributes)
+        else:
+            attributes = overflowing(cell.attributes)
+            fitting[digest] = digest_of(cell.name, OVERFLOW, attributes)
+            rows[fitting[digest]] = _row(fitting[digest], cell.name, OVERFLOW, attributes)
+    # In one order everywhere: drainers of two machines that create the same series must not wait for each other.
+    ordered = [rows[digest] for digest in sorted(rows)]
+    Series.objects.using(using).bulk_create(ordered, ignore_conflicts=True, batch_size=_CHUNK)
+    stored = _stored(rows, using=using)
+    return {digest: stored[substitute] for digest, substitute in fitting.items()}
+
+
+def overflowing(attributes: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return the attributes of the series that takes what has no room for its own."""
+    return tuple((key, value if key in _KEPT_IN_OVERFLOW else OVERFLOW) for key, value in attributes)
+
+
+def _room(name: str, *, using: str, memory: Memory) -> int:
+    if memory.full.get(name):
+        return 0
+    cap = settings().max_series * (_ROOM_FOR_FAILURES if name == FAILURES else 1)
+    left = cap - Series.objects.using(using).filter(name=name).count()
+    if left <= 0:
+        memory.full.put(name, True)
+    return left
+
+
+def _row(digest: bytes, name: str, label: str, attributes: Iterable[tuple[str, str]]) -> Series:
+    return Series(
+        digest=digest.hex(),
+        name=name[: limit(Series, "name")],
+        label=label[: limit(Series, "label")],
+        attributes=dict(attributes),
+    )
+
+
+def _stored(digests: Iterable[bytes], *, using: str) -> dict[bytes, int]:
+    return {bytes.fromhex(digest): pk for digest, pk in _lookup(digests, using)}
+
+
+def _lookup(digests: Iterable[bytes], using: str) -> Iterator[tuple[str, int]]:
+    rest = iter(digests)
+    while chunk := [digest.hex() for digest in islice(rest, _CHUNK)]:
+        yield from Series.objects.using(using).filter(digest__in=chunk).values_list("digest", "pk")
+

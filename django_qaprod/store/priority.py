@@ -1,0 +1,115 @@
+"""Priority: what is broken worst, as a sum whose parts a person can follow.
+
+Each part is a number of points; the parts are stored beside their sum and shown with it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import Q, Sum
+
+from ..clock import now
+from ..conf import telemetry_alias
+from ..models import Bucket, Failure
+from .numbers import FAILURES
+from .statements import execute_each
+
+KIND = {"unhandled": 30.0, "task": 20.0, "command": 20.0, "degraded": 15.0, "logged": 10.0}
+SEVERITY = {"critical": 20.0, "error": 10.0, "warning": 4.0, "info": 0.0}
+CRITICAL_VIEW = 25.0
+IN_A_JOURNEY = 15.0
+#: Points for each doubling, and at most.
+PEOPLE = (4.0, 30.0)
+RATE = (3.0, 20.0)
+#: How long ago it was seen at most, and the points for that; beyond the last, ``LONG_AGO``.
+RECENCY = (
+    (timedelta(hours=1), 15.0),
+    (timedelta(days=1), 0.0),
+    (timedelta(days=7), -20.0),
+    (timedelta(days=30), -40.0),
+)
+LONG_AGO = -60.0
+
+_HOUR = timedelta(hours=1)
+_CHUNK = 200
+_SET = "UPDATE {table} SET {rate} = %s, {priority} = %s, {priority_parts} = %s WHERE {id} = %s"
+_COLUMNS = (
+    "pk", "kind", "severity", "critical", "journey", "people", "subjects",
+    "rate", "last_seen", "priority", "priority_parts",
+)  # fmt: skip
+
+
+def score(failure: Failure, *, at: datetime) -> bool:
+    """Set ``priority`` and its parts as of ``at``, from the failure's other columns; return whether it changed."""
+    parts = {
+        "kind": KIND.get(failure.kind, 0.0),
+        "severity": SEVERITY.get(failure.severity, 0.0),
+        "journey": CRITICAL_VIEW if failure.critical else IN_A_JOURNEY if failure.journey else 0.0,
+        "people": _doublings(max(failure.people, failure.subjects), *PEOPLE),
+        "rate": _doublings(failure.rate, *RATE),
+        "recency": _recency(at - failure.last_seen),
+    }
+    changed = parts != failure.priority_parts
+    failure.priority_parts = parts
+    failure.priority = round(sum(parts.values()), 1)
+    return changed
+
+
+def _doublings(amount: float, points: float, most: float) -> float:
+    return min(round(points * math.log2(1 + amount), 1), most)
+
+
+def _recency(ago: timedelta) -> float:
+    return next((points for span, points in RECENCY if ago < span), LONG_AGO)
+
+
+def refresh(*, since: datetime | None, using: str | None = None) -> int:
+    """Bring ``rate`` and ``priority`` up to date and return how many failures changed.
+
+    Looks only at failures that were seen in the last hour, whose rate has to fall, or whose last sight has
+    passed a limit of ``RECENCY`` since then (``None``: all): the cost follows what happens, not the history.
+    """
+    alias, at = using or telemetry_alias(), now()
+    rows = Failure.objects.using(alias).filter(_moving(at, since)).order_by("pk").only(*_COLUMNS)
+    failures = list(rows)
+    return sum(
+        _refresh(failures[begin : begin + _CHUNK], at=at, using=alias)
+        for begin in range(0, len(failures), _CHUNK)
+    )
+
+
+def _moving(at: datetime, since: datetime | None) -> Q:
+    if since is None:
+        return Q()
+    found = Q(last_seen__gte=min(at, since) - _HOUR) | Q(rate__gt=0)
+    for span, _ in RECENCY[1:]:
+        found |= Q(last_seen__gt=since - span - _HOUR, last_seen__lte=at - span)
+    return found
+
+
+def _refresh(failures: Sequence[Failure], *, at: datetime, using: str) -> int:
+    rates = _rates([failure.pk for failure in failures], at=at, using=using)
+    changed = []
+    for failure in failures:
+        rate = float(rates.get(failure.pk, 0))
+        moved = rate != failure.rate
+        failure.rate = rate
+        if score(failure, at=at) or moved:
+            changed.append((failure.rate, failure.priority, failure.priority_parts, failure.pk))
+    execute_each(Failure, _SET, ("rate", "priority", "priority_parts", "id"), changed, using=using)
+    return len(changed)
+
+
+def _rates(failure_ids: Iterable[int], *, at: datetime, using: str) -> dict[int, int]:
+    """Return the occurrences of the last hour: raw rows are no longer there once they are in a minute's."""
+    rows = Bucket.objects.using(using).filter(
+        series__name=FAILURES,
+        series__label__in=[str(pk) for pk in failure_ids],
+        resolution__in=(Bucket.Resolution.RAW, Bucket.Resolution.MINUTE),
+        start__gt=at - _HOUR,
+    )
+    sums = rows.values_list("series__label").annotate(Sum("count"))
+    return {int(label): count for label, count in sums}
