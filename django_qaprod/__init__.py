@@ -1,4 +1,4 @@
-"""QA in production for Django: know within minutes when what pays the bills breaks, and keep the customer meanwhile."""
+"""QA in production for Django: learn within minutes that something breaks, and keep the customer meanwhile."""
 
 from __future__ import annotations
 

@@ -12,14 +12,14 @@ from typing import Final
 OTHER: Final = "Other"
 BOT: Final = "Bot"
 
-# In this order: nearly everyone claims to be Chrome or Safari, and Edge, Opera and Samsung say who they are besides.
+# In this order: nearly everyone claims to be Chrome or Safari, and some say who they are besides.
 _FAMILIES: Final = (
     (
         BOT,
         re.compile(
             r"bot\b|bot[/;_-]|crawl|spider|slurp|curl/|wget/|python-|httpx|okhttp|go-http-client|java/|"
             r"headlesschrome|lighthouse|monitor|uptime|scan|zgrab|masscan|facebookexternalhit|preview",
-            re.I,
+            re.IGNORECASE,
         ),
     ),
     ("Edge", re.compile(r"Edg(e|A|iOS)?/")),

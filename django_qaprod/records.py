@@ -138,13 +138,18 @@ class HealthRecord:
 
 Record: TypeAlias = FailureRecord | NumbersRecord | EventRecord | HealthRecord
 
-_TAGS: Final = {FailureRecord: "failure", NumbersRecord: "numbers", EventRecord: "event", HealthRecord: "health"}
+_TAGS: Final = {
+    FailureRecord: "failure",
+    NumbersRecord: "numbers",
+    EventRecord: "event",
+    HealthRecord: "health",
+}
 _CLASSES: Final = {tag: cls for cls, tag in _TAGS.items()}
 _NESTED: Final = {"chain": ChainLink, "lines": LogLine, "cells": Cell}
 
 
 def new_id(at: float | None = None) -> str:
-    """Return a new record id: 32 hex digits in the layout of UUID version 7 (RFC 9562), so that ids sort by time."""
+    """Return a new record id: 32 hex digits in the layout of UUID version 7 (RFC 9562), sorted by time."""
     milliseconds = int((time.time() if at is None else at) * 1000) & 0xFFFFFFFFFFFF
     noise = os.urandom(10).hex()
     return f"{milliseconds:012x}7{noise[:3]}{'89ab'[int(noise[3], 16) & 3]}{noise[4:19]}"

@@ -48,7 +48,7 @@ def register(spec: JourneySpec) -> None:
     if known is not None and known.module != spec.module:
         raise DeclarationError(
             f"A journey named {spec.name!r} is already declared in {known.module}. "
-            f"Give the one in {spec.module} another name with `name = \"…\"`."
+            f'Give the one in {spec.module} another name with `name = "…"`.'
         )
     _journeys[spec.name] = spec
 

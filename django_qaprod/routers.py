@@ -33,7 +33,9 @@ class TelemetryRouter:
 
     db_for_write = db_for_read
 
-    def allow_migrate(self, db: str, app_label: str, model_name: str | None = None, **hints: Any) -> bool | None:
+    def allow_migrate(
+        self, db: str, app_label: str, model_name: str | None = None, **hints: Any
+    ) -> bool | None:
         """Allow each of our tables in its home alone, and nothing else in the telemetry's own file."""
         if app_label == _APP:
             return db == _home(model_name) if model_name else None
@@ -55,7 +57,9 @@ def migrate_own_file(*, sender: AppConfig, using: str, verbosity: int = 1, **kwa
         return
     from django.core.management import call_command
 
-    call_command("migrate", "qaprod", database=alias, verbosity=verbosity, interactive=False, skip_checks=True)
+    call_command(
+        "migrate", "qaprod", database=alias, verbosity=verbosity, interactive=False, skip_checks=True
+    )
 
 
 def _home(model_name: str) -> str:
@@ -68,7 +72,10 @@ def _is_ours(alias: str) -> bool:
 
 def _register_sqlite_file() -> None:
     host = connections.settings.get(conf.events_alias(), {})
-    if host.get("ENGINE") != "django.db.backends.sqlite3" or conf.SQLITE_TELEMETRY_ALIAS in connections.settings:
+    if (
+        host.get("ENGINE") != "django.db.backends.sqlite3"
+        or conf.SQLITE_TELEMETRY_ALIAS in connections.settings
+    ):
         return
     database = {
         **host,

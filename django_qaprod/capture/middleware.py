@@ -15,7 +15,7 @@ from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
 from ..browser import family
-from ..context import Context, UNMATCHED, enter, leave
+from ..context import UNMATCHED, Context, enter, leave
 from ..pipeline import numbers, process
 from ..pipeline.guard import guarded
 from ..records import Outcome

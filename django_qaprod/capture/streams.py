@@ -50,7 +50,7 @@ class _Watched:
             finish(outcome)
 
     def close(self) -> None:
-        """The server is done; what was not read to its end was aborted."""
+        """Count the stream as aborted, unless it came to its end: the server is done with it."""
         self._end("aborted")
 
     # Django's ASGI handler drops a response whose client has gone without closing it.

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Event(models.Model):
-    """A step taken by a subject. The id is the record's (UUID version 7), so that what comes twice is stored once."""
+    """A step taken by a subject. The id is the record's (UUID version 7): what comes twice is stored once."""
 
     id = models.UUIDField(_("id"), primary_key=True)
     at = models.DateTimeField(_("at"))
@@ -35,7 +35,7 @@ class Event(models.Model):
 
 
 class EventKey(models.Model):
-    """That a subject has taken a step declared with ``once=True``. Small, and never partitioned as events may be."""
+    """That a subject has taken a step declared with ``once=True``. Small; never partitioned as events may be."""
 
     journey = models.CharField(max_length=100)
     step = models.CharField(max_length=100)

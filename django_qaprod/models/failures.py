@@ -101,9 +101,11 @@ class Stack(models.Model):
 
 
 class Occurrence(models.Model):
-    """One error that happened. Only some are kept: the first, the last, those around a change of state,
-    and a fair sample between, which ``rank`` decides (uniform over the ids: the lowest ranks are a sample
-    without replacement)."""
+    """One error that happened.
+
+    Only some are kept: the first, the last, those around a change of state, and a fair sample between,
+    which ``rank`` decides (it is uniform over the ids, so the lowest are a sample without replacement).
+    """
 
     id = models.CharField(_("id"), max_length=32, primary_key=True)
     failure = models.ForeignKey(
@@ -141,7 +143,7 @@ class Occurrence(models.Model):
 
 
 class Affected(models.Model):
-    """A person or a subject that met a failure, once each. ``served`` while every time they were served anyway."""
+    """A person or subject that met a failure, once each. ``served``: every time they were served anyway."""
 
     class Who(models.TextChoices):
         USER = "user", _("user")

@@ -90,8 +90,8 @@ class SinkState:
             self.sink.write(batch)
         except SinkUnavailableError:
             raise
-        except Exception as error:
-            # The guard's other half: one record that a sink cannot take must not stop those behind it.
+        except Exception as error:  # noqa: BLE001 - the guard's other half: one record that a sink
+            # cannot take must not stop those behind it.
             if len(batch.entries) == 1:
                 guard.caught(f"sink.{self.sink.name}", error)
                 guard.dropped(f"sink.{self.sink.name}")
@@ -107,7 +107,7 @@ class SinkState:
 
 
 class Drainer:
-    """Drains one directory, or one process's memory. Holds the machine's lock between ``acquire`` and ``release``."""
+    """Drains one directory, or one process's memory; has the machine's lock from ``acquire`` to ``release``."""
 
     def __init__(self, source: Path | spool.MemorySpool) -> None:
         self._source = source

@@ -1,4 +1,4 @@
-"""The one place where errors of our own are caught: counted, logged at a bounded rate, never raised into the host."""
+"""Where errors of our own are caught: counted, logged at a bounded rate, never raised into the host."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def guarded(part: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
         def wrapper(*args: P.args, **kwargs: P.kwargs) -> R | None:
             try:
                 return function(*args, **kwargs)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - this is the guard
                 caught(part, error)
                 return None
 
@@ -145,7 +145,7 @@ def reset_after_fork() -> None:
 def _words(error: Exception) -> str:
     try:
         return str(error)
-    except Exception:
+    except Exception:  # noqa: BLE001 - this is the guard
         return "(its message cannot be shown)"
 
 
@@ -153,7 +153,7 @@ def _log(part: str, error: Exception) -> None:
     _inside.depth += 1
     try:
         logger.warning("%s failed; the host was left alone.", part, exc_info=error)
-    except Exception:
+    except Exception:  # noqa: BLE001, S110 - this is the guard
         # A handler of the host's that raises: the error is counted already, and there is nobody left to tell.
         pass
     finally:

@@ -75,7 +75,7 @@ def storing() -> bool:
 
 
 def submit(record: Record) -> None:
-    """Append a scrubbed record to the spool. Never raises and never waits for anything but the disk."""
+    """Append a scrubbed record to the spool. Never raises, and waits for nothing but the disk."""
     if _tap is not None:
         _tap.append(record)
         return
@@ -93,7 +93,7 @@ def submit(record: Record) -> None:
 
 
 def tick(now: float) -> None:
-    """Start the thread at the first request, and stand in for it when it is late. ``now``: ``perf_counter``."""
+    """Start the thread at the first request and stand in for it when it is late (``now``: ``perf_counter``)."""
     if now < _state.overdue_at:
         return
     _state.overdue_at = now + OVERDUE_AFTER

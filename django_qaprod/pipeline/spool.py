@@ -39,7 +39,7 @@ FULL_FOR = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolStatus:
-    """The spool of this machine. ``directory`` is ``None`` when memory serves instead, ``problem`` says why."""
+    """The spool of this machine. ``directory`` is ``None`` when memory serves; ``problem`` says why."""
 
     directory: Path | None
     problem: str
@@ -54,7 +54,7 @@ class Segment(Protocol):
     name: str
 
     def read(self, position: int) -> tuple[tuple[Entry, ...], int]:
-        """Return the entries behind ``position`` (a chunk at most) and the position behind the last of them."""
+        """Return the entries behind ``position``, a chunk at most, and the position behind the last."""
 
     def abandoned(self) -> bool:
         """Whether nothing will be appended any more. Ask before the last ``read``, never after."""
@@ -133,7 +133,7 @@ class FileSpool:
     def append(self, line: bytes) -> None:
         """Append a record with one ``write``.
 
-        Raises ``SpoolUnavailableError`` when the spool has reached its cap, ``OSError`` when the disk refuses.
+        Raises ``SpoolUnavailableError`` at the spool's cap and ``OSError`` when the disk refuses.
         """
         with self._lock:
             if self._descriptor is None or self._size + len(line) > settings().segment_max_bytes:

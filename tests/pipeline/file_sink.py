@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 from django.conf import settings
 
@@ -22,7 +23,7 @@ class FileSink:
                 words.append(record.subject)
             elif isinstance(record, NumbersRecord):
                 words += [f"{cell.name}={cell.count}" for cell in record.cells]
-        with open(settings.QAPROD["RELEASE"], "a") as file:
+        with Path(settings.QAPROD["RELEASE"]).open("a") as file:
             file.write(" ".join(words) + "\n")
 
     def close(self) -> None:

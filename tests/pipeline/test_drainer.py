@@ -181,4 +181,5 @@ def test_a_sink_that_cannot_be_imported_is_counted_and_the_others_work(
     found.release()
     assert Recorder.instance.taken == ["1"]
     tally = guard.take()
-    assert tally is not None and tally.errors == {"sinks": 1}
+    assert tally is not None
+    assert tally.errors == {"sinks": 1}

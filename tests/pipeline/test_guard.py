@@ -36,7 +36,8 @@ def test_a_part_logs_once_a_minute_however_often_it_fails(caplog: pytest.LogCapt
             raise ValueError
     assert len(caplog.records) == 1
     tally = guard.take()
-    assert tally is not None and tally.errors == {"spool": 50}
+    assert tally is not None
+    assert tally.errors == {"spool": 50}
 
 
 def test_a_log_handler_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,14 +51,15 @@ def test_a_log_handler_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_error_whose_message_cannot_be_shown_is_counted() -> None:
-    class Hostile(Exception):
+    class HostileError(Exception):
         def __str__(self) -> str:
             raise RuntimeError
 
     with guard.guard("spool"):
-        raise Hostile
+        raise HostileError
     tally = guard.take()
-    assert tally is not None and "cannot be shown" in tally.last_error
+    assert tally is not None
+    assert "cannot be shown" in tally.last_error
 
 
 def test_a_guarded_function_answers_none_where_it_would_raise() -> None:
@@ -72,7 +74,8 @@ def test_a_guarded_function_answers_none_where_it_would_raise() -> None:
 def test_a_tally_is_taken_once() -> None:
     guard.dropped("spool.full", 3)
     tally = guard.take()
-    assert tally is not None and tally.dropped == {"spool.full": 3}
+    assert tally is not None
+    assert tally.dropped == {"spool.full": 3}
     assert guard.take() is None
 
 

@@ -75,7 +75,8 @@ def test_made_up_routes_overflow_into_one(settings: Settings) -> None:
     assert len(cells) == 11
     assert next(cell.count for cell in cells if cell.label == numbers.OVERFLOW) == 90
     tally = guard.take()
-    assert tally is not None and tally.dropped["numbers.series"] == 90
+    assert tally is not None
+    assert tally.dropped["numbers.series"] == 90
 
 
 def test_counters_add_up_and_overflow(settings: Settings) -> None:

@@ -188,7 +188,8 @@ def test_a_record_that_is_too_long_is_counted(monkeypatch: pytest.MonkeyPatch) -
     with process.in_memory():
         process.submit(event("a" * 100))
         tally = guard.take()
-    assert tally is not None and tally.dropped == {"spool.too_long": 1}
+    assert tally is not None
+    assert tally.dropped == {"spool.too_long": 1}
 
 
 def test_what_went_wrong_inside_us_is_reported_once() -> None:

@@ -58,7 +58,8 @@ def test_a_line_cut_by_a_crash_is_waited_for_and_then_skipped(tmp_path: Path) ->
     guard.take()
     segment.discard(segment.end())
     tally = guard.take()
-    assert tally is not None and tally.dropped == {"spool.torn": 1}
+    assert tally is not None
+    assert tally.dropped == {"spool.torn": 1}
 
 
 def test_a_foreign_line_is_counted_and_does_not_hide_its_neighbours(tmp_path: Path) -> None:
@@ -68,7 +69,8 @@ def test_a_foreign_line_is_counted_and_does_not_hide_its_neighbours(tmp_path: Pa
     [segment] = spool.file_segments(tmp_path)
     assert subjects(segment) == ["1", "2"]
     tally = guard.take()
-    assert tally is not None and tally.dropped == {"spool.torn": 2}
+    assert tally is not None
+    assert tally.dropped == {"spool.torn": 2}
 
 
 def test_a_segment_is_abandoned_when_its_process_is_killed(tmp_path: Path) -> None:
@@ -93,7 +95,8 @@ def test_a_segment_is_abandoned_when_its_process_is_killed(tmp_path: Path) -> No
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parents[2],
     )
-    assert child.stdout is not None and child.stdin is not None
+    assert child.stdout is not None
+    assert child.stdin is not None
     assert child.stdout.readline() == b"written\n"
     [segment] = spool.file_segments(tmp_path)
     assert not segment.abandoned()
@@ -202,7 +205,10 @@ class TestMemory:
         memory.append(encode(event("1")))
         memory.append(encode(event("2")))
         entries, end = memory.read(0)
-        assert [entry.record.subject for entry in entries if isinstance(entry.record, EventRecord)] == ["1", "2"]
+        assert [entry.record.subject for entry in entries if isinstance(entry.record, EventRecord)] == [
+            "1",
+            "2",
+        ]
         memory.discard(end)
         assert memory.read(0) == ((), 0)
 
