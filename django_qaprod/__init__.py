@@ -1,4 +1,4 @@
-"""QA in production for Django: learn within minutes that something breaks, and keep the customer meanwhile."""
+"""QA in production for Django: learn within minutes what breaks, and keep the customer meanwhile."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class JobRun(models.Model):
 
 
 class Health(models.Model):
-    """What went wrong inside us, by machine and part: how many errors, how many records dropped, the last message."""
+    """What went wrong inside us, by machine and part: errors, dropped records and the last message."""
 
     host = models.CharField(_("machine"), max_length=100)
     part = models.CharField(_("part"), max_length=100)

@@ -35,7 +35,7 @@ class Event(models.Model):
 
 
 class EventKey(models.Model):
-    """That a subject has taken a step declared with ``once=True``. Small; never partitioned as events may be."""
+    """That a subject has taken a step declared with ``once=True``. Small, and never partitioned."""
 
     journey = models.CharField(max_length=100)
     step = models.CharField(max_length=100)

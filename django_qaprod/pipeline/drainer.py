@@ -107,7 +107,7 @@ class SinkState:
 
 
 class Drainer:
-    """Drains one directory, or one process's memory; has the machine's lock from ``acquire`` to ``release``."""
+    """Drains a directory, or one process's memory; has the machine's lock from ``acquire`` to ``release``."""
 
     def __init__(self, source: Path | spool.MemorySpool) -> None:
         self._source = source

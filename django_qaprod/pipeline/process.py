@@ -93,7 +93,7 @@ def submit(record: Record) -> None:
 
 
 def tick(now: float) -> None:
-    """Start the thread at the first request and stand in for it when it is late (``now``: ``perf_counter``)."""
+    """Start the thread at the first request and stand in for it when late (``now``: ``perf_counter``)."""
     if now < _state.overdue_at:
         return
     _state.overdue_at = now + OVERDUE_AFTER

@@ -133,7 +133,7 @@ class FileSpool:
     def append(self, line: bytes) -> None:
         """Append a record with one ``write``.
 
-        Raises ``SpoolUnavailableError`` at the spool's cap and ``OSError`` when the disk refuses.
+        Raises ``SpoolUnavailableError`` at the spool's cap, ``OSError`` when the disk refuses.
         """
         with self._lock:
             if self._descriptor is None or self._size + len(line) > settings().segment_max_bytes:
