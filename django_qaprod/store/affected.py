@@ -14,7 +14,8 @@ from ..clock import moment
 from ..conf import settings
 from ..models import Affected, Failure
 from ..records import FailureRecord
-from .statements import execute_each, limit
+from .memory import Memory
+from .statements import insert, limit, update_each
 
 if TYPE_CHECKING:
     from .failures import Group
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 # SQLite refuses expressions deeper than a thousand.
 _CHUNK = 100
 
+_FIELDS = ("failure", "who", "journey", "key", "served", "at")
 _ADD = "UPDATE {table} SET {people} = {people} + %s, {subjects} = {subjects} + %s WHERE {id} = %s"
 
 # Which, journey, key.
@@ -29,33 +31,46 @@ Key: TypeAlias = tuple[str, str, str]
 Met: TypeAlias = dict[Key, tuple[bool, datetime]]
 
 
-def save(groups: Sequence[Group], *, using: str) -> None:
+def save(groups: Sequence[Group], *, using: str, memory: Memory) -> None:
     """Store who met the failures for the first time, and who was not served this time.
 
     Runs inside the caller's transaction, in which the failures' rows are locked: nobody else adds to the same
     failure meanwhile, so that ``people`` and ``subjects`` are exact up to the cap.
     """
-    met = [(group.failure, found) for group in groups if (found := _met(group.records))]
+    met = [(group.failure, found) for group in groups if (found := _news(group, memory))]
     for begin in range(0, len(met), _CHUNK):
         _save(met[begin : begin + _CHUNK], using=using)
+    for failure, found in met:
+        for key, (served, _) in found.items():
+            memory.affected.put((failure.pk, *key), served)
+
+
+def _news(group: Group, memory: Memory) -> Met:
+    """Return who met the failure in this batch, without those of whom nothing new is said."""
+    news: Met = {}
+    for key, (served, at) in _met(group.records).items():
+        stored = memory.affected.get((group.failure.pk, *key))
+        if stored is None or (stored and not served):
+            news[key] = (served, at)
+    return news
 
 
 def _save(met: Sequence[tuple[Failure, Met]], *, using: str) -> None:
     known = _known(met, using=using)
-    rows: list[Affected] = []
+    rows: list[tuple[object, ...]] = []
     totals: list[tuple[int, int, int]] = []
     unserved: list[int] = []
     cap = settings().affected_per_failure
     for failure, found in met:
         room = max(cap - failure.people - failure.subjects, 0)
         new = [key for key in found if (failure.pk, *key) not in known][:room]
-        rows += (_row(failure, key, *found[key]) for key in new)
+        rows += ((failure.pk, *key, *found[key]) for key in new)
         people = sum(who == Affected.Who.USER for who, _, _ in new)
         totals += [(people, len(new) - people, failure.pk)] if new else []
         unserved += _no_longer_served(failure, found, known)
     if rows:
-        Affected.objects.using(using).bulk_create(rows, ignore_conflicts=True, batch_size=500)
-        execute_each(Failure, _ADD, ("people", "subjects", "id"), totals, using=using)
+        insert(Affected, _FIELDS, rows, using=using, ignore=True)
+        update_each(Failure, _ADD, ("people", "subjects", "id"), totals, using=using)
     if unserved:
         Affected.objects.using(using).filter(pk__in=unserved).update(served=False)
 
@@ -98,7 +113,3 @@ def _no_longer_served(
         if was_served and not served:
             yield pk
 
-
-def _row(failure: Failure, key: Key, served: bool, at: datetime) -> Affected:
-    who, journey, name = key
-    return Affected(failure_id=failure.pk, who=who, journey=journey, key=name, served=served, at=at)

@@ -21,7 +21,7 @@ from ..models import Failure
 from ..records import Cell, FailureRecord
 from . import affected, numbers, occurrences, priority, stacks, states
 from .memory import Memory
-from .statements import execute_each, limit
+from .statements import limit, update_each
 
 _CHUNK = 500
 
@@ -66,7 +66,7 @@ def save(records: Sequence[FailureRecord], *, using: str | None = None, memory: 
     _widen(groups, using=alias)
     stacks.save(records, using=alias, memory=known)
     occurrences.save(groups, using=alias)
-    affected.save(groups, using=alias)
+    affected.save(groups, using=alias, memory=known)
     numbers.save(_cells(groups), using=alias, memory=known)
 
 
@@ -129,7 +129,7 @@ def _count(groups: dict[str, list[FailureRecord]], ids: dict[str, int], *, using
         release = records[-1].release[: limit(Failure, "last_release")]
         served = sum(record.served for record in records)
         rows.append((len(records), served, first, first, last, message, last, release, last, last, pk))
-    execute_each(Failure, _COUNT, _COUNT_FIELDS, rows, using=using)
+    update_each(Failure, _COUNT, _COUNT_FIELDS, rows, using=using)
 
 
 def _widen(groups: Iterable[Group], *, using: str) -> None:

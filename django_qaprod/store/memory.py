@@ -60,8 +60,10 @@ class Memory:
         #: Digests of stacks that are stored and were marked as used today.
         self.stacks: Recent[str, bool] = Recent(4096)
         self.releases: Recent[str, bool] = Recent(64)
+        #: Failure, which, journey and key of who is stored as affected, to whether always served.
+        self.affected: Recent[tuple[int, str, str, str], bool] = Recent(4096)
 
     def clear(self) -> None:
         """Forget everything."""
-        for part in (self.series, self.full, self.stacks, self.releases):
+        for part in (self.series, self.full, self.stacks, self.releases, self.affected):
             part.clear()

@@ -13,7 +13,7 @@ from ..conf import settings, telemetry_alias
 from ..models import Bucket, Series
 from ..records import Cell
 from .memory import Memory
-from .statements import limit
+from .statements import insert, limit
 
 #: Label, and value of every attribute, of the series that takes the rest when a name has too many.
 OVERFLOW = "__overflow__"
@@ -25,16 +25,26 @@ FAILURES = "qaprod.failures"
 # A failure is a row anyway, so that its numbers may have as many series as there may be failures, and some.
 _ROOM_FOR_FAILURES = 10
 _CHUNK = 500
+_FIELDS = ("series", "resolution", "start", "count", "total", "minimum", "maximum", "histogram", "rolled")
 
 
 @dataclass(slots=True)
-class _Sum:
-    cell: Cell
+class Sum:
+    """Numbers being added up. Histograms are merged at the end, and only when there are several."""
+
     count: int
     total: float
     minimum: float
     maximum: float
     histograms: list[bytes]
+
+    def add(self, count: int, total: float, minimum: float, maximum: float, histogram: bytes) -> None:
+        """Add another one's numbers."""
+        self.count += count
+        self.total += total
+        self.minimum = min(self.minimum, minimum)
+        self.maximum = max(self.maximum, maximum)
+        self.histograms.append(histogram)
 
 
 def save(cells: Iterable[Cell], *, using: str | None = None, memory: Memory | None = None) -> None:
@@ -44,11 +54,18 @@ def save(cells: Iterable[Cell], *, using: str | None = None, memory: Memory | No
     the rest under the label ``OVERFLOW``: counted, no longer told apart.
     """
     alias, known = using or telemetry_alias(), memory or Memory()
-    sums = _summed(cells)
-    series = _series({digest: found.cell for (digest, _), found in sums.items()}, using=alias, memory=known)
-    rows = (_bucket(series[digest], start, found) for (digest, start), found in sums.items())
-    while chunk := list(islice(rows, _CHUNK)):
-        Bucket.objects.using(alias).bulk_create(chunk)
+    sums: dict[tuple[bytes, int], Sum] = {}
+    wanted: dict[bytes, Cell] = {}
+    for cell in cells:
+        digest = digest_of(cell.name, cell.label, cell.attributes)
+        key = (digest, cell.start - cell.start % 60)
+        if key in sums:
+            sums[key].add(cell.count, cell.total, cell.minimum, cell.maximum, cell.histogram)
+        else:
+            sums[key] = Sum(cell.count, cell.total, cell.minimum, cell.maximum, [cell.histogram])
+            wanted[digest] = cell
+    series = _series(wanted, using=alias, memory=known)
+    append(((series[digest], 0, start, found) for (digest, start), found in sums.items()), using=alias)
 
 
 def digest_of(name: str, label: str, attributes: Iterable[tuple[str, str]]) -> bytes:
@@ -56,33 +73,16 @@ def digest_of(name: str, label: str, attributes: Iterable[tuple[str, str]]) -> b
     return blake2b(repr((name, label, sorted(attributes))).encode(), digest_size=16).digest()
 
 
-def _summed(cells: Iterable[Cell]) -> dict[tuple[bytes, int], _Sum]:
-    sums: dict[tuple[bytes, int], _Sum] = {}
-    for cell in cells:
-        key = (digest_of(cell.name, cell.label, cell.attributes), cell.start - cell.start % 60)
-        known = sums.get(key)
-        if known is None:
-            sums[key] = _Sum(cell, cell.count, cell.total, cell.minimum, cell.maximum, [cell.histogram])
-            continue
-        known.count += cell.count
-        known.total += cell.total
-        known.minimum = min(known.minimum, cell.minimum)
-        known.maximum = max(known.maximum, cell.maximum)
-        known.histograms.append(cell.histogram)
-    return sums
-
-
-def _bucket(series_id: int, start: int, found: _Sum) -> Bucket:
-    return Bucket(
-        series_id=series_id,
-        resolution=0,
-        start=moment(start),
-        count=found.count,
-        total=found.total,
-        minimum=found.minimum,
-        maximum=found.maximum,
-        histogram=merged(found.histograms),
-    )
+def append(sums: Iterable[tuple[int, int, int, Sum]], *, using: str) -> None:
+    """Append rows: the series' key, the resolution, the beginning in seconds since the epoch, the sum."""
+    rows = (
+        (
+            series, resolution, moment(start), found.count, found.total, found.minimum, found.maximum,
+            merged(found.histograms), False,
+        )
+        for series, resolution, start, found in sums
+    )  # fmt: skip
+    insert(Bucket, _FIELDS, rows, using=using)
 
 
 def merged(histograms: Iterable[bytes]) -> bytes:

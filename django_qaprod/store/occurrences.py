@@ -9,10 +9,9 @@ what may be needed; the worker thins out to the cap.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import Count
@@ -20,8 +19,8 @@ from django.db.models import Count
 from ..clock import moment
 from ..conf import settings, telemetry_alias
 from ..models import Failure, Occurrence, Transition
-from ..records import FailureRecord
-from .statements import limit
+from ..records import ChainLink, FailureRecord, LogLine
+from .statements import insert, limit
 
 if TYPE_CHECKING:
     from .failures import Group
@@ -37,9 +36,10 @@ _CHUNK = 500
 _TRANSITIONS = 20
 
 _TEXTS = (
-    "message", "stack", "journey", "subject", "route", "method", "request_id",
+    "id", "message", "stack", "journey", "subject", "route", "method", "request_id",
     "trace_id", "span_id", "user", "browser", "release", "host",
 )  # fmt: skip
+_FIELDS = ("failure", "at", "severity", "served", "chain", "lines", "extra", "rank", *_TEXTS)
 
 
 def rank_of(record_id: str) -> int:
@@ -50,7 +50,7 @@ def rank_of(record_id: str) -> int:
 def save(groups: Iterable[Group], *, using: str) -> None:
     """Store those of the batch that may have to be kept. Runs inside the caller's transaction."""
     rows = [_row(group.failure.pk, record, rank) for group in groups for rank, record in _chosen(group)]
-    Occurrence.objects.using(using).bulk_create(rows, ignore_conflicts=True, batch_size=_CHUNK)
+    insert(Occurrence, _FIELDS, rows, using=using, ignore=True)
 
 
 def _chosen(group: Group) -> Iterator[tuple[int, FailureRecord]]:
@@ -65,23 +65,22 @@ def _chosen(group: Group) -> Iterator[tuple[int, FailureRecord]]:
             yield rank, record
 
 
-def _row(failure_id: int, record: FailureRecord, rank: int) -> Occurrence:
-    row = Occurrence(
-        id=record.id[: limit(Occurrence, "id")],
-        failure_id=failure_id,
-        at=moment(record.at),
-        severity=record.severity,
-        served=record.served,
-        chain=[asdict(link) for link in record.chain],
-        lines=[asdict(line) for line in record.lines],
-        extra=record.extra,
-        rank=rank,
-    )
-    for name in _TEXTS:
-        value = getattr(record, name)
-        if value:
-            setattr(row, name, value[: limit(Occurrence, name)])
-    return row
+def _row(failure_id: int, record: FailureRecord, rank: int) -> list[Any]:
+    return [
+        failure_id,
+        moment(record.at),
+        record.severity,
+        record.served,
+        [_plain(link) for link in record.chain],
+        [_plain(line) for line in record.lines],
+        record.extra,
+        rank,
+        *(getattr(record, name)[: limit(Occurrence, name)] for name in _TEXTS),
+    ]
+
+
+def _plain(item: ChainLink | LogLine) -> dict[str, object]:
+    return {name: getattr(item, name) for name in item.__slots__}
 
 
 def thin_out(*, since: datetime, using: str | None = None) -> int:

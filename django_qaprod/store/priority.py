@@ -15,7 +15,7 @@ from ..clock import now
 from ..conf import telemetry_alias
 from ..models import Bucket, Failure
 from .numbers import FAILURES
-from .statements import execute_each
+from .statements import update_each
 
 KIND = {"unhandled": 30.0, "task": 20.0, "command": 20.0, "degraded": 15.0, "logged": 10.0}
 SEVERITY = {"critical": 20.0, "error": 10.0, "warning": 4.0, "info": 0.0}
@@ -99,7 +99,7 @@ def _refresh(failures: Sequence[Failure], *, at: datetime, using: str) -> int:
         failure.rate = rate
         if score(failure, at=at) or moved:
             changed.append((failure.rate, failure.priority, failure.priority_parts, failure.pk))
-    execute_each(Failure, _SET, ("rate", "priority", "priority_parts", "id"), changed, using=using)
+    update_each(Failure, _SET, ("rate", "priority", "priority_parts", "id"), changed, using=using)
     return len(changed)
 
 

@@ -1,32 +1,66 @@
-"""Statements that run once per row of a batch, where compiling them each time would cost more than running them.
+"""Statements on many rows at a time, where the ORM would take longer to compile them than the database to run them.
 
-Plain standard SQL, with the model's own names and the connection's own adaptation of values.
+Plain SQL with the model's own names and the connection's own adaptation of values. An occurrence has 23
+columns: `bulk_create` takes 250 µs of CPU for it, this 25.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cache
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
+from itertools import chain, islice
+from typing import Any, TypeAlias
 
 from django.db import connections
-from django.db.models import Model
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Field, Model
+from django.db.models.constants import OnConflict
+
+Row: TypeAlias = Sequence[Any]
+_Adapt: TypeAlias = Callable[[Any], Any]
+
+# What every driver takes as it is; all other kinds of field adapt their values.
+_PLAIN = frozenset(
+    {
+        "AutoField", "BigAutoField", "BigIntegerField", "BooleanField", "CharField", "FloatField", "ForeignKey",
+        "IntegerField", "PositiveBigIntegerField", "PositiveIntegerField", "TextField",
+    }
+)  # fmt: skip
+_CHUNK = 200
 
 
-def execute_each(model: type[Model], template: str, fields: Sequence[str], rows: Iterable[Sequence[Any]], *, using: str) -> None:
-    """Run an UPDATE for each row of parameters.
+def update_each(
+    model: type[Model], template: str, fields: Sequence[str], rows: Iterable[Row], *, using: str
+) -> None:
+    """Run an UPDATE for each row of values.
 
     ``template`` names the table as ``{table}`` and columns as ``{field}``; ``fields`` says, for each ``%s`` in
-    order, which field's type its value has.
+    order, which field its value is of.
     """
     connection = connections[using]
-    prepare = [model._meta.get_field(name).get_db_prep_value for name in fields]
-    parameters = [
-        [adapt(value, connection, False) for adapt, value in zip(prepare, row, strict=True)] for row in rows
-    ]
+    parameters = _adapted(model, fields, rows, connection)
     if parameters:
         with connection.cursor() as cursor:
-            cursor.executemany(_compiled(model, template, using), parameters)
+            cursor.executemany(_filled(model, template, using), parameters)
+
+
+def insert(
+    model: type[Model], fields: Sequence[str], rows: Iterable[Row], *, using: str, ignore: bool = False
+) -> None:
+    """Insert the rows; with ``ignore`` those that are there already are left alone."""
+    connection = connections[using]
+    parameters = iter(_adapted(model, fields, rows, connection))
+    head, tail = _insert_parts(model, tuple(fields), using, ignore)
+    values = f"({', '.join(['%s'] * len(fields))})"
+    # SQLite is fastest with one prepared statement, a server with few round trips.
+    size = None if connection.vendor == "sqlite" else _CHUNK
+    while chunk := list(islice(parameters, size)):
+        with connection.cursor() as cursor:
+            if size is None:
+                cursor.executemany(f"{head} VALUES {values} {tail}", chunk)
+            else:
+                several = ", ".join([values] * len(chunk))
+                cursor.execute(f"{head} VALUES {several} {tail}", list(chain.from_iterable(chunk)))
 
 
 def limit(model: type[Model], name: str) -> int:
@@ -40,8 +74,40 @@ def _limits(model: type[Model]) -> dict[str, int]:
     return {name: length for name, length in lengths.items() if length}
 
 
+def _adapted(
+    model: type[Model], fields: Sequence[str], rows: Iterable[Row], connection: BaseDatabaseWrapper
+) -> list[Row]:
+    adapters = [
+        (place, partial(_adapt, field, connection))
+        for place, field in enumerate(map(model._meta.get_field, fields))
+        if field.get_internal_type() not in _PLAIN
+    ]
+    return [_adapted_row(row, adapters) for row in rows]
+
+
+def _adapted_row(row: Row, adapters: Sequence[tuple[int, _Adapt]]) -> Row:
+    values = list(row)
+    for place, adapt in adapters:
+        values[place] = adapt(values[place])
+    return values
+
+
+def _adapt(field: Field[Any, Any], connection: BaseDatabaseWrapper, value: Any) -> Any:
+    return field.get_db_prep_value(value, connection, prepared=False)
+
+
 @cache
-def _compiled(model: type[Model], template: str, using: str) -> str:
+def _filled(model: type[Model], template: str, using: str) -> str:
     quote = connections[using].ops.quote_name
     columns = {field.name: quote(field.column) for field in model._meta.concrete_fields}
     return template.format(table=quote(model._meta.db_table), **columns)
+
+
+@cache
+def _insert_parts(model: type[Model], fields: tuple[str, ...], using: str, ignore: bool) -> tuple[str, str]:
+    ops = connections[using].ops
+    conflict = OnConflict.IGNORE if ignore else None
+    columns = [model._meta.get_field(name).column for name in fields]  # type: ignore[union-attr]
+    names = ", ".join(map(ops.quote_name, columns))
+    head = f"{ops.insert_statement(on_conflict=conflict)} {ops.quote_name(model._meta.db_table)} ({names})"
+    return head, ops.on_conflict_suffix_sql(columns, conflict, [], [])
