@@ -1,1 +1,1 @@
-"""The read side: the only place that aggregates; answers with dataclasses, and its cost follows the window asked for."""
+"""The read side: the only place that aggregates. Answers with dataclasses; the cost follows the window."""

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
-from ..models import Deploy, Occurrence
-from .series import Point, Window
+from django.core.paginator import Paginator
+from django.db.models import Min, QuerySet
+
+from .. import clock, registry
+from ..models import Affected, Deploy, Event, Occurrence, Series
+from ..registry import JourneySpec
+from . import buckets, journeys
+from .series import Point, Window, named, points
+from .stacks import Frame, Link, chain, frames
+from .window import DAY, HOUR
+
+__all__ = [
+    "FailureDetail",
+    "Frame",
+    "Impact",
+    "Link",
+    "OccurrencePage",
+    "Share",
+    "Sparkline",
+    "chain",
+    "detail",
+    "frames",
+    "occurrences",
+    "sparklines",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sparkline:
-    """Occurrences in the last 24 hours, hour by hour, and in the last 14 days (UTC), day by day; the latest last."""
+    """Occurrences in the last 24 hours by hour, and in the last 14 days (UTC) by day; the latest last."""
 
     day: list[int]
     fortnight: list[int]
@@ -29,11 +53,11 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Impact:
-    """What a failure did to a journey in the window: ``met`` of ``started`` subjects met it, ``served`` of them
-    were served anyway.
+    """What a failure did to a journey in the window: ``met`` of ``started`` subjects met it.
 
-    ``started`` counts the subjects that took the first step in the window, and those that met the failure in it
-    having started earlier. It is ``None`` for a journey that is not declared any more.
+    ``served`` of them were served anyway. ``started`` counts the subjects that took the first step in the
+    window, and those that met the failure in it having started before or never; it is ``None`` for a journey
+    that is not declared any more.
     """
 
     journey: str
@@ -68,54 +92,113 @@ class OccurrencePage:
     total: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
-    """A call in a trace, with the lines of source around it. Every text is hostile until escaped."""
-
-    file: str = ""
-    line: int = 0
-    function: str = ""
-    module: str = ""
-    in_app: bool = False
-    before: list[str] = field(default_factory=list)
-    code: str = ""
-    after: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """One exception of a chain and its frames, the innermost call last.
-
-    ``relation`` to the link before: "" for the first, else cause, context or group.
-    """
-
-    error_type: str
-    message: str
-    notes: list[str]
-    relation: str
-    frames: list[Frame]
+_NUMBERS = "qaprod.failures"
+_HOURS, _DAYS = 24, 14
+# No more subjects than these are asked for in one query.
+_CHUNK = 500
 
 
 def sparklines(ids: Iterable[int], *, now: datetime | None = None) -> dict[int, Sparkline]:
-    """Return the sparklines of several failures, all of which are in the answer. Four queries however many."""
-    raise NotImplementedError
+    """Return the sparklines of several failures, every one of them. Three queries however many."""
+    wanted = list(ids)
+    at = clock.epoch(clock.now() if now is None else now)
+    series = named(_NUMBERS, labels=[str(pk) for pk in wanted])
+    labels = dict(series.values_list("pk", "label"))
+    day = _counts(series, labels, at, HOUR, _HOURS)
+    fortnight = _counts(series, labels, at, DAY, _DAYS)
+    return {
+        pk: Sparkline(day=day.get(str(pk), [0] * _HOURS), fortnight=fortnight.get(str(pk), [0] * _DAYS))
+        for pk in wanted
+    }
 
 
 def detail(failure_id: int, window: Window) -> FailureDetail:
-    """Return what a failure's page shows. The number of queries grows with the journeys that met it alone."""
-    raise NotImplementedError
+    """Return what a failure's page shows.
+
+    Four queries, and for each journey that met it those of ``journeys.facts`` and one for each 500 subjects.
+    """
+    kept = list(Occurrence.objects.filter(failure=failure_id).values_list("route", "release", "browser"))
+    return FailureDetail(
+        failure=failure_id,
+        window=window,
+        points=points(_NUMBERS, label=str(failure_id), window=window, step=window.step),
+        routes=_shares(route for route, _, _ in kept),
+        releases=_shares(release for _, release, _ in kept),
+        browsers=_shares(browser for _, _, browser in kept),
+        kept=len(kept),
+        impact=_impact(failure_id, window),
+        deploys=list(Deploy.objects.filter(at__gte=window.start, at__lt=window.end).order_by("at")),
+    )
 
 
 def occurrences(failure_id: int, page: int = 1, per_page: int = 20) -> OccurrencePage:
     """Return a page of the occurrences that are kept. Two queries."""
-    raise NotImplementedError
+    # By offset: the kept occurrences of a failure are few, ``QAPROD["OCCURRENCES_PER_FAILURE"]`` and some.
+    paginator = Paginator(Occurrence.objects.filter(failure=failure_id).order_by("-at", "-id"), per_page)
+    found = paginator.get_page(page)
+    return OccurrencePage(
+        items=list(found.object_list), page=found.number, pages=paginator.num_pages, total=paginator.count
+    )
 
 
-def frames(occurrence: Occurrence) -> list[list[Frame]]:
-    """Return the frames of each exception of the chain; empty for what is missing, damaged or foreign. One query."""
-    raise NotImplementedError
+def _counts(
+    series: QuerySet[Series], labels: Mapping[int, str], at: float, step: int, number: int
+) -> dict[str, list[int]]:
+    end = (int(at // step) + 1) * step
+    start = end - number * step
+    found: dict[str, list[int]] = {}
+    for row in buckets.short_rows(series, buckets.steps(start, end, step)):
+        if row.series in labels:
+            found.setdefault(labels[row.series], [0] * number)[(row.start - start) // step] += row.count
+    return found
 
 
-def chain(occurrence: Occurrence) -> list[Link]:
-    """Return the exceptions of an occurrence with their frames. One query."""
-    raise NotImplementedError
+def _shares(values: Iterable[str]) -> list[Share]:
+    counted = Counter(value for value in values if value)
+    whole = sum(counted.values())
+    return [
+        Share(value=value, count=count, part=count / whole)
+        for value, count in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    ]
+
+
+def _impact(failure_id: int, window: Window) -> list[Impact]:
+    affected = Affected.objects.filter(
+        failure=failure_id, who=Affected.Who.SUBJECT, at__gte=window.start, at__lt=window.end
+    )
+    met: dict[str, dict[str, bool]] = {}
+    for journey, key, served in affected.values_list("journey", "key", "served"):
+        met.setdefault(journey, {})[key] = served
+    impacts = [_of_journey(journey, subjects, window) for journey, subjects in met.items() if journey]
+    return sorted(impacts, key=lambda impact: (-impact.met, impact.journey))
+
+
+def _of_journey(name: str, subjects: Mapping[str, bool], window: Window) -> Impact:
+    spec = next((known for known in registry.journeys() if known.name == name), None)
+    started = None
+    if spec is not None:
+        started = journeys.reached(spec, spec.steps[0].name, window) + _elsewhere(spec, subjects, window)
+    return Impact(
+        journey=name,
+        title=spec.title if spec is not None else name,
+        met=len(subjects),
+        started=started,
+        served=sum(subjects.values()),
+    )
+
+
+def _elsewhere(spec: JourneySpec, subjects: Iterable[str], window: Window) -> int:
+    """Return how many of the subjects did not take the first step for the first time in the window."""
+    keys = list(subjects)
+    inside = 0
+    for position in range(0, len(keys), _CHUNK):
+        first = (
+            Event.objects.filter(
+                journey=spec.name, step=spec.steps[0].name, subject__in=keys[position : position + _CHUNK]
+            )
+            .order_by()
+            .values("subject")
+            .annotate(first=Min("at"))
+        )
+        inside += sum(window.start <= row["first"] < window.end for row in first)
+    return len(keys) - inside

@@ -17,7 +17,7 @@ _STEPS = ((6 * HOUR, MINUTE), (2 * DAY, 10 * MINUTE), (16 * DAY, HOUR))
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """From ``start`` to before ``end``, both as ``clock.moment`` gives them. Widened to whole minutes when read."""
+    """From ``start`` to before ``end``, both as ``clock.moment`` gives them."""
 
     start: datetime
     end: datetime
