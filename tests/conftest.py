@@ -1,0 +1,108 @@
+"""What every test has: the database chosen by ``QAPROD_TEST_DB``, real servers, a browser.
+
+A part that a machine does not have skips the tests that need it, with the reason; where CI is set it fails them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from django.conf import settings
+from django.test import TransactionTestCase
+
+from tests.servers import Postgres, postgres_missing
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+_DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "live_server", "admin_client"}
+_suite_server = pytest.StashKey[Postgres]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the suite's PostgreSQL on the port that the settings chose; xdist's workers share it."""
+    if _on_postgres() and not hasattr(config, "workerinput"):
+        if missing := postgres_missing():
+            raise pytest.UsageError(f"QAPROD_TEST_DB=postgres, but there is no {missing}")
+        server = Postgres(port=int(settings.DATABASES["default"]["PORT"]))
+        config.stash[_suite_server] = server
+        server.start()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop it, after failures too."""
+    if server := config.stash.get(_suite_server, None):
+        server.close()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL run what touches the suite's database; the rest would only be run twice."""
+    if _on_postgres():
+        chosen = [item for item in items if _uses_database(item)]
+        config.hook.pytest_deselected(items=[item for item in items if not _uses_database(item)])
+        items[:] = chosen
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, or in CI fail, a test whose part is missing on this machine."""
+    missing = ""
+    if item.get_closest_marker("browser") and not _chromium():
+        missing = "chromium"
+    elif item.get_closest_marker("postgres"):
+        missing = postgres_missing()
+    if missing and os.environ.get("CI"):
+        pytest.fail(f"missing: {missing}", pytrace=False)
+    elif missing:
+        pytest.skip(f"missing: {missing}")
+
+
+@pytest.fixture(scope="session")
+def _own_postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def postgres(_own_postgres: Postgres) -> Postgres:
+    """A PostgreSQL apart from the suite's, which a test may stop or kill; it runs again for the next test."""
+    if not _own_postgres.running:
+        _own_postgres.restart()
+    return _own_postgres
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, driven by Playwright."""
+    from playwright.sync_api import sync_playwright
+
+    # Playwright's loop runs in this thread, where Django would refuse to touch the database.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=_chromium(), args=arguments)
+        yield chromium
+        chromium.close()
+
+
+def _on_postgres() -> bool:
+    return os.environ.get("QAPROD_TEST_DB") == "postgres"
+
+
+def _chromium() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def _uses_database(item: pytest.Item) -> bool:
+    test_class = getattr(item, "cls", None)
+    return (
+        item.get_closest_marker("django_db") is not None
+        or not _DATABASE_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+        or (test_class is not None and issubclass(test_class, TransactionTestCase))
+    )
