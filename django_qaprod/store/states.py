@@ -29,6 +29,7 @@ OURSELVES = "qaprod"
 _OPEN, _RESOLVED, _SILENCED = Failure.State.OPEN, Failure.State.RESOLVED, Failure.State.SILENCED
 _UNSILENCED: dict[str, Any] = {"silenced_until": None, "silenced_above": None}
 _UNRESOLVED: dict[str, Any] = {"resolve_in_next": False, "resolved_release": ""}
+_ASKED_FOR_QUIET = Q(silenced_until__isnull=False) | Q(silenced_above__isnull=False)
 _CHUNK = 500
 #: A failure that exceeded its limit is silent again below this part of it.
 HYSTERESIS = 0.5
@@ -83,6 +84,8 @@ def review(*, using: str | None = None) -> int:
     The worker's; ``rate`` is the column that it keeps. Returns how many changed.
     """
     alias, at = using or telemetry_alias(), now()
+    if not Failure.objects.using(alias).filter(_ASKED_FOR_QUIET).exists():
+        return 0
     over = Q(silenced_until__lte=at)
     silenced, opened = Q(state=_SILENCED), Q(state=_OPEN, silenced_above__isnull=False)
     return (

@@ -1,0 +1,167 @@
+"""Retention: what is too old or too much is deleted, in small batches, by the worker alone.
+
+By size means by age, too: what is older than the newest N rows goes. Deleting is bounded in time; what is left
+over goes in the next run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any, Final
+
+from django.db import connections, transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from ..clock import now
+from ..conf import events_alias, settings, telemetry_alias
+from ..models import Affected, Bucket, Cursor, Deploy, Event, Failure, Health, Occurrence, Series, Stack, Transition
+
+#: ``QAPROD["RETENTION_DAYS"]`` over these. Minutes and hours as long as pages read them: ``queries.buckets``.
+DAYS: Final[Mapping[str, int]] = {
+    "occurrences": 30,
+    "failures": 90,
+    "minutes": 3,
+    "hours": 62,
+    "days": 800,
+    "deploys": 800,
+    "health": 30,
+    "cursors": 7,
+    "events": 400,
+}
+
+#: ``QAPROD["MAX_ROWS"]`` over these; zero is without limit.
+ROWS: Final[Mapping[str, int]] = {
+    "occurrences": 300_000,
+    "failures": 10_000,
+    "minutes": 5_000_000,
+    "hours": 2_000_000,
+    "days": 1_000_000,
+    "stacks": 50_000,
+    "deploys": 10_000,
+    "health": 10_000,
+    "events": 0,
+}
+
+_BATCH = 500
+# The host's own writers wait while we delete from its SQLite file.
+_BATCH_BESIDE_THE_HOST = 50
+# How far each journey is rolled up: no segment, and not to be forgotten.
+_NOT_A_SEGMENT = "events"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Rows under one key of the settings, and the column that says how old they are."""
+
+    key: str
+    rows: QuerySet[Any]
+    by: str
+    days: int
+    most: int
+
+
+def days(key: str) -> int:
+    """Return how many days are kept of ``key``."""
+    return settings().retention_days.get(key, DAYS[key])
+
+
+def most(key: str) -> int:
+    """Return how many rows are kept of ``key``; zero is without limit."""
+    return settings().max_rows.get(key, ROWS.get(key, 0))
+
+
+def prune(*, seconds: float = 10.0, using: str | None = None) -> dict[str, int]:
+    """Delete telemetry that is over its age or its number; return how many rows went, by key."""
+    alias, deadline = using or telemetry_alias(), monotonic() + seconds
+    gone = {kept.key: _prune(kept, deadline) for kept in _telemetry(alias)}
+    gone["failures"] = _prune_failures(deadline, using=alias)
+    gone["series"] = _prune_series(deadline, using=alias)
+    return {key: count for key, count in gone.items() if count}
+
+
+def prune_events(*, seconds: float = 10.0) -> int:
+    """Delete events that are over their age or number; return how many went.
+
+    They live in the host's database: a few rows at a time, and rarely. That a subject has taken a step that
+    counts once (``EventKey``) is remembered for good: it has no age, and forgetting it would count twice.
+    """
+    alias = events_alias()
+    small = connections[alias].vendor == "sqlite"
+    kept = Kept(key="events", rows=Event.objects.using(alias), by="at", days=days("events"), most=most("events"))
+    return _prune(kept, monotonic() + seconds, batch=_BATCH_BESIDE_THE_HOST if small else _BATCH)
+
+
+def _telemetry(using: str) -> Iterator[Kept]:
+    resolutions = (("minutes", Bucket.Resolution.MINUTE), ("hours", Bucket.Resolution.HOUR))
+    for key, resolution in resolutions:
+        # What has not been added to a coarser row yet is the only copy, however old.
+        rows = Bucket.objects.using(using).filter(resolution=resolution, rolled=True)
+        yield Kept(key=key, rows=rows, by="start", days=days(key), most=most(key))
+    for key, rows, by in (
+        ("days", Bucket.objects.using(using).filter(resolution=Bucket.Resolution.DAY), "start"),
+        ("occurrences", Occurrence.objects.using(using), "at"),
+        ("deploys", Deploy.objects.using(using), "at"),
+        ("health", Health.objects.using(using), "at"),
+        ("cursors", Cursor.objects.using(using).exclude(segment__startswith=_NOT_A_SEGMENT), "updated_at"),
+    ):
+        yield Kept(key=key, rows=rows, by=by, days=days(key), most=most(key))
+    stacks = Stack.objects.using(using)
+    yield Kept(key="stacks", rows=stacks, by="last_used", days=days("occurrences") + 1, most=most("stacks"))
+
+
+def _prune(kept: Kept, deadline: float, *, batch: int = _BATCH) -> int:
+    gone = 0
+    old = kept.rows.filter(**{f"{kept.by}__lt": _cutoff(kept)}).order_by(kept.by)
+    while monotonic() < deadline and (found := list(old.values_list("pk", flat=True)[:batch])):
+        with transaction.atomic(using=kept.rows.db):
+            gone += kept.rows.filter(pk__in=found).delete()[0]
+    return gone
+
+
+def _cutoff(kept: Kept) -> datetime:
+    """Return the moment before which rows go: by age, or by number."""
+    by_age = now() - timedelta(days=kept.days)
+    if not kept.most:
+        return by_age
+    newest_first = kept.rows.order_by(f"-{kept.by}").values_list(kept.by, flat=True)
+    # The last that may stay. Others of the same moment stay with it.
+    by_number = list(newest_first[kept.most - 1 : kept.most])
+    return max([by_age, *by_number])
+
+
+def _prune_failures(deadline: float, *, using: str) -> int:
+    kept = Kept(
+        key="failures", rows=Failure.objects.using(using), by="last_seen", days=days("failures"), most=most("failures")
+    )
+    old = kept.rows.filter(last_seen__lt=_cutoff(kept)).order_by("last_seen")
+    gone = 0
+    for failure in old.values_list("pk", flat=True)[:_BATCH]:
+        if monotonic() > deadline:
+            break
+        gone += _delete_failure(failure, deadline, using=using)
+    return gone
+
+
+def _delete_failure(failure_id: int, deadline: float, *, using: str) -> int:
+    # What hangs on it goes first, some at a time: thousands may have been affected.
+    for model in (Affected, Occurrence, Transition):
+        rows = model.objects.using(using).filter(failure=failure_id).order_by()
+        while found := list(rows.values_list("pk", flat=True)[:_BATCH]):
+            if monotonic() > deadline:
+                return 0
+            with transaction.atomic(using=using):
+                model.objects.using(using).filter(pk__in=found).delete()
+    return Failure.objects.using(using).filter(pk=failure_id).delete()[1].get(Failure._meta.label, 0)
+
+
+def _prune_series(deadline: float, *, using: str) -> int:
+    """Delete series without numbers: the drainer that remembers one finds out and makes it anew."""
+    empty = Series.objects.using(using).filter(~Exists(Bucket.objects.filter(series=OuterRef("pk"))))
+    gone = 0
+    while monotonic() < deadline and (found := list(empty.values_list("pk", flat=True)[:_BATCH])):
+        with transaction.atomic(using=using):
+            gone += empty.filter(pk__in=found).delete()[0]
+    return gone

@@ -1,0 +1,23 @@
+"""The worker: everything periodic, once per installation, in whichever process holds the lease."""
+
+from __future__ import annotations
+
+import threading
+
+from ..conf import settings
+from ..pipeline import process
+
+
+def install() -> None:
+    """Make the worker a neighbour of the drainer: a thread of the process that drains, unless a command does it.
+
+    Starts nothing, and imports the jobs no earlier than they are to run.
+    """
+    if settings().background == "thread" and _run not in process.neighbours:
+        process.neighbours.append(_run)
+
+
+def _run(stop: threading.Event) -> None:
+    from .loop import Worker
+
+    Worker().run(stop)

@@ -1,0 +1,51 @@
+"""What the worker does and how often. Jobs are idempotent and delegate to the store."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from ..store import event_rollups, occurrences, priority, retention, rollups, states
+from .schedule import Run, job
+
+# How far back a job looks that has never succeeded.
+_AT_FIRST = timedelta(days=1)
+_OVERLAP = timedelta(minutes=5)
+
+
+# A little after the minute: when its last numbers have come in.
+@job("roll_up", every=timedelta(minutes=1), offset=timedelta(seconds=rollups.GRACE + 2))
+def roll_up(run: Run) -> None:
+    """Roll numbers up."""
+    rollups.roll_up()
+
+
+@job("priorities", every=timedelta(seconds=15))
+def priorities(run: Run) -> None:
+    """Keep what the list of failures sorts by, and end or resume silences."""
+    priority.refresh(since=run.previous)
+    states.review()
+
+
+@job("thin_out", every=timedelta(minutes=1), offset=timedelta(seconds=30))
+def thin_out(run: Run) -> None:
+    """Keep as many occurrences as there may be."""
+    since = run.now - _AT_FIRST if run.previous is None else run.previous
+    occurrences.thin_out(since=since - _OVERLAP)
+
+
+@job("roll_up_events", every=timedelta(minutes=5), offset=timedelta(seconds=45))
+def roll_up_events(run: Run) -> None:
+    """Derive the hourly numbers of journeys."""
+    event_rollups.roll_up()
+
+
+@job("prune", every=timedelta(minutes=10), offset=timedelta(seconds=100))
+def prune(run: Run) -> None:
+    """Delete telemetry that is too old or too much."""
+    retention.prune()
+
+
+@job("prune_events", every=timedelta(days=1), offset=timedelta(hours=3, minutes=20))
+def prune_events(run: Run) -> None:
+    """Delete events that are too old."""
+    retention.prune_events()

@@ -1,0 +1,128 @@
+"""The worker's loop: one lease per installation, jobs when they are due, nothing that stops it but being told to."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import close_old_connections, connections
+
+from ..clock import moment
+from ..models import JobRun
+from ..pipeline import guard, process
+from ..store import jobruns, leases
+from ..text import one_line
+from . import jobs as jobs
+from .schedule import Job, Run, registry
+
+LEASE = "worker"
+TTL = timedelta(seconds=60)
+#: Seconds: the longest wait of the holder (well within the lease), and how often the others ask for it.
+HOLDER_WAITS, OTHERS_WAIT = 15.0, 20.0
+#: Seconds before a database that failed is tried again: the first wait and the longest.
+RETRY_FIRST, RETRY_MOST = 5.0, 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a job went. ``seconds`` are monotonic; ``error`` is empty when all was well."""
+
+    name: str
+    seconds: float
+    error: str = ""
+
+
+Watcher = Callable[[Outcome], None]
+
+
+def _ignore(outcome: Outcome) -> None:
+    """Nobody watches."""
+
+
+class Worker:
+    """Runs the jobs while it holds the lease; several may run, one works. ``watch`` hears of each job run."""
+
+    def __init__(self, *, watch: Watcher = _ignore) -> None:
+        self.holder = f"{process.host()}:{os.getpid()}:{os.urandom(3).hex()}"
+        self._watch = watch
+        self._stop = threading.Event()
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until ``stop`` is set; then let go of the lease."""
+        self._stop = stop
+        delay = 0.0
+        while not stop.is_set():
+            pause = None
+            with guard.guard("worker"):
+                pause = self.turn()
+            if pause is None:
+                delay = min(max(delay * 2, RETRY_FIRST), RETRY_MOST)
+            else:
+                delay = 0.0
+            stop.wait(delay if pause is None else pause)
+        with guard.guard("worker"):
+            leases.release(LEASE, self.holder)
+        _close_connections()
+
+    def turn(self) -> float:
+        """Take or keep the lease and run what is due; return the seconds to wait. Raises when there is no database."""
+        close_old_connections()
+        if not leases.acquire(LEASE, self.holder, ttl=TTL):
+            return OTHERS_WAIT
+        self.run_due()
+        now = time.time()
+        return min([HOLDER_WAITS, *(job.wait(now) for job in registry.values())])
+
+    def run_due(self) -> list[Outcome]:
+        """Run the jobs that are due, whoever holds the lease, and return how they went."""
+        runs = jobruns.started()
+        outcomes = []
+        for job in list(registry.values()):
+            last = runs.get(job.name)
+            if self._stop.is_set() or not job.due(time.time(), last):
+                continue
+            outcome = self._run(job, last)
+            self._watch(outcome)
+            outcomes.append(outcome)
+            leases.acquire(LEASE, self.holder, ttl=TTL)
+        return outcomes
+
+    def _run(self, job: Job, last: JobRun | None) -> Outcome:
+        began, at = time.monotonic(), moment(time.time())
+        jobruns.begin(job.name, at)
+        error = ""
+        try:
+            job.run(Run(now=at, previous=last and last.succeeded_at, stop=self._stop))
+        except Exception as problem:  # noqa: BLE001 - one job must not stop the others
+            guard.caught(f"job.{job.name}", problem)
+            error = one_line(f"{type(problem).__name__}: {problem}", 500)
+            _drop_broken_connections()
+        jobruns.end(job.name, error=error)
+        return Outcome(name=job.name, seconds=time.monotonic() - began, error=error)
+
+
+def run_due() -> list[Outcome] | None:
+    """Run what is due once, for cron; ``None`` when another process holds the lease."""
+    worker = Worker()
+    if not leases.acquire(LEASE, worker.holder, ttl=TTL):
+        return None
+    try:
+        return worker.run_due()
+    finally:
+        leases.release(LEASE, worker.holder)
+
+
+def _close_connections() -> None:
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close()
+
+
+def _drop_broken_connections() -> None:
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
