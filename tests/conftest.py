@@ -1,6 +1,7 @@
 """What every test has: the database chosen by ``QAPROD_TEST_DB``, real servers, a browser.
 
-A part that a machine does not have skips the tests that need it, with the reason; where CI is set it fails them.
+A part that a machine does not have skips the tests that need it, with the reason; where CI is set, it
+fails them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Real servers for tests: PostgreSQL and application servers, on free loopback ports, ended whatever happens."""
+"""Real servers for tests: PostgreSQL and application servers, on free loopback ports, always ended."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ class ApplicationServer:
         self, path: str = "/", *, headers: Mapping[str, str] | None = None, timeout: float = 20
     ) -> Response:
         """Request a path; an error status is an answer like any other."""
-        request = urllib.request.Request(self.url + path, headers=dict(headers or {}))  # noqa: S310
+        request = urllib.request.Request(self.url + path, headers=dict(headers or {}))
         try:
             answer = _opener.open(request, timeout=timeout)
         except urllib.error.HTTPError as error:
@@ -273,8 +273,8 @@ def run_server(
 ) -> Iterator[ApplicationServer]:
     """Run one of ``APPLICATION_SERVERS`` over a Django project until the block ends.
 
-    ``project`` is the directory that holds the project's package, ``settings`` the dotted path of its settings
-    module, beside which ``wsgi`` and ``asgi`` are found. No request is made to find out whether it is ready.
+    ``project`` is the directory that holds the project's package, ``settings`` the dotted path of its
+    settings module, beside which ``wsgi`` and ``asgi`` are found. No request is made to see whether it is up.
     """
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="qaprod-server-") as directory:
@@ -341,7 +341,7 @@ def _command(kind: str, package: str, port: int, workers: int, threads: int) -> 
 
 
 def _program(name: str) -> str:
-    """Return the path of a program that was installed with our interpreter, whose environment may not be active."""
+    """Return the path of a program beside our interpreter, whose environment may not be active."""
     found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     if not found:
         raise FileNotFoundError(name)

@@ -1,7 +1,7 @@
 """The settings of our own tests.
 
 ``QAPROD_TEST_DB`` chooses the database: ``sqlite`` (in memory, by default) or ``postgres``, whose server
-``tests/conftest.py`` starts. ``QAPROD_TEST_SQLITE`` names a file instead, for servers in processes of their own.
+``tests/conftest.py`` starts. ``QAPROD_TEST_SQLITE`` names a file instead, for servers in other processes.
 """
 
 from __future__ import annotations
