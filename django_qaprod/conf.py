@@ -72,7 +72,9 @@ def settings() -> Settings:
     given = _given()
     wrong = {problem.key for problem in problems()}
     values = {
-        key.lower(): _coerce(value, _TYPES[key.lower()]) for key, value in given.items() if key not in wrong
+        key.lower(): _coerce(value, _TYPES[key.lower()])
+        for key, value in given.items()
+        if _is_known(key) and key not in wrong
     }
     return Settings(**values)
 
@@ -85,6 +87,12 @@ def problems() -> list[Problem]:
 def in_test_run() -> bool:
     """Whether Django's test environment is set up in this process (it leaves ``mail.outbox`` behind)."""
     return hasattr(sys.modules.get("django.core.mail"), "outbox")
+
+
+def reraising() -> bool:
+    """Whether the developer gets to see errors: ``QAPROD["RERAISE"]``, by default in DEBUG and test runs."""
+    chosen = settings().reraise
+    return (django_settings.DEBUG or in_test_run()) if chosen is None else chosen
 
 
 def events_alias() -> str:
@@ -117,11 +125,14 @@ def _problems() -> Iterator[Problem]:
         yield Problem(key="QAPROD", unknown=False, expected="a dict")
         return
     for key, value in raw.items():
-        name = key.lower() if isinstance(key, str) and key.isupper() else ""
-        if name not in _TYPES:
+        if not _is_known(key):
             yield Problem(key=str(key), unknown=True, expected="")
-        elif not _fits(value, _TYPES[name]):
-            yield Problem(key=key, unknown=False, expected=_describe(_TYPES[name]))
+        elif not _fits(value, _TYPES[key.lower()]):
+            yield Problem(key=key, unknown=False, expected=_describe(_TYPES[key.lower()]))
+
+
+def _is_known(key: object) -> bool:
+    return isinstance(key, str) and key.isupper() and key.lower() in _TYPES
 
 
 def _fits(value: object, kind: Any) -> bool:
@@ -134,8 +145,7 @@ def _fits(value: object, kind: Any) -> bool:
         return isinstance(value, (list, tuple)) and all(isinstance(item, arguments[0]) for item in value)
     if origin is not None and issubclass(origin, Mapping):
         return isinstance(value, Mapping) and all(
-            isinstance(key, arguments[0]) and isinstance(item, arguments[1]) and not isinstance(item, bool)
-            for key, item in value.items()
+            _fits(key, arguments[0]) and _fits(item, arguments[1]) for key, item in value.items()
         )
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -35,6 +35,19 @@ class JourneySpec:
     variant: str = ""
     properties: tuple[str, ...] = ()
 
+    def step(self, name: str) -> StepSpec:
+        """Return the step of that name.
+
+        Raises ``UnknownStepError`` with the names that exist.
+        """
+        for known in self.steps:
+            if known.name == name:
+                return known
+        names = tuple(known.name for known in self.steps)
+        raise UnknownStepError(
+            f"{self.name} has no step named {name!r}. It has: {', '.join(names)}.", known=names
+        )
+
 
 _journeys: dict[str, JourneySpec] = {}
 

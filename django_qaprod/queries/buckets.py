@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
 
 from .. import clock
 from ..models import Bucket, Series
-from .window import DAY, HOUR, MINUTE, Window
+from .window import DAY, HOUR, HOURS_KEPT, MINUTE, MINUTES_KEPT, Window
 
 _RESOLUTIONS = (
     Bucket.Resolution.RAW,
@@ -24,10 +23,6 @@ _RESOLUTIONS = (
     Bucket.Resolution.HOUR,
     Bucket.Resolution.DAY,
 )
-
-#: Rows of the resolution that are younger than this are there still: retention keeps them longer by default.
-MINUTES_KEPT = timedelta(days=2)
-HOURS_KEPT = timedelta(days=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +89,7 @@ def _grain(window: Window) -> int:
     age = clock.now() - window.start
     if window.length <= MINUTES_KEPT / 2 and age <= MINUTES_KEPT:
         return MINUTE
-    return HOUR if window.length <= HOURS_KEPT and age <= 2 * HOURS_KEPT else DAY
+    return HOUR if age <= HOURS_KEPT else DAY
 
 
 def cover(start: int, end: int, resolution: int, grain: int) -> Iterator[Piece]:

@@ -20,7 +20,7 @@ from ..registry import JourneySpec
 from ..store import event_rollups
 from ..store.journey_facts import Durations, Facts, derive
 from . import buckets
-from .window import DAY, HOUR, Window
+from .window import DAY, HOUR, HOURS_KEPT, Window
 
 WEEK = 7 * DAY
 
@@ -33,7 +33,8 @@ class StepCount:
     time; ``converted`` of them had taken the declared step before it. ``conversion`` is that over the
     ``reached`` of the step before, ``overall`` the same from the first step; both are ``None`` at the first
     step and where nobody reached the other one. ``dropped`` is how many more reached the step before than
-    came on to this one. ``median`` and ``p95`` are seconds since the step before, right to the funnel's ``error``.
+    came on to this one. ``median`` and ``p95`` are seconds since the step before, ``overall_median`` since
+    the first, right to the funnel's ``error``.
     """
 
     step: str
@@ -146,8 +147,10 @@ def trend(
 ) -> list[TrendPoint]:
     """Return how often a step was taken, step by step of a chart, beside the week before.
 
-    A step of the chart is a whole number of hours; the window is widened to whole ones.
+    A step of the chart is a whole number of hours; the window is widened to whole ones. Raises
+    ``UnknownStepError`` for a step that the journey does not have.
     """
+    journey.step(step)
     seconds = max((step_seconds or window.step) // HOUR, 1) * HOUR
     start, end = window.epochs(seconds)
     now = _taken(journey, step, start, end, seconds)
@@ -172,7 +175,7 @@ def facts(journey: JourneySpec, window: Window) -> Facts:
 def _rolled_up(journey: JourneySpec, start: float, end: float) -> tuple[int, int]:
     """Return the whole hours of a window that are rolled up; days where its hours may be gone already."""
     covered = min(end, event_rollups.covered_until(journey.name))
-    grain = HOUR if clock.epoch(clock.now()) - start <= buckets.HOURS_KEPT.total_seconds() else DAY
+    grain = HOUR if clock.epoch(clock.now()) - start <= HOURS_KEPT.total_seconds() else DAY
     return -int(-start // grain) * grain, int(covered // grain) * grain
 
 

@@ -11,6 +11,10 @@ from .. import clock
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
+#: Rows of the resolution that are younger than this are there still: retention keeps them longer by default.
+MINUTES_KEPT = timedelta(days=2)
+HOURS_KEPT = timedelta(days=60)
+
 # The longest window, in seconds, that a chart shows in steps of so many: at most about 400 points.
 _STEPS = ((6 * HOUR, MINUTE), (2 * DAY, 10 * MINUTE), (16 * DAY, HOUR))
 
@@ -53,8 +57,10 @@ class Window:
 
     @property
     def step(self) -> int:
-        """Seconds between the points of a chart of this window."""
-        return next((step for length, step in _STEPS if self.length.total_seconds() <= length), DAY)
+        """Seconds between the points of a chart; more for an old window, whose fine rows are gone."""
+        step = next((step for length, step in _STEPS if self.length.total_seconds() <= length), DAY)
+        age = clock.now() - self.start
+        return max(step, DAY if age > HOURS_KEPT else HOUR if age > MINUTES_KEPT else MINUTE)
 
     def epochs(self, grain: int = MINUTE) -> tuple[int, int]:
         """Return start and end in seconds since the epoch, widened to whole ``grain`` seconds."""

@@ -1,0 +1,146 @@
+"""Makes events and puts them where the promise says.
+
+- Inside ``atomic()`` on the events' database: an INSERT in a savepoint, there if and only if the work is. A
+  refused one leaves the transaction alone and is spooled when it commits.
+- The subject's own database is another one and in ``atomic()``: when that transaction commits, at most once.
+- Else: at once. A refused one is spooled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from time import time
+
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import Error, connections, transaction
+from django.db.models import Model
+from django.utils import timezone
+
+from .. import conf, context
+from ..exceptions import SubjectKeyError
+from ..pipeline import guard, process
+from ..records import EventRecord, new_id
+from ..registry import JourneySpec, StepSpec
+from ..store import events
+from ..text import clean
+from . import properties as allowed
+from .keys import subject_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taking:
+    """A step as it was taken by a subject, before anything is looked at."""
+
+    journey: JourneySpec
+    step: StepSpec
+    subject: object
+    properties: Mapping[str, object]
+    at: datetime | None = None
+    once: bool = False
+
+
+def record(taking: Taking, *, strict: bool = False) -> None:
+    """Record an event.
+
+    Raises ``SubjectKeyError`` and ``PropertyError`` in development and if ``strict``, and the database's own
+    errors if ``strict``. Otherwise what is refused is counted and logged, and the caller left alone.
+    """
+    if strict or conf.reraising():
+        _record(taking, strict=strict, forgiving=False)
+    else:
+        with guard.guard("journeys"):
+            _record(taking, strict=False, forgiving=True)
+
+
+def bind(journey: JourneySpec, subject: object) -> None:
+    """Say whose journey the current request is part of, so that its failures name it."""
+    if conf.reraising():
+        _bind(journey, subject_key(subject))
+    else:
+        with guard.guard("journeys"):
+            _bind(journey, subject_key(subject))
+
+
+def _record(taking: Taking, *, strict: bool, forgiving: bool) -> None:
+    if not forgiving:
+        allowed.checked(taking.journey, taking.properties)
+    event = _event(taking)
+    if not process.recording():
+        return
+    if not process.storing():
+        process.submit(event)
+        return
+    alias = _foreign_alias(taking.subject)
+    if alias is None:
+        _write(event, strict=strict)
+    else:
+        transaction.on_commit(partial(_write, event, strict=False), using=alias, robust=True)
+
+
+def _event(taking: Taking) -> EventRecord:
+    journey = taking.journey
+    try:
+        subject = subject_key(taking.subject)
+    except SubjectKeyError:
+        guard.dropped("journeys.subject")
+        raise
+    now = time()
+    current = context.current()
+    if current is not None and not current.journey:
+        current.journey, current.subject = journey.name, subject
+    return EventRecord(
+        # Of the moment of recording, whatever ``at`` says: ids sort by when they came.
+        id=new_id(now),
+        at=now if taking.at is None else _epoch(taking.at),
+        journey=journey.name,
+        step=taking.step.name,
+        subject=subject,
+        variant=allowed.variant(journey, taking.properties),
+        browser=current.browser if current is not None else "",
+        request_id=current.request_id if current is not None else "",
+        release=clean(conf.settings().release, 100),
+        once=taking.once or taking.step.once,
+        properties=allowed.kept(journey, taking.properties) if taking.properties else {},
+    )
+
+
+def _write(event: EventRecord, *, strict: bool) -> None:
+    try:
+        events.save(event)
+    except (Error, SynchronousOnlyOperation) as error:
+        # In a coroutine nothing can be written, only appended: ``arecord()`` is for there.
+        if strict or (isinstance(error, SynchronousOnlyOperation) and conf.reraising()):
+            raise
+        guard.caught("journeys.refused", error)
+        _spool_on_commit(event)
+
+
+def _spool_on_commit(event: EventRecord) -> None:
+    alias = conf.events_alias()
+    if connections[alias].in_atomic_block:
+        transaction.on_commit(partial(process.submit, event), using=alias, robust=True)
+    else:
+        process.submit(event)
+
+
+def _foreign_alias(subject: object) -> str | None:
+    """Return the subject's own alias if a transaction is open there and it is not the events'."""
+    if not isinstance(subject, Model):
+        return None
+    alias = subject._state.db
+    if alias is None or alias == conf.events_alias() or not connections[alias].in_atomic_block:
+        return None
+    return alias
+
+
+def _bind(journey: JourneySpec, subject: str) -> None:
+    current = context.current()
+    if current is not None:
+        current.journey, current.subject = journey.name, subject
+
+
+def _epoch(at: datetime) -> float:
+    return (timezone.make_aware(at) if timezone.is_naive(at) else at).timestamp()

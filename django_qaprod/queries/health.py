@@ -1,0 +1,151 @@
+"""How we are ourselves: who works, how far it is, what was dropped. For the doctor and the health page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Max
+from django.db.models.functions import Now
+
+from .. import clock
+from ..models import Bucket, Cursor, Failure, Lease
+from ..models import Health as HealthRow
+from ..models import JobRun as JobRunRow
+
+#: Older than this, numbers should long have been rolled up, so that lists and charts are behind.
+LATE_AFTER = timedelta(minutes=5)
+#: How long a machine's troubles are news.
+TROUBLES_SINCE = timedelta(days=1)
+
+_SEGMENTS_OF_JOURNEYS = "events"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who holds the worker's lease. ``alive`` by the database's clock; an expired one names the last."""
+
+    name: str
+    expires_at: datetime
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRun:
+    """The last run of a job; ``error`` is empty when it went well."""
+
+    name: str
+    started_at: datetime
+    finished_at: datetime | None
+    succeeded_at: datetime | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What went wrong in a part of ours on a machine, added up for as long as the row is kept."""
+
+    host: str
+    part: str
+    errors: int
+    dropped: int
+    last_error: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """The state of the installation at ``at``."""
+
+    at: datetime
+    worker: Holder | None
+    jobs: tuple[JobRun, ...] = ()
+    troubles: tuple[Trouble, ...] = field(default=())
+    #: When a drainer stored something for the last time.
+    stored_at: datetime | None = None
+    #: The minute of the last number, and the last failure.
+    last_number: datetime | None = None
+    last_failure: datetime | None = None
+    #: The beginning of the oldest minute that waits to be rolled up.
+    oldest_raw: datetime | None = None
+
+    @property
+    def dropped(self) -> int:
+        """How many records were given up, on all machines, in all parts."""
+        return sum(trouble.dropped for trouble in self.troubles)
+
+    @property
+    def failing_jobs(self) -> tuple[JobRun, ...]:
+        """The jobs whose last run ended with an error."""
+        return tuple(job for job in self.jobs if job.error)
+
+    @property
+    def late(self) -> timedelta | None:
+        """How far roll-ups are behind, ``None`` when they are not."""
+        if self.oldest_raw is None or self.at - self.oldest_raw < LATE_AFTER:
+            return None
+        return self.at - self.oldest_raw
+
+
+def health(*, troubles_since: timedelta = TROUBLES_SINCE) -> Health:
+    """Return the state of the installation; six short queries."""
+    at = clock.now()
+    raw = Bucket.objects.filter(resolution=Bucket.Resolution.RAW, rolled=False)
+    segments = Cursor.objects.exclude(segment__startswith=_SEGMENTS_OF_JOURNEYS)
+    return Health(
+        at=at,
+        worker=worker(),
+        jobs=jobs(),
+        troubles=troubles(at - troubles_since),
+        stored_at=segments.aggregate(at=Max("updated_at"))["at"],
+        last_number=_last_number(),
+        last_failure=Failure.objects.aggregate(at=Max("last_seen"))["at"],
+        oldest_raw=raw.order_by("start").values_list("start", flat=True).first(),
+    )
+
+
+def worker() -> Holder | None:
+    """Return who holds the worker's lease, ``None`` when nobody ever did or the last has let go of it."""
+    found = Lease.objects.filter(name="worker").exclude(holder="").first()
+    if found is None:
+        return None
+    alive = Lease.objects.filter(name="worker", expires_at__gt=Now()).exists()
+    return Holder(name=found.holder, expires_at=found.expires_at, alive=alive)
+
+
+def jobs() -> tuple[JobRun, ...]:
+    """Return the last run of each of the worker's jobs, by name."""
+    return tuple(
+        JobRun(
+            name=row.name,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+            succeeded_at=row.succeeded_at,
+            error=row.error,
+        )
+        for row in JobRunRow.objects.order_by("name")
+    )
+
+
+def troubles(since: datetime) -> tuple[Trouble, ...]:
+    """Return what went wrong inside us since then, the latest first."""
+    return tuple(
+        Trouble(
+            host=row.host,
+            part=row.part,
+            errors=row.errors,
+            dropped=row.dropped,
+            last_error=row.last_error,
+            at=row.at,
+        )
+        for row in HealthRow.objects.filter(at__gte=since).order_by("-at", "host", "part")[:200]
+    )
+
+
+def _last_number() -> datetime | None:
+    for resolution in (Bucket.Resolution.RAW, Bucket.Resolution.MINUTE, Bucket.Resolution.HOUR):
+        newest = Bucket.objects.filter(resolution=resolution).order_by("-start")
+        found = newest.values_list("start", flat=True).first()
+        if found is not None:
+            return found
+    return None
