@@ -1,6 +1,6 @@
 """Between the epoch seconds of records and the datetimes of rows.
 
-Rows hold UTC; in a project with ``USE_TZ = False`` they hold local time without a zone, as Django demands there.
+Rows hold UTC; in a project with ``USE_TZ = False`` they hold local time without a zone, as Django demands.
 """
 
 from __future__ import annotations

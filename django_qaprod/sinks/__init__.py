@@ -1,1 +1,1 @@
-"""Where records go, each sink on its own: the database, the log, and what ``QAPROD["SINKS"]`` names besides."""
+"""Where records go, each sink on its own: the database, the log, what ``QAPROD["SINKS"]`` names besides."""

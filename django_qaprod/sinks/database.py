@@ -16,7 +16,7 @@ from django.db import (
 from ..conf import events_alias, telemetry_alias
 from ..exceptions import SinkUnavailableError
 from ..records import EventRecord
-from ..store import cursors, intake
+from ..store import cursors, events, intake
 from ..store.memory import Memory
 from ..typing import Batch
 
@@ -51,7 +51,9 @@ class DatabaseSink:
             if isinstance(error, ProgrammingError) and not _is_not_migrated(error):
                 raise
             self._warn_once(error)
-            raise SinkUnavailableError(f"The database does not take records: {type(error).__name__}.") from error
+            raise SinkUnavailableError(
+                f"The database does not take records: {type(error).__name__}."
+            ) from error
         except Exception:
             # Not to swallow it: what the transaction taught us is gone with it.
             self._recover()
@@ -78,8 +80,6 @@ class DatabaseSink:
             return
         spooled = [record for record in batch.records if isinstance(record, EventRecord)]
         if spooled:
-            from ..store import events
-
             events.save_spooled(spooled)
         alias = telemetry_alias()
         with transaction.atomic(using=alias):

@@ -19,10 +19,21 @@ _LEVELS = {
     "critical": logging.CRITICAL,
 }
 _FAILURE = (
-    "id", "at", "kind", "severity", "error_type", "message", "culprit", "name", "served", "journey", "subject",
-    "route", "method", "request_id", "trace_id", "user", "browser", "release", "host", "fingerprint",
+    "id", "at", "kind", "severity", "error_type", "message", "culprit", "name", "served", "journey",
+    "subject", "route", "method", "request_id", "trace_id", "user", "browser", "release", "host", "fingerprint",
 )  # fmt: skip
-_EVENT = ("id", "at", "journey", "step", "subject", "variant", "browser", "request_id", "release", "properties")
+_EVENT = (
+    "id",
+    "at",
+    "journey",
+    "step",
+    "subject",
+    "variant",
+    "browser",
+    "request_id",
+    "release",
+    "properties",
+)
 _HEALTH = ("id", "at", "host", "process", "errors", "dropped", "last_error")
 
 
@@ -60,7 +71,9 @@ def _lines(records: tuple[Record, ...]) -> Iterator[tuple[int, str, dict[str, ob
             yield logging.WARNING, "health", _fields(record, _HEALTH)
         elif isinstance(record, NumbersRecord):
             cells += len(record.cells)
-            requests += sum(cell.count for cell in record.cells if cell.name == "http.server.request.duration")
+            requests += sum(
+                cell.count for cell in record.cells if cell.name == "http.server.request.duration"
+            )
     if cells:
         yield logging.DEBUG, "numbers", {"cells": cells, "requests": requests}
 

@@ -112,4 +112,3 @@ def _no_longer_served(
         pk, was_served = known.get((failure.pk, *key), (0, False))
         if was_served and not served:
             yield pk
-

@@ -1,7 +1,7 @@
 """Leases: who does a kind of work now. Taken and kept by the database's clock, so that no machine's matters.
 
-A lease saves work and gives no right: its holder may be stopped longer than it lasts. What is done under it is
-correct without it.
+A lease saves work and gives no right: its holder may be stopped longer than it lasts. What is done under it
+is correct without it.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ def _created(missing: dict[bytes, Cell], *, using: str, memory: Memory) -> dict[
             attributes = overflowing(cell.attributes)
             fitting[digest] = digest_of(cell.name, OVERFLOW, attributes)
             rows[fitting[digest]] = _row(fitting[digest], cell.name, OVERFLOW, attributes)
-    # In one order everywhere: drainers of two machines that create the same series must not wait for each other.
+    # In one order everywhere: two drainers that make the same series must not wait for each other.
     ordered = [rows[digest] for digest in sorted(rows)]
     Series.objects.using(using).bulk_create(ordered, ignore_conflicts=True, batch_size=_CHUNK)
     stored = _stored(rows, using=using)
@@ -164,4 +164,3 @@ def _lookup(digests: Iterable[bytes], using: str) -> Iterator[tuple[str, int]]:
     rest = iter(digests)
     while chunk := [digest.hex() for digest in islice(rest, _CHUNK)]:
         yield from Series.objects.using(using).filter(digest__in=chunk).values_list("digest", "pk")
-

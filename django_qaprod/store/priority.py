@@ -43,8 +43,8 @@ _COLUMNS = (
 
 
 def score(failure: Failure, *, at: datetime) -> bool:
-    """Set ``priority`` and its parts as of ``at``, from the failure's other columns; return whether it changed."""
-    parts = {
+    """Set ``priority`` and its parts as of ``at`` from the other columns; return whether they changed."""
+    parts: dict[str, float] = {
         "kind": KIND.get(failure.kind, 0.0),
         "severity": SEVERITY.get(failure.severity, 0.0),
         "journey": CRITICAL_VIEW if failure.critical else IN_A_JOURNEY if failure.journey else 0.0,
@@ -52,7 +52,7 @@ def score(failure: Failure, *, at: datetime) -> bool:
         "rate": _doublings(failure.rate, *RATE),
         "recency": _recency(at - failure.last_seen),
     }
-    changed = parts != failure.priority_parts
+    changed = bool(parts != failure.priority_parts)
     failure.priority_parts = parts
     failure.priority = round(sum(parts.values()), 1)
     return changed

@@ -1,7 +1,7 @@
 """Retention: what is too old or too much is deleted, in small batches, by the worker alone.
 
-By size means by age, too: what is older than the newest N rows goes. Deleting is bounded in time; what is left
-over goes in the next run.
+By size means by age, too: what is older than the newest N rows goes. Deleting is bounded in time; what is
+left over goes in the next run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,19 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from ..clock import now
 from ..conf import events_alias, settings, telemetry_alias
-from ..models import Affected, Bucket, Cursor, Deploy, Event, Failure, Health, Occurrence, Series, Stack, Transition
+from ..models import (
+    Affected,
+    Bucket,
+    Cursor,
+    Deploy,
+    Event,
+    Failure,
+    Health,
+    Occurrence,
+    Series,
+    Stack,
+    Transition,
+)
 
 #: ``QAPROD["RETENTION_DAYS"]`` over these. Minutes and hours as long as pages read them: ``queries.buckets``.
 DAYS: Final[Mapping[str, int]] = {
@@ -90,23 +102,27 @@ def prune_events(*, seconds: float = 10.0) -> int:
     """
     alias = events_alias()
     small = connections[alias].vendor == "sqlite"
-    kept = Kept(key="events", rows=Event.objects.using(alias), by="at", days=days("events"), most=most("events"))
+    kept = Kept(
+        key="events", rows=Event.objects.using(alias), by="at", days=days("events"), most=most("events")
+    )
     return _prune(kept, monotonic() + seconds, batch=_BATCH_BESIDE_THE_HOST if small else _BATCH)
 
 
 def _telemetry(using: str) -> Iterator[Kept]:
-    resolutions = (("minutes", Bucket.Resolution.MINUTE), ("hours", Bucket.Resolution.HOUR))
-    for key, resolution in resolutions:
-        # What has not been added to a coarser row yet is the only copy, however old.
-        rows = Bucket.objects.using(using).filter(resolution=resolution, rolled=True)
-        yield Kept(key=key, rows=rows, by="start", days=days(key), most=most(key))
-    for key, rows, by in (
-        ("days", Bucket.objects.using(using).filter(resolution=Bucket.Resolution.DAY), "start"),
+    buckets, cursors = Bucket.objects.using(using), Cursor.objects.using(using)
+    # What has not been added to a coarser row yet is the only copy, however old.
+    minutes = buckets.filter(resolution=Bucket.Resolution.MINUTE, rolled=True)
+    hours = buckets.filter(resolution=Bucket.Resolution.HOUR, rolled=True)
+    tables: tuple[tuple[str, QuerySet[Any], str], ...] = (
+        ("minutes", minutes, "start"),
+        ("hours", hours, "start"),
+        ("days", buckets.filter(resolution=Bucket.Resolution.DAY), "start"),
         ("occurrences", Occurrence.objects.using(using), "at"),
         ("deploys", Deploy.objects.using(using), "at"),
         ("health", Health.objects.using(using), "at"),
-        ("cursors", Cursor.objects.using(using).exclude(segment__startswith=_NOT_A_SEGMENT), "updated_at"),
-    ):
+        ("cursors", cursors.exclude(segment__startswith=_NOT_A_SEGMENT), "updated_at"),
+    )
+    for key, rows, by in tables:
         yield Kept(key=key, rows=rows, by=by, days=days(key), most=most(key))
     stacks = Stack.objects.using(using)
     yield Kept(key="stacks", rows=stacks, by="last_used", days=days("occurrences") + 1, most=most("stacks"))
@@ -128,13 +144,17 @@ def _cutoff(kept: Kept) -> datetime:
         return by_age
     newest_first = kept.rows.order_by(f"-{kept.by}").values_list(kept.by, flat=True)
     # The last that may stay. Others of the same moment stay with it.
-    by_number = list(newest_first[kept.most - 1 : kept.most])
+    by_number: list[datetime] = list(newest_first[kept.most - 1 : kept.most])
     return max([by_age, *by_number])
 
 
 def _prune_failures(deadline: float, *, using: str) -> int:
     kept = Kept(
-        key="failures", rows=Failure.objects.using(using), by="last_seen", days=days("failures"), most=most("failures")
+        key="failures",
+        rows=Failure.objects.using(using),
+        by="last_seen",
+        days=days("failures"),
+        most=most("failures"),
     )
     old = kept.rows.filter(last_seen__lt=_cutoff(kept)).order_by("last_seen")
     gone = 0
@@ -147,13 +167,17 @@ def _prune_failures(deadline: float, *, using: str) -> int:
 
 def _delete_failure(failure_id: int, deadline: float, *, using: str) -> int:
     # What hangs on it goes first, some at a time: thousands may have been affected.
-    for model in (Affected, Occurrence, Transition):
-        rows = model.objects.using(using).filter(failure=failure_id).order_by()
-        while found := list(rows.values_list("pk", flat=True)[:_BATCH]):
+    parts: tuple[QuerySet[Any], ...] = (
+        Affected.objects.using(using),
+        Occurrence.objects.using(using),
+        Transition.objects.using(using),
+    )
+    for rows in parts:
+        while found := list(rows.filter(failure=failure_id).order_by().values_list("pk", flat=True)[:_BATCH]):
             if monotonic() > deadline:
                 return 0
             with transaction.atomic(using=using):
-                model.objects.using(using).filter(pk__in=found).delete()
+                rows.filter(pk__in=found).delete()
     return Failure.objects.using(using).filter(pk=failure_id).delete()[1].get(Failure._meta.label, 0)
 
 

@@ -27,7 +27,11 @@ def save(records: Iterable[FailureRecord], *, using: str, memory: Memory) -> Non
     at, digests = now(), sorted(frames)
     known = set(Stack.objects.using(using).filter(digest__in=digests).values_list("digest", flat=True))
     Stack.objects.using(using).bulk_create(
-        [Stack(digest=digest, frames=frames[digest], last_used=at) for digest in digests if digest not in known],
+        [
+            Stack(digest=digest, frames=frames[digest], last_used=at)
+            for digest in digests
+            if digest not in known
+        ],
         ignore_conflicts=True,
         batch_size=100,
     )

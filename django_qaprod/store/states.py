@@ -91,7 +91,11 @@ def review(*, using: str | None = None) -> int:
     return (
         _found(silenced & over, _OPEN, _UNSILENCED, why="The silence is over.", using=alias)
         + _found(
-            silenced & Q(rate__gt=F("silenced_above")), _OPEN, {}, why="More an hour than was silenced.", using=alias
+            silenced & Q(rate__gt=F("silenced_above")),
+            _OPEN,
+            {},
+            why="More an hour than was silenced.",
+            using=alias,
         )
         + _found(
             opened & Q(rate__lt=F("silenced_above") * HYSTERESIS),
@@ -120,7 +124,14 @@ def reopen_returned(groups: Iterable[Group], *, using: str) -> None:
             why = f"Came back in release {back.release}." if back.release else "Came back."
             rows = Q(state=_RESOLVED)
             _change(
-                [group.failure.pk], rows, _OPEN, changes, who=OURSELVES, why=why, using=using, at=moment(back.at)
+                [group.failure.pk],
+                rows,
+                _OPEN,
+                changes,
+                who=OURSELVES,
+                why=why,
+                using=using,
+                at=moment(back.at),
             )
 
 
@@ -197,9 +208,7 @@ def _change_some(
     return changed
 
 
-def _record(
-    rows: QuerySet[Failure], before: str, after: str, *, who: str, why: str, at: datetime
-) -> None:
+def _record(rows: QuerySet[Failure], before: str, after: str, *, who: str, why: str, at: datetime) -> None:
     Transition.objects.using(rows.db).bulk_create(
         Transition(
             failure_id=pk,

@@ -1,4 +1,4 @@
-"""The worker's loop: one lease per installation, jobs when they are due, nothing that stops it but being told to."""
+"""The worker's loop: one lease per installation, jobs when they are due, and nothing stops it."""
 
 from __future__ import annotations
 
@@ -59,17 +59,17 @@ class Worker:
             pause = None
             with guard.guard("worker"):
                 pause = self.turn()
-            if pause is None:
-                delay = min(max(delay * 2, RETRY_FIRST), RETRY_MOST)
-            else:
-                delay = 0.0
+            delay = min(max(delay * 2, RETRY_FIRST), RETRY_MOST) if pause is None else 0.0
             stop.wait(delay if pause is None else pause)
         with guard.guard("worker"):
             leases.release(LEASE, self.holder)
         _close_connections()
 
     def turn(self) -> float:
-        """Take or keep the lease and run what is due; return the seconds to wait. Raises when there is no database."""
+        """Take or keep the lease and run what is due; return the seconds to wait.
+
+        Raises when there is no database.
+        """
         close_old_connections()
         if not leases.acquire(LEASE, self.holder, ttl=TTL):
             return OTHERS_WAIT
@@ -96,7 +96,7 @@ class Worker:
         jobruns.begin(job.name, at)
         error = ""
         try:
-            job.run(Run(now=at, previous=last and last.succeeded_at, stop=self._stop))
+            job.run(Run(now=at, previous=last.succeeded_at if last else None, stop=self._stop))
         except Exception as problem:  # noqa: BLE001 - one job must not stop the others
             guard.caught(f"job.{job.name}", problem)
             error = one_line(f"{type(problem).__name__}: {problem}", 500)

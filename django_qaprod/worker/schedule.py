@@ -1,4 +1,4 @@
-"""What is periodic, and when it is due. Parts of the app register their jobs here; importing this is cheap."""
+"""What is periodic, and when it is due. Parts of the app register their jobs here: a cheap import."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What a job is told: the present, when it began the last time it succeeded, and whether to stop early."""
+    """What a job is told: the present, when it last ended well, and whether to stop early."""
 
     now: datetime
     previous: datetime | None

@@ -1,0 +1,257 @@
+"""The doctor: looks at every part of an installation and says what is on, what is wrong and what to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.core import checks
+from django.db import Error, connections, router
+from django.utils.module_loading import import_string
+
+from . import conf
+from .pipeline import drainer, process, spool
+from .queries import health as health_queries
+from .records import Cell, FailureRecord, NumbersRecord, new_id
+from .store import probes
+from .text import one_line
+
+#: Seconds for which a segment may wait before nobody seems to drain it.
+WAITS_AT_MOST = 120.0
+#: Seconds that a test record may take through spool, drainer and sinks.
+TEST_WITHIN = 20.0
+_POLL = 0.25
+
+
+class Level(StrEnum):
+    """How serious a finding is. Only errors make the doctor's exit status 1."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What was found of one part, and what to do about it."""
+
+    part: str
+    level: Level
+    message: str
+    hint: str = ""
+
+
+def examine() -> list[Finding]:
+    """Look at every part. Never raises: a part that cannot be looked at is a finding."""
+    return [finding for part, look in _PARTS.items() for finding in _look(part, look)]
+
+
+def send_test(*, within: float = TEST_WITHIN) -> Finding:
+    """Send a failure and a number the whole way, wait until they are stored, and remove them."""
+    mark = f"qaprod-doctor-{new_id()}"
+    began = time.monotonic()
+    for record in _test_records(mark):
+        process.submit(record)
+    try:
+        arrived = _wait(mark, began + within)
+        probes.remove(mark)
+    except Error as error:
+        return _error("test", f"The store cannot be asked: {_words(error)}")
+    took = time.monotonic() - began
+    if arrived:
+        return _ok("test", f"A failure and a number went the whole way in {took:.1f} s, and were removed.")
+    return _error(
+        "test",
+        f"A failure and a number were not stored within {took:.0f} s.",
+        "What is said above about spool, sinks and tables tells where they are stuck; they are stored later.",
+    )
+
+
+def _test_records(mark: str) -> tuple[FailureRecord, NumbersRecord]:
+    at = time.time()
+    failure = FailureRecord(
+        id=new_id(at),
+        at=at,
+        kind="logged",
+        severity="info",
+        fingerprint=mark,
+        error_type="Test",
+        message="A test by qaprod_doctor, which removes it again.",
+        host=process.host(),
+    )
+    cell = Cell(name=probes.SERIES, label=mark, attributes=(), start=int(at) // 60 * 60, count=1)
+    return failure, NumbersRecord(id=new_id(at), at=at, cells=(cell,))
+
+
+def _wait(mark: str, deadline: float) -> bool:
+    # Whoever is this machine's drainer may do it; if nobody is, we are.
+    while True:
+        drainer.drain_now(deadline=deadline)
+        if probes.arrived(mark):
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL)
+
+
+def _look(part: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    try:
+        return list(look())
+    except Error as error:
+        return [_error(part, f"The database cannot be asked: {_words(error)}", "Is it up, and migrated?")]
+
+
+def _settings() -> Iterator[Finding]:
+    chosen = conf.settings()
+    if not chosen.enabled:
+        yield _warning("settings", "QAPROD['ENABLED'] is false: nothing is recorded.")
+    elif chosen.release:
+        yield _ok("settings", f"On. The release is {chosen.release}.")
+    else:
+        yield _ok("settings", "On. No release is set: QAPROD['RELEASE'] would mark deploys on the charts.")
+    for message in checks.run_checks(include_deployment_checks=True):
+        if (message.id or "").startswith("qaprod.") and not message.is_silenced():
+            level = Level.ERROR if message.level >= checks.ERROR else Level.WARNING
+            yield Finding(
+                part="settings",
+                level=level,
+                message=f"{message.id}: {message.msg}",
+                hint=str(message.hint or ""),
+            )
+
+
+def _middleware() -> Iterator[Finding]:
+    listed = list(django_settings.MIDDLEWARE)
+    if conf.MIDDLEWARE not in listed:
+        yield _warning(
+            "middleware",
+            "It is not installed: requests are not counted and degradations have no request.",
+            f"List {conf.MIDDLEWARE!r} first in MIDDLEWARE, or leave QAPROD['AUTO_MIDDLEWARE'] on.",
+        )
+    elif listed[0] != conf.MIDDLEWARE:
+        yield _warning(
+            "middleware", f"It is number {listed.index(conf.MIDDLEWARE) + 1}; what is before it is not seen."
+        )
+    else:
+        yield _ok("middleware", "It is the first.")
+
+
+def _spool() -> Iterator[Finding]:
+    status = spool.status()
+    if status.directory is None:
+        yield _warning(
+            "spool",
+            f"Memory serves instead of a directory: {status.problem}",
+            "What is not stored yet is lost when a process dies. Give QAPROD['SPOOL_DIR'] its own directory.",
+        )
+        return
+    most = conf.settings().spool_max_bytes
+    waits = time.time() - status.oldest if status.oldest is not None else 0.0
+    size = (
+        f"{status.segments} segments, {status.bytes / 1e6:.1f} MB of {most / 1e6:.0f} in {status.directory}"
+    )
+    if status.bytes >= most:
+        yield _error(
+            "spool", f"It is full: {size}. New records are dropped.", "See what is said about the sinks."
+        )
+    elif waits > WAITS_AT_MOST and drainer.drain_now(deadline=time.monotonic()).locked is False:
+        yield _error(
+            "spool",
+            f"Nobody drains it: {size}; the oldest has waited for {waits:.0f} s.",
+            "Run `manage.py qaprod_worker`, or let a web process do it: QAPROD['BACKGROUND'] = 'thread'.",
+        )
+    else:
+        yield _ok("spool", f"{size}.")
+
+
+def _sinks() -> Iterator[Finding]:
+    paths = conf.settings().sinks
+    if not paths:
+        yield _error("sinks", "QAPROD['SINKS'] is empty: nothing is stored.")
+    for path in paths:
+        try:
+            import_string(path)
+        except ImportError as error:
+            yield _error("sinks", f"{path} cannot be imported: {_words(error)}")
+        else:
+            yield _ok("sinks", path)
+
+
+def _tables() -> Iterator[Finding]:
+    wanted: dict[str, set[str]] = {}
+    for model in apps.get_app_config("qaprod").get_models():
+        if model._meta.proxy or not model._meta.managed:
+            continue
+        wanted.setdefault(router.db_for_write(model) or "default", set()).add(model._meta.db_table)
+    for alias, tables in sorted(wanted.items()):
+        missing = tables - set(connections[alias].introspection.table_names())
+        if missing:
+            yield _error(
+                "tables",
+                f"{len(missing)} of {len(tables)} are missing in {alias!r}.",
+                f"manage.py migrate --database {alias}",
+            )
+        else:
+            yield _ok("tables", f"All {len(tables)} are there in {alias!r} ({connections[alias].vendor}).")
+
+
+def _worker() -> Iterator[Finding]:
+    found = health_queries.health()
+    holder = found.worker
+    if holder is not None and holder.alive:
+        yield _ok("worker", f"{holder.name} works.")
+    else:
+        hint = "A web process starts it with its first request; `manage.py qaprod_worker` is one of its own."
+        message = "Nobody works now." if found.jobs else "Nobody has worked yet."
+        yield _error("worker", message, hint) if found.late else _warning("worker", message, hint)
+    if found.late:
+        yield _error("worker", f"Roll-ups are {_span(found.late)} behind: pages are slower, lists are stale.")
+    for job in found.failing_jobs:
+        yield _error("worker", f"The job {job.name} failed at {job.started_at:%Y-%m-%d %H:%M}: {job.error}")
+
+
+def _troubles() -> Iterator[Finding]:
+    found = health_queries.health()
+    for trouble in found.troubles:
+        said = f"{trouble.part} on {trouble.host}: {trouble.errors} errors, {trouble.dropped} records dropped"
+        yield _warning(
+            "inside", f"{said}, last at {trouble.at:%Y-%m-%d %H:%M}. {trouble.last_error}".rstrip()
+        )
+    if not found.troubles:
+        yield _ok("inside", "Nothing was dropped and nothing went wrong inside us for a day.")
+
+
+_PARTS: dict[str, Callable[[], Iterable[Finding]]] = {
+    "settings": _settings,
+    "middleware": _middleware,
+    "spool": _spool,
+    "sinks": _sinks,
+    "tables": _tables,
+    "worker": _worker,
+    "inside": _troubles,
+}
+
+
+def _span(span: timedelta) -> str:
+    return str(span).partition(".")[0]
+
+
+def _words(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}", 300)
+
+
+def _ok(part: str, message: str) -> Finding:
+    return Finding(part=part, level=Level.OK, message=message)
+
+
+def _warning(part: str, message: str, hint: str = "") -> Finding:
+    return Finding(part=part, level=Level.WARNING, message=message, hint=hint)
+
+
+def _error(part: str, message: str, hint: str = "") -> Finding:
+    return Finding(part=part, level=Level.ERROR, message=message, hint=hint)
