@@ -17,8 +17,10 @@ _FAMILIES: Final = (
     (
         BOT,
         re.compile(
-            r"bot\b|bot[/;_-]|crawl|spider|slurp|curl/|wget/|python-|httpx|okhttp|go-http-client|java/|"
-            r"headlesschrome|lighthouse|monitor|uptime|scan|zgrab|masscan|facebookexternalhit|preview",
+            # Cubot makes telephones.
+            r"(?<!cu)bot(?![a-z])|crawl|spider|slurp|curl/|wget/|python-|httpx|okhttp|go-http-client|java/|"
+            r"axios/|node-fetch|postman|probe/|googlehc/|health-?check|headlesschrome|lighthouse|monitor|uptime|"
+            r"scan|zgrab|facebookexternalhit|preview",
             re.IGNORECASE,
         ),
     ),

@@ -15,13 +15,14 @@ from .conf import settings
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-    from .records import LogLine
-
 #: The route of a request that no URL pattern matched.
 UNMATCHED = "__unmatched__"
 
-# https://www.w3.org/TR/trace-context/#traceparent-header: version 00, no all-zero ids.
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
+# https://www.w3.org/TR/trace-context/#traceparent-header: no all-zero ids; version 00 is 55 characters long,
+# a later one may be longer.
+_TRACEPARENT = re.compile(
+    r"(?!ff|00.{54})[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?"
+)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{8,128}")
 
 Kind = Literal["request", "command", "task"]
@@ -43,8 +44,8 @@ class Context:
     critical = False
     #: How many errors were swallowed so that the visitor could go on.
     degraded = 0
-    #: The last log records, the oldest first; ``None`` until there is one.
-    lines: deque[LogLine] | None = None
+    #: The last log records as (created, level, logger, message), not yet scrubbed, the oldest first.
+    lines: deque[tuple[float, str, str, str]] | None = None
     _request_id = ""
     _trace: tuple[str, str] | None = None
 
@@ -99,7 +100,7 @@ class Context:
     def _trace_context(self) -> tuple[str, str]:
         if self._trace is None:
             header = self.request.META.get("HTTP_TRACEPARENT", "") if self.request is not None else ""
-            found = _TRACEPARENT.match(header) if isinstance(header, str) else None
+            found = _TRACEPARENT.fullmatch(header) if isinstance(header, str) else None
             self._trace = (found[1], found[2]) if found else ("", "")
         return self._trace
 

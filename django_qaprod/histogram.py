@@ -30,8 +30,8 @@ _log2 = math.log2
 
 def index(value: float) -> int:
     """Return the bucket of ``value``; what is zero, negative or out of range lands in the first or last."""
-    if value <= 0:
-        return LOWEST
+    if not 0 < value < math.inf:
+        return HIGHEST if value > 0 else LOWEST
     position = math.ceil(_log2(value) * PER_OCTAVE) - 1
     return min(max(position, LOWEST), HIGHEST)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, TypeAlias
 
 from .exceptions import RecordFormatError
@@ -146,6 +147,12 @@ _TAGS: Final = {
 }
 _CLASSES: Final = {tag: cls for cls, tag in _TAGS.items()}
 _NESTED: Final = {"chain": ChainLink, "lines": LogLine, "cells": Cell}
+# Empty values are left out of a line; only a field with a default can be told from its absence.
+_ALWAYS: Final = {
+    cls: frozenset(spec.name for spec in fields(cls) if spec.default is spec.default_factory)
+    for cls in (*_TAGS, *_NESTED.values())
+}
+_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 
 
 def new_id(at: float | None = None) -> str:
@@ -157,63 +164,59 @@ def new_id(at: float | None = None) -> str:
 
 def encode(record: Record) -> bytes:
     """Return the record as one line of a segment, the newline included."""
-    data: dict[str, Any] = {"_": _TAGS[type(record)]}
-    for name in record.__slots__:
-        value = getattr(record, name)
-        if value and name != "frames":
-            data[name] = [_flat(item) for item in value] if name in _NESTED else value
+    data: dict[str, Any] = {"_": _TAGS[type(record)], **_flat(record)}
+    frames = data.pop("frames", "")
+    for name in _NESTED.keys() & data.keys():
+        data[name] = [_flat(item) for item in data[name]]
     line = json.dumps(data, separators=(",", ":"))
     if isinstance(record, FailureRecord):
-        line = f"{line}\t{record.frames}"
-    return line.encode("ascii", "backslashreplace") + b"\n"
+        line = f"{line}\t{_ascii(frames)}"
+    return line.encode("ascii") + b"\n"
 
 
 def decode(line: bytes) -> Record:
-    """Return the record of one line.
+    """Return the record of one line, its newline included.
 
     Raises ``RecordFormatError`` for what is torn, foreign or of another version.
     """
-    head, _, frames = line.rstrip(b"\n").partition(b"\t")
     try:
-        data = json.loads(head)
-        cls = _CLASSES[data.pop("_")]
-        for name in _NESTED.keys() & data.keys():
-            data[name] = tuple(_NESTED[name](**_deep(name, item)) for item in data[name])
-        if cls is FailureRecord:
-            data["frames"] = frames.decode("ascii")
-        return _fill(cls, data)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return _record(line)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RecordFormatError(f"This line is not a record: {type(error).__name__}.") from error
 
 
-def _fill(cls: Any, data: dict[str, Any]) -> Record:
-    # Empty values were left out by ``encode``; those without a default are put back by their type.
-    for name, empty in (("message", ""), ("error_type", ""), ("subject", ""), ("host", ""), ("cells", ())):
-        if name in cls.__slots__:
-            data.setdefault(name, empty)
+def _record(line: bytes) -> Record:
+    if not line.endswith(b"\n"):
+        raise ValueError("torn")
+    head, tab, frames = line[:-1].partition(b"\t")
+    data = json.loads(head)
+    cls: Any = _CLASSES[data.pop("_")]
+    for name in _NESTED.keys() & data.keys():
+        data[name] = tuple(_NESTED[name](**_deep(name, item)) for item in data[name])
+    if tab:
+        data["frames"] = frames.decode("ascii")
     record: Record = cls(**data)
     return record
 
 
-def _flat(item: LogLine | ChainLink | Cell) -> dict[str, Any]:
-    flat = {name: value for name in item.__slots__ if (value := getattr(item, name))}
-    if isinstance(item, Cell):
-        flat["start"], flat["count"] = item.start, item.count
-        if item.histogram:
-            flat["histogram"] = item.histogram.hex()
+def _ascii(frames: str) -> str:
+    """Return JSON text in ASCII: what is not can only stand in a string, where it may be escaped."""
+    return frames if frames.isascii() else _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], frames)
+
+
+def _flat(item: Record | LogLine | ChainLink | Cell) -> dict[str, Any]:
+    """Return the fields that differ from nothing, and those that have no default."""
+    always = _ALWAYS[type(item)]
+    flat = {name: value for name in item.__slots__ if (value := getattr(item, name)) or name in always}
+    if "histogram" in flat:
+        flat["histogram"] = flat["histogram"].hex()
     return flat
 
 
 def _deep(name: str, item: dict[str, Any]) -> dict[str, Any]:
     if name == "cells":
-        item["attributes"] = tuple((key, value) for key, value in item.get("attributes", ()))
+        item["attributes"] = tuple((key, value) for key, value in item["attributes"])
         item["histogram"] = bytes.fromhex(item.get("histogram", ""))
-        item.setdefault("label", "")
     elif name == "chain":
         item["notes"] = tuple(item.get("notes", ()))
-        item.setdefault("message", "")
-        item.setdefault("error_type", "")
-    else:
-        for key in ("level", "logger", "message"):
-            item.setdefault(key, "")
     return item

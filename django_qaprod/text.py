@@ -6,15 +6,22 @@ reads a megabyte: everything that goes to a sink passes here first.
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import math
-from collections.abc import Mapping
-from typing import TypeAlias
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import TypeAlias, TypeVar
+
+T = TypeVar("T")
 
 JSONValue: TypeAlias = "str | int | float | bool | list[JSONValue] | dict[str, JSONValue] | None"
 
 ELLIPSIS = "…"
 MAX_DEPTH = 6
 MAX_ITEMS = 100
+MAX_VALUES = 2000
 # 2**63: larger integers survive neither PostgreSQL's bigint nor a JavaScript chart.
 MAX_INTEGER = 9_223_372_036_854_775_807
 
@@ -48,36 +55,61 @@ def clean_json(value: object, *, limit: int = 1000, depth: int = MAX_DEPTH) -> J
     What JSON has no word for (``NaN``, a date, an object) becomes text. ``__str__`` is called
     on nothing but strings, numbers, dates, UUIDs and decimals; other objects are named by their type.
     """
-    if value is None or isinstance(value, bool):
+    return _Cleaner(limit).clean(value, depth)
+
+
+class _Cleaner:
+    """One value's way into JSON; ``left`` bounds what a list that holds itself a hundred times becomes."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.left = MAX_VALUES
+
+    def clean(self, value: object, depth: int) -> JSONValue:
+        self.left -= 1
+        # By its type alone: ``isinstance`` asks ``__class__``, for which a lazy ``request.user`` runs a query.
+        kind = type(value)
+        if value is None or value is True or value is False:
+            return value
+        if issubclass(kind, str):
+            return clean(str.__str__(value), self.limit)
+        if issubclass(kind, int):
+            return _integer(int.__int__(value))  # type: ignore[arg-type]
+        if issubclass(kind, float):
+            number = float.__float__(value)  # type: ignore[arg-type]
+            return number if math.isfinite(number) else str(number)
+        if depth <= 0 or self.left <= 0:
+            return ELLIPSIS
+        if issubclass(kind, Mapping):
+            return self._object(value, depth - 1)  # type: ignore[arg-type]
+        if issubclass(kind, (list, tuple, set, frozenset)):
+            return [self.clean(item, depth - 1) for item in self._some(value)]  # type: ignore[arg-type,var-annotated]
+        return clean(_plain(value, kind), self.limit)
+
+    def _object(self, value: Mapping[object, object], depth: int) -> dict[str, JSONValue]:
+        return {_key(key): self.clean(item, depth) for key, item in self._some(value.items())}
+
+    def _some(self, items: Iterable[T]) -> Iterator[T]:
+        for item in islice(items, MAX_ITEMS):
+            if self.left <= 0:
+                return
+            yield item
+
+
+def _key(key: object) -> str:
+    return clean(str.__str__(key) if issubclass(type(key), str) else type(key).__name__, 100)
+
+
+def _integer(value: int) -> int | str:
+    if -MAX_INTEGER <= value <= MAX_INTEGER:
         return value
-    if isinstance(value, str):
-        return clean(str.__str__(value), limit)
-    if isinstance(value, int):
-        return int(value) if abs(value) <= MAX_INTEGER else clean(str(int(value)), limit)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else str(float(value))
-    if depth <= 0:
-        return ELLIPSIS
-    if isinstance(value, Mapping):
-        pairs = list(value.items())[:MAX_ITEMS]
-        return {
-            clean(key if isinstance(key, str) else type(key).__name__, 100): clean_json(
-                item, limit=limit, depth=depth - 1
-            )
-            for key, item in pairs
-        }
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [clean_json(item, limit=limit, depth=depth - 1) for item in list(value)[:MAX_ITEMS]]
-    return clean(_plain(value), limit)
+    # Python refuses to write out integers of thousands of digits (CVE-2020-10735).
+    return str(value) if value.bit_length() <= 1024 else "<int>"
 
 
-def _plain(value: object) -> str:
-    import datetime
-    import decimal
-    import uuid
-
-    if isinstance(value, (datetime.date, datetime.time)):
-        return value.isoformat()
-    if isinstance(value, (datetime.timedelta, decimal.Decimal, uuid.UUID)):
+def _plain(value: object, kind: type) -> str:
+    if issubclass(kind, (datetime.date, datetime.time)):
+        return value.isoformat()  # type: ignore[attr-defined,no-any-return]
+    if issubclass(kind, (datetime.timedelta, decimal.Decimal, uuid.UUID)):
         return str(value)
-    return f"<{type(value).__qualname__}>"
+    return f"<{kind.__qualname__}>"
