@@ -26,7 +26,7 @@ AGENTS = {
     f"{IPHONE} {IOS_WEBKIT} Version/17.0 EdgiOS/125.0.2535.60 Mobile/15E148 Safari/605.1.15": "Edge",
     f"{WINDOWS} {WEBKIT} Chrome/124.0.0.0 Safari/537.36 OPR/110.0.0.0": "Opera",
     "Opera/9.80 (Windows NT 6.1) Presto/2.12.388 Version/12.18": "Opera",
-    f"{MOZILLA} (Linux; Android 14) {WEBKIT} SamsungBrowser/25.0 Chrome/121.0 Safari/537.36": "Samsung Internet",
+    f"{MOZILLA} (Linux; Android 14) {WEBKIT} SamsungBrowser/25.0 Chrome/121 Safari/537": "Samsung Internet",
     f"{MOZILLA} (X11; Ubuntu; Linux x86_64; rv:126.0) Gecko/20100101 Firefox/126.0": "Firefox",
     f"{IPHONE} {IOS_WEBKIT} FxiOS/126.0 Mobile/15E148 Safari/605.1.15": "Firefox",
     f"{MAC} {IOS_WEBKIT} Version/17.5 Safari/605.1.15": "Safari",
