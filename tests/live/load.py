@@ -1,0 +1,64 @@
+"""Visitors: a bounded number of requests from a few threads, each with a connection of its own."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What the visitors saw: how often each status, what was confirmed, how often nobody answered."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    bodies: list[str] = field(default_factory=list)
+    unanswered: int = 0
+    slowest: float = 0.0
+
+
+def visit(port: int, paths: Iterable[str], *, threads: int = 4) -> Outcome:
+    """Request every path once and wait for all answers."""
+    waiting, outcome, lock = iter(paths), Outcome(), threading.Lock()
+
+    def take() -> str | None:
+        with lock:
+            return next(waiting, None)
+
+    def visitor() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        while (path := take()) is not None:
+            started = time.monotonic()
+            try:
+                connection.request("GET", path, headers={"User-Agent": "Mozilla/5.0 Firefox/140.0"})
+                response = connection.getresponse()
+                body = response.read().decode("utf-8", "replace")
+            except (OSError, http.client.HTTPException):
+                connection.close()
+                with lock:
+                    outcome.unanswered += 1
+                continue
+            with lock:
+                outcome.statuses[response.status] += 1
+                outcome.slowest = max(outcome.slowest, time.monotonic() - started)
+                if response.status == 200:
+                    outcome.bodies.append(body)
+        connection.close()
+
+    crowd = [threading.Thread(target=visitor) for _ in range(threads)]
+    for thread in crowd:
+        thread.start()
+    for thread in crowd:
+        thread.join()
+    return outcome
+
+
+def until(deadline: float, path: Callable[[int], str]) -> Iterable[str]:
+    """Yield numbered paths until ``deadline`` (monotonic seconds)."""
+    number = 0
+    while time.monotonic() < deadline:
+        yield path(number)
+        number += 1

@@ -1,0 +1,142 @@
+"""What is promised, under real servers, kill -9 and a database that goes away."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.servers import APPLICATION_SERVERS, Postgres, wait_until
+
+from . import host as hosts
+from .load import until, visit
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> hosts.Host:
+    return hosts.sqlite(tmp_path)
+
+
+@pytest.mark.parametrize("kind", APPLICATION_SERVERS)
+def test_counts_are_exact_over_workers(kind: str, host: hosts.Host) -> None:
+    requests = 10_000 if kind == "gunicorn-sync" else 1_500
+    with host.serve(kind, workers=4) as server:
+        seen = visit(server.port, ["/ok/"] * requests)
+    assert seen.statuses == {200: requests}
+    host.tick()
+    assert host.requests("ok/") == requests
+
+
+def test_a_failure_is_in_the_store_within_ten_seconds(host: hosts.Host) -> None:
+    with host.serve("gunicorn-preload", workers=2) as server:
+        server.get("/raise/apples/")
+        wait_until(lambda: host.ask("Failure.objects.count()"), timeout=10)
+    [[error_type, message, count]] = host.ask(
+        "list(Failure.objects.values_list('error_type', 'message', 'count'))"
+    )
+    assert (error_type, count) == ("LookupError", 1)
+    assert "apples" in message
+
+
+def test_kill_9_loses_nothing_that_was_promised_and_doubles_nothing(host: hosts.Host) -> None:
+    answers: list[int] = []
+    confirmed: set[str] = set()
+    for attempt in range(3):
+        with host.serve("gunicorn-gthread", workers=2) as server:
+            killer = threading.Timer(2.0, server.kill)
+            killer.start()
+            seen = visit(
+                server.port,
+                until(
+                    time.monotonic() + 3,
+                    lambda n: f"/submit/{attempt}-{n}/" if n % 2 else f"/raise/{attempt}-{n}/",  # noqa: B023
+                ),
+            )
+            killer.join()
+        answers.append(seen.statuses[500])
+        confirmed.update(seen.bodies)
+    host.tick()
+    orders = host.ask("list(Order.objects.values_list('pk', flat=True))")
+    events = host.ask("list(Event.objects.values_list('subject', flat=True))")
+    assert sorted(events) == sorted(map(str, orders)), "an event is there if and only if its order is, once"
+    numbers = set(host.ask("list(Order.objects.values_list('number', flat=True))"))
+    assert confirmed <= numbers
+    recorded = host.ask("Failure.objects.aggregate(n=Sum('count'))['n']")
+    # A 500 that was answered is recorded; one whose answer was cut off by the kill may be.
+    assert sum(answers) <= recorded <= sum(answers) + 3 * 2 * 4
+
+
+def test_sqlite_hosts_are_not_locked_out_by_us(tmp_path: Path) -> None:
+    """A view that reads and then writes fails on SQLite whenever anybody writes in between."""
+    locked = {}
+    for name, without in (("with", False), ("without", True)):
+        directory = tmp_path / name
+        directory.mkdir()
+        host = hosts.sqlite(directory, WITHOUT_QAPROD=without)
+        with host.serve("gunicorn-sync", workers=1) as server:
+            seconds = float(os.environ.get("QAPROD_LIVE_SECONDS", "8"))
+            seen = visit(
+                server.port, until(time.monotonic() + seconds, lambda n: "/read-then-write/"), threads=1
+            )
+        assert set(seen.statuses) <= {200, 500}
+        assert seen.statuses[200] > 100
+        locked[name] = seen.statuses[500]
+    assert locked == {"with": 0, "without": 0}
+
+
+@pytest.mark.postgres
+def test_no_visitor_notices_that_postgresql_is_down(tmp_path: Path, postgres: Postgres) -> None:
+    database = postgres.create_database(f"live{os.getpid()}{time.monotonic_ns()}")
+    host = hosts.Host(directory=tmp_path, database=database)
+    host.manage("migrate", "--verbosity", "0")
+    seconds = float(os.environ.get("QAPROD_LIVE_SECONDS", "8"))
+    with host.serve("gunicorn-gthread", workers=2) as server:
+        before = visit(server.port, ["/ok/"] * 200)
+        postgres.stop()
+        try:
+            during = visit(
+                server.port,
+                until(time.monotonic() + seconds, lambda n: "/ok/" if n % 10 else f"/raise/{n}/"),
+            )
+        finally:
+            postgres.start()
+        after = visit(server.port, ["/ok/"] * 200)
+        total = before.statuses[200] + during.statuses[200] + after.statuses[200]
+        assert set(during.statuses) == {200, 500}
+        assert during.unanswered == before.unanswered == after.unanswered == 0
+        wait_until(lambda: host.requests("ok/") == total, timeout=60, what="all requests arrive")
+        wait_until(
+            lambda: host.ask("Failure.objects.aggregate(n=Sum('count'))['n']") == during.statuses[500],
+            timeout=60,
+            what="all failures arrive",
+        )
+
+
+def test_a_worker_that_drains_is_replaced_when_it_is_killed(host: hosts.Host) -> None:
+    with host.serve("gunicorn-sync", workers=2) as server:
+        server.get("/raise/before/")
+        wait_until(lambda: host.ask("Failure.objects.count()"), timeout=15)
+        for pid in server.workers():
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: server.get("/ok/").status == 200, timeout=15)
+        server.get("/raise/after/")
+        wait_until(
+            lambda: host.ask("Occurrence.objects.filter(message__contains='after').count()"), timeout=20
+        )
+
+
+def test_an_order_to_stop_is_followed_at_once(host: hosts.Host) -> None:
+    with host.serve("gunicorn-sync", workers=2) as server:
+        server.get("/ok/")
+        started = time.monotonic()
+        server.stop()
+        # gunicorn waits 5 s for its workers before it kills them.
+        assert time.monotonic() - started < 5
+    host.tick()
+    assert host.requests("ok/") == 1
