@@ -67,7 +67,7 @@ class _Cleaner:
 
     def clean(self, value: object, depth: int) -> JSONValue:
         self.left -= 1
-        # By its type alone: ``isinstance`` asks ``__class__``, which makes a lazy ``request.user`` run a query.
+        # By its type alone: for ``isinstance`` a lazy ``request.user`` would run a query.
         kind = type(value)
         if value is None or value is True or value is False:
             return value
