@@ -270,18 +270,20 @@ def run_server(
     environment: Mapping[str, str] | None = None,
     arguments: tuple[str, ...] = (),
     port: int | None = None,
+    python: str | Path = sys.executable,
 ) -> Iterator[ApplicationServer]:
     """Run one of ``APPLICATION_SERVERS`` over a Django project until the block ends.
 
     ``project`` is the directory that holds the project's package, ``settings`` the dotted path of its
     settings module, beside which ``wsgi`` and ``asgi`` are found. No request is made to see whether it is up.
+    ``python`` is the interpreter whose packages are used.
     """
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="qaprod-server-") as directory:
         log = Path(directory, "log")
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*_command(kind, settings.rpartition(".")[0], port, workers, threads), *arguments],
+                [*_command(kind, python, settings.rpartition(".")[0], port, workers, threads), *arguments],
                 cwd=project,
                 env=_environment(project, settings, environment or {}),
                 stdin=subprocess.DEVNULL,
@@ -299,53 +301,34 @@ def run_server(
             server.kill()
 
 
-def _command(kind: str, package: str, port: int, workers: int, threads: int) -> list[str]:
+def _command(
+    kind: str, python: str | Path, package: str, port: int, workers: int, threads: int
+) -> list[str | Path]:
     wsgi, asgi = f"{package}.wsgi:application", f"{package}.asgi:application"
-    at, listen = f"{_LOOPBACK}:{port}", ["--host", _LOOPBACK, "--port", str(port)]
-    gunicorn = [
-        *(sys.executable, "-m", "gunicorn", wsgi, "--bind", at, "--workers", str(workers)),
-        *("--graceful-timeout", "5", "--log-level", "warning"),
-    ]
-    commands = {
-        "gunicorn-sync": [*gunicorn, "--worker-class", "sync"],
-        "gunicorn-gthread": [*gunicorn, "--worker-class", "gthread", "--threads", str(threads)],
-        "gunicorn-preload": [*gunicorn, "--worker-class", "sync", "--preload"],
-        "uvicorn": [
-            *(sys.executable, "-m", "uvicorn", asgi, *listen, "--workers", str(workers)),
-            *("--lifespan", "off", "--log-level", "warning", "--no-access-log"),
-        ],
-        "granian": [
-            *(sys.executable, "-m", "granian", wsgi, *listen, "--workers", str(workers)),
-            *("--interface", "wsgi", "--blocking-threads", str(threads), "--log-level", "warning"),
-        ],
-        "granian-asgi": [
-            *(sys.executable, "-m", "granian", asgi, *listen, "--workers", str(workers)),
-            *("--interface", "asginl", "--log-level", "warning"),
-        ],
-        "uwsgi": [
-            *(
-                _program("uwsgi"),
-                "--http-socket",
-                at,
-                "--module",
-                wsgi,
-                "--need-app",
-                "--master",
-                "--die-on-term",
-            ),
-            *("--processes", str(workers), "--threads", str(threads)),
-            *("--enable-threads", "--py-call-uwsgi-fork-hooks", "--disable-logging"),
-        ],
+    at, listen = f"{_LOOPBACK}:{port}", ("--host", _LOOPBACK, "--port", str(port))
+    processes = ("--workers", str(workers))
+    gunicorn = (
+        *(python, "-m", "gunicorn", wsgi, "--bind", at, *processes),
+        *("--graceful-timeout", "5", "--log-level", "warning", "--no-control-socket"),
+    )
+    uvicorn = (python, "-m", "uvicorn", asgi, *listen, *processes, "--lifespan", "off", "--no-access-log")
+    granian = (python, "-m", "granian", *listen, *processes, "--log-level", "warning")
+    # The program of the environment, which may not be the active one.
+    uwsgi = (
+        *(Path(python).with_name("uwsgi"), "--http-socket", at, "--module", wsgi, "--need-app", "--master"),
+        *("--processes", str(workers), "--threads", str(threads), "--enable-threads", "--die-on-term"),
+        *("--py-call-uwsgi-fork-hooks", "--disable-logging"),
+    )
+    commands: dict[str, tuple[str | Path, ...]] = {
+        "gunicorn-sync": (*gunicorn, "--worker-class", "sync"),
+        "gunicorn-gthread": (*gunicorn, "--worker-class", "gthread", "--threads", str(threads)),
+        "gunicorn-preload": (*gunicorn, "--worker-class", "sync", "--preload"),
+        "uvicorn": (*uvicorn, "--log-level", "warning"),
+        "granian": (*granian, "--interface", "wsgi", "--blocking-threads", str(threads), wsgi),
+        "granian-asgi": (*granian, "--interface", "asginl", asgi),
+        "uwsgi": uwsgi,
     }
-    return commands[kind]
-
-
-def _program(name: str) -> str:
-    """Return the path of a program beside our interpreter, whose environment may not be active."""
-    found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    if not found:
-        raise FileNotFoundError(name)
-    return found
+    return [*commands[kind]]
 
 
 def _environment(project: Path, settings: str, changes: Mapping[str, str]) -> dict[str, str]:
