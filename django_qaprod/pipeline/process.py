@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from time import monotonic, perf_counter, time
 
+from django.apps import apps
 from django.core import mail
 
 from ..conf import settings
@@ -201,7 +202,8 @@ def _own_spool() -> spool.FileSpool | spool.MemorySpool:
 
 
 def _ensure_thread() -> None:
-    if _state.thread is not None or _memory is not None or _state.stop.is_set():
+    # Before the apps are ready a sink could import what is not there yet; the record waits in the spool.
+    if _state.thread is not None or _memory is not None or _state.stop.is_set() or not apps.ready:
         return
     with _state.lock:
         if _state.thread is None:
