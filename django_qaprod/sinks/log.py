@@ -20,7 +20,8 @@ _LEVELS = {
 }
 _FAILURE = (
     "id", "at", "kind", "severity", "error_type", "message", "culprit", "name", "served", "journey",
-    "subject", "route", "method", "request_id", "trace_id", "user", "browser", "release", "host", "fingerprint",
+    "subject", "route", "method", "request_id", "trace_id", "user", "browser", "release", "host",
+    "fingerprint",
 )  # fmt: skip
 _EVENT = (
     "id",

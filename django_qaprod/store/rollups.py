@@ -1,10 +1,10 @@
 """Roll-ups: rows as they came → minutes → hours → days.
 
-A step takes the rows of a closed period, and in one transaction adds them up by series, appends the sums at the
-next resolution and marks (raw: deletes) what it took. So at any time the rows of one resolution and the unrolled
-rows of all finer ones are everything, once. A row that comes late is just unrolled and gives another row;
-nothing is ever updated in place. Two at once share the work where the database can skip locked rows, and wait
-for each other where it cannot.
+A step takes the rows of a closed period, and in one transaction adds them up by series, appends the sums at
+the next resolution and marks (raw: deletes) what it took. So at any time the rows of one resolution and the
+unrolled rows of all finer ones are everything, once. A row that comes late is just unrolled and gives another
+row; nothing is ever updated in place. Two at once share the work where the database can skip locked rows, and
+wait for each other where it cannot.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from ..pipeline import process
 
 
 def install() -> None:
-    """Make the worker a neighbour of the drainer: a thread of the process that drains, unless a command works.
+    """Make the worker a neighbour of the drainer: a thread of the process that drains, unless a command is.
 
     Starts nothing, and imports the jobs no earlier than they are to run.
     """
