@@ -1,0 +1,1 @@
+"""Faults that can be switched on while the site runs, to see what becomes of them."""

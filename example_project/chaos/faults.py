@@ -1,0 +1,149 @@
+"""The faults that there are, and what to expect of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from .switches import Switches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something that can be broken on purpose."""
+
+    name: str
+    title: str
+    breaks: str
+    visitor: str
+    look: str
+    #: The page of the admin to look at: its URL's name, a query, and the words for the link.
+    page: tuple[str, str, str]
+    #: Whether the visitor can go on all the same.
+    served: bool
+
+
+_FAILURES = "admin:qaprod_failure_changelist"
+_DEGRADED = (_FAILURES, "kind__exact=degraded", "Failures, degraded")
+_UNHANDLED = (_FAILURES, "kind__exact=unhandled", "Failures, unhandled")
+
+FAULTS: tuple[Fault, ...] = (
+    Fault(
+        name="missing-data",
+        title="Missing data",
+        breaks="The profile service has lost all qualifications: its list of them is empty.",
+        visitor="Teachers who are logged in get the form, only that nothing is filled in for them.",
+        look="An IndexError as a degraded failure named “profile prefill”, with the applications that met it; "
+        "the requests of the form count as degraded, not as errors.",
+        page=_DEGRADED,
+        served=True,
+    ),
+    Fault(
+        name="slow-profiles",
+        title="Slow profile service",
+        breaks="The profile service takes eight seconds for each answer.",
+        visitor="The first teachers wait for one second, then get the form without their profile. After that "
+        "the circuit breaker serves everybody at once, and one in ten seconds tries again.",
+        look="TimeoutError as a degraded failure with the state of the breaker; p95 of the form's route.",
+        page=_DEGRADED,
+        served=True,
+    ),
+    Fault(
+        name="dead-profiles",
+        title="Dead profile service",
+        breaks="The profile service hangs up on everybody.",
+        visitor="The form, without their profile.",
+        look="A degraded failure (RemoteDisconnected), with how many started applications met it "
+        "and how many were served anyway.",
+        page=_DEGRADED,
+        served=True,
+    ),
+    Fault(
+        name="dead-search",
+        title="School search fails",
+        breaks="The search index for schools is gone.",
+        visitor="The list of all schools, with a line that says so.",
+        look="SearchIndexError as a degraded failure named “school search”. No journey suffers by it, "
+        "so it stands low.",
+        page=_DEGRADED,
+        served=True,
+    ),
+    Fault(
+        name="flaky-email",
+        title="Flaky e-mail",
+        breaks="Every second e-mail to a school is refused by the mail server.",
+        visitor="Nothing: their application is submitted. The school has not got it.",
+        look="A degraded failure of the highest severity, named “e-mail to the school”. Which applications "
+        "wait is seen in the site's own admin: Applications, not sent to the school.",
+        page=_DEGRADED,
+        served=True,
+    ),
+    Fault(
+        name="broken-form",
+        title="Exception in the form",
+        breaks="A rule that was added to the form's validation fails on most pages.",
+        visitor="The form opens; saving it answers with an error page, and what was typed is lost.",
+        look="KeyError as an unhandled failure of a critical view, at the top of the list; the funnel stops "
+        "between “started” and “updated”.",
+        page=_UNHANDLED,
+        served=False,
+    ),
+    Fault(
+        name="template-error",
+        title="Template error",
+        breaks="The page of a vacancy includes a template that was renamed.",
+        visitor="An error page instead of the vacancy: nobody new can apply.",
+        look="TemplateDoesNotExist as an unhandled failure of the route vacancies/<int:pk>/; the funnel "
+        "dries up at its top while those who had started go on.",
+        page=_UNHANDLED,
+        served=False,
+    ),
+    Fault(
+        name="locked-table",
+        title="Database table locked",
+        breaks="Another process holds a write lock and does not let go of it.",
+        visitor="Pages can be read; starting, saving and submitting wait for two seconds and fail.",
+        look="OperationalError (“database is locked”, on PostgreSQL a lock timeout) as an unhandled failure. "
+        "It is recorded although the database takes no writes.",
+        page=_UNHANDLED,
+        served=False,
+    ),
+    Fault(
+        name="broken-stream",
+        title="Error in mid-stream",
+        breaks="Downloading or printing an application fails after its first part.",
+        visitor="A download that breaks off. Its status was 200: no access log shows it.",
+        look="UnicodeError as an unhandled failure of the download's route, and its requests as server errors.",
+        page=_UNHANDLED,
+        served=False,
+    ),
+    Fault(
+        name="lost-button",
+        title="The button is gone in one browser",
+        breaks="A new style sheet hides the submit button in Safari.",
+        visitor="In Safari the application cannot be sent. Everywhere else it can.",
+        look="There is no error anywhere. The funnel by browser shows it: Safari reaches “updated” "
+        "and never “submitted”.",
+        page=("admin:qaprod_journeypage_changelist", "", "Journeys"),
+        served=False,
+    ),
+)
+
+NAMES = tuple(fault.name for fault in FAULTS)
+
+
+def switches() -> Switches:
+    """Return the switches that all processes share."""
+    global _switches
+    if _switches is None or _switches.path != settings.CHAOS_FILE:
+        _switches = Switches(settings.CHAOS_FILE)
+    return _switches
+
+
+def on(name: str) -> bool:
+    """Return whether a fault is switched on."""
+    return name in switches().on()
+
+
+_switches: Switches | None = None

@@ -1,0 +1,1 @@
+"""Vacancies, schools, and teachers' applications to them."""
