@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 
 from django.apps import apps
 from django.conf import settings as django_settings
@@ -14,18 +15,22 @@ from django.core import checks
 from django.db import Error, connections, router
 from django.utils.module_loading import import_string
 
-from . import conf
-from .pipeline import drainer, process, spool
+from . import clock, conf
+from .capture import logging as log_capture
+from .pipeline import drainer, filelock, process, spool
 from .queries import health as health_queries
 from .records import Cell, FailureRecord, NumbersRecord, new_id
 from .store import probes
 from .text import one_line
 
-#: Seconds for which a segment may wait before nobody seems to drain it.
-WAITS_AT_MOST = 120.0
 #: Seconds that a test record may take through spool, drainer and sinks.
 TEST_WITHIN = 20.0
 _POLL = 0.25
+_TWO_PASSES = 2 * drainer.EVERY + 0.5
+_NOBODY_DRAINS = (
+    "If no process drains, run `manage.py qaprod_worker`, or let the web processes: QAPROD['BACKGROUND'] = "
+    "'thread'. If one does, the sink takes nothing: see its log."
+)
 
 
 class Level(StrEnum):
@@ -141,6 +146,17 @@ def _middleware() -> Iterator[Finding]:
         yield _ok("middleware", "It is the first.")
 
 
+def _logs() -> Iterator[Finding]:
+    if log_capture.logging_installed():
+        yield _ok("logs", "Log records of ERROR and above are failures.")
+    else:
+        yield _warning(
+            "logs",
+            "Log records are not seen: something has replaced the log record factory.",
+            "Whoever calls logging.setLogRecordFactory() has to call the factory that was there before.",
+        )
+
+
 def _spool() -> Iterator[Finding]:
     status = spool.status()
     if status.directory is None:
@@ -151,7 +167,6 @@ def _spool() -> Iterator[Finding]:
         )
         return
     most = conf.settings().spool_max_bytes
-    waits = time.time() - status.oldest if status.oldest is not None else 0.0
     size = (
         f"{status.segments} segments, {status.bytes / 1e6:.1f} MB of {most / 1e6:.0f} in {status.directory}"
     )
@@ -159,14 +174,26 @@ def _spool() -> Iterator[Finding]:
         yield _error(
             "spool", f"It is full: {size}. New records are dropped.", "See what is said about the sinks."
         )
-    elif waits > WAITS_AT_MOST and drainer.drain_now(deadline=time.monotonic()).locked is False:
-        yield _error(
-            "spool",
-            f"Nobody drains it: {size}; the oldest has waited for {waits:.0f} s.",
-            "Run `manage.py qaprod_worker`, or let a web process do it: QAPROD['BACKGROUND'] = 'thread'.",
-        )
     else:
         yield _ok("spool", f"{size}.")
+    if filelock.is_held(status.directory / drainer.LOCK_NAME):
+        yield _ok("drainer", "A process of this machine drains.")
+    yield from _backlog(status.directory)
+
+
+def _backlog(path: Path) -> Iterator[Finding]:
+    first = drainer.backlog(path)
+    if not any(first.waiting.values()):
+        return
+    # What came in this moment is none: a drainer passes every second.
+    time.sleep(_TWO_PASSES)
+    second = drainer.backlog(path)
+    if second.moved_at != first.moved_at:
+        return
+    for sink, waiting in second.waiting.items():
+        if waiting:
+            message = f"{waiting / 1e6:.3f} MB wait for the sink {sink}, and nothing moves"
+            yield _error("drainer", f"{message}{_since(second.moved_at)}.", _NOBODY_DRAINS)
 
 
 def _sinks() -> Iterator[Finding]:
@@ -229,12 +256,17 @@ def _troubles() -> Iterator[Finding]:
 _PARTS: dict[str, Callable[[], Iterable[Finding]]] = {
     "settings": _settings,
     "middleware": _middleware,
+    "logs": _logs,
     "spool": _spool,
     "sinks": _sinks,
     "tables": _tables,
     "worker": _worker,
     "inside": _troubles,
 }
+
+
+def _since(at: float | None) -> str:
+    return "" if at is None else f" since {clock.moment(at):%Y-%m-%d %H:%M:%S}"
 
 
 def _span(span: timedelta) -> str:

@@ -44,6 +44,14 @@ class DrainReport:
     failing: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What sinks have not had yet of a directory, in bytes, and when anything moved for the last time."""
+
+    waiting: dict[str, int]
+    moved_at: float | None
+
+
 class SinkState:
     """A sink, how far it is in each segment, and when it may be tried again."""
 
@@ -216,6 +224,17 @@ def drain_now(*, deadline: float | None = None) -> DrainReport:
         return drainer.drain(deadline=deadline)
     finally:
         drainer.release()
+
+
+def backlog(path: Path) -> Backlog:
+    """Return what waits in a directory, by the cursors that its drainer keeps there. For the doctor."""
+    kept = path / CURSORS_NAME
+    cursors, segments = _read_cursors(kept), spool.file_segments(path)
+    waiting = {
+        sink.name: sum(max(one.end() - cursors.get(sink.name, {}).get(one.name, 0), 0) for one in segments)
+        for sink in load_sinks()
+    }
+    return Backlog(waiting=waiting, moved_at=kept.stat().st_mtime if kept.exists() else None)
 
 
 def load_sinks() -> list[Sink]:

@@ -60,8 +60,8 @@ class TestExactlyOnce:
 
     def test_a_batch_that_fails_leaves_nothing(self) -> None:
         sink = DatabaseSink()
-        broken = mock.patch("django_qaprod.store.health.save", side_effect=ValueError)
-        with broken, pytest.raises(ValueError), transaction.atomic(using=telemetry_alias()):
+        broken = mock.patch("django_qaprod.store.health.save", side_effect=ValueError("a broken record"))
+        with broken, pytest.raises(ValueError, match="broken"), transaction.atomic(using=telemetry_alias()):
             sink.write(batch(failure(), numbers(cell())))
         assert not Failure.objects.exists()
         assert not Cursor.objects.exists()
@@ -92,7 +92,7 @@ class TestUnavailable:
 
     def test_missing_tables_are_waited_for_with_one_warning(self, caplog: pytest.LogCaptureFixture) -> None:
         missing = ProgrammingError('relation "qaprod_failure" does not exist')
-        missing.__cause__ = _Undefined()
+        missing.__cause__ = UndefinedTableError()
         sink = DatabaseSink()
         with (
             mock.patch.object(intake, "save", side_effect=missing),
@@ -133,5 +133,5 @@ def test_closing_leaves_somebody_elses_transaction_alone() -> None:
     assert connections[telemetry_alias()].connection is not None
 
 
-class _Undefined(Exception):
+class UndefinedTableError(Exception):
     sqlstate = "42P01"
