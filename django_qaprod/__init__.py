@@ -6,9 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .degrade import CircuitBreaker as CircuitBreaker
-    from .degrade import critical as critical
-    from .degrade import degrade as degrade
+    from .degradation import CircuitBreaker as CircuitBreaker
+    from .degradation import critical as critical
+    from .degradation import degrade as degrade
     from .exceptions import QAProdError as QAProdError
     from .journeys import Journey as Journey
     from .journeys import Step as Step
@@ -18,12 +18,12 @@ __version__ = "0.1.0"
 
 # Lazily (PEP 562): an eager import would load models before the app registry is ready.
 _EXPORTS = {
-    "CircuitBreaker": "degrade",
+    "CircuitBreaker": "degradation",
     "Journey": "journeys",
     "QAProdError": "exceptions",
     "Step": "journeys",
-    "critical": "degrade",
-    "degrade": "degrade",
+    "critical": "degradation",
+    "degrade": "degradation",
     "report": "pipeline.failures",
 }
 

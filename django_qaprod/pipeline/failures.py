@@ -1,0 +1,336 @@
+"""From an error that happened to the record of it.
+
+Each error is recorded once: the exception object is marked with the record's id and the request in which it
+was seen, on itself, so that the mark also survives pickling. The same object raised again while something
+else is served (a module's only instance of an error, say) is another error. So is a new exception that was
+raised from a marked one: it is what the visitor met, and has the first as its cause. A group is new unless
+all its members were recorded.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from time import time
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from .. import context
+from ..conf import settings
+from ..records import ChainLink, FailureKind, FailureRecord, LogLine, Severity, new_id
+from ..text import JSONValue, clean
+from . import fingerprint as fingerprints
+from . import frames, messages, process, scrub
+from .guard import guard
+from .identity import user_of
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+#: The exception attribute by which a host chooses the group, as ``fingerprint=`` does.
+FINGERPRINT_ATTRIBUTE: Final = "qaprod_fingerprint"
+
+_MARK: Final = "_qaprod_recorded"
+_SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "error", "critical")
+
+
+def report(
+    error: BaseException, *, name: str = "", severity: Severity = "error", fingerprint: str | None = None
+) -> str | None:
+    """Record an error that you have handled yourself.
+
+    Returns the record's id, ``None`` when the error was recorded before or nothing is recorded here (the
+    host's test run). Never raises. ``fingerprint`` puts it into a group of your own, whatever its type.
+    """
+    return report_exception(error, kind="logged", severity=severity, name=name, fingerprint=fingerprint)
+
+
+def report_exception(
+    error: BaseException,
+    *,
+    kind: FailureKind,
+    severity: Severity | None = None,
+    name: str = "",
+    journey: str = "",
+    served: bool = False,
+    fingerprint: str | None = None,
+    extra: dict[str, Any] | None = None,
+) -> str | None:
+    """Record an error once; return the record's id, ``None`` when nothing was recorded. Never raises."""
+    with guard("failures"):
+        if not process.recording():
+            return None
+        current = context.current()
+        request_id = current.request_id if current is not None else ""
+        if was_recorded(error, request_id):
+            return None
+        at = time()
+        record_id = new_id(at)
+        mark(error, record_id, request_id)
+        record = _of_exception(
+            error,
+            current,
+            record_id=record_id,
+            at=at,
+            kind=kind,
+            severity=severity,
+            name=name,
+            journey=journey,
+            served=served,
+            chosen=fingerprint,
+            extra=extra,
+        )
+        process.submit(record)
+        return record_id
+    return None
+
+
+def report_log(record: logging.LogRecord) -> str | None:
+    """Record a log record that tells of an error without an exception. Never raises."""
+    with guard("failures"):
+        if not process.recording():
+            return None
+        failure = _of_log(record, context.current())
+        process.submit(failure)
+        return failure.id
+    return None
+
+
+def report_words(
+    *, kind: FailureKind, error_type: str, message: str, traceback: str = "", name: str = ""
+) -> str | None:
+    """Record an error of which only words are left: another process had the exception. Never raises."""
+    with guard("failures"):
+        if not process.recording():
+            return None
+        at, stack = time(), frames.parse(traceback)
+        words = scrub.text(message)
+        record = FailureRecord(
+            id=new_id(at),
+            at=at,
+            kind=kind,
+            severity="error",
+            fingerprint=fingerprints.of(kind, (error_type,), stack.where, words),
+            error_type=clean(error_type, 200),
+            message=words,
+            chain=(ChainLink(error_type=clean(error_type, 200), message=words),),
+            stack=stack.digest,
+            frames=stack.frames,
+            culprit=stack.culprit,
+            name=clean(name, 200),
+            **_surroundings(context.current()),
+        )
+        process.submit(record)
+        return record.id
+    return None
+
+
+def mark(error: BaseException, record_id: str, request_id: str) -> None:
+    """Remember on the exception that it was recorded."""
+    # Not ``setattr``: an exception that is a frozen dataclass refuses that, and has a ``__dict__`` anyway.
+    error.__dict__[_MARK] = (record_id, request_id)
+
+
+def was_recorded(error: BaseException, request_id: str) -> bool:
+    """Whether the exception was recorded while the same thing was served, or outside of anything."""
+    known = error.__dict__.get(_MARK)
+    if known is not None:
+        return not request_id or not known[1] or known[1] == request_id
+    if isinstance(error, BaseExceptionGroup):
+        return all(was_recorded(member, request_id) for member in error.exceptions)
+    return False
+
+
+def type_name(error_type: type[BaseException]) -> str:
+    """Return the name of an error's type, with its module unless it is Python's own."""
+    module = error_type.__module__
+    name = error_type.__qualname__
+    return clean(name if module == "builtins" else f"{module}.{name}", 200)
+
+
+def _of_exception(
+    error: BaseException,
+    current: Context | None,
+    *,
+    record_id: str,
+    at: float,
+    kind: FailureKind,
+    severity: Severity | None,
+    name: str,
+    journey: str,
+    served: bool,
+    chosen: str | None,
+    extra: dict[str, Any] | None,
+) -> FailureRecord:
+    links = frames.chain(error)
+    stack = frames.stack(links)
+    path = _path_of(current)
+    chain = tuple([_link(link, path, current) for link in links])
+    more = cast("dict[str, JSONValue]", scrub.json(extra)) if extra else {}
+    template = frames.template_place(error) if stack.through_template else None
+    if template is not None:
+        more = {**more, "template": clean(template[0], 300), "template_line": template[1]}
+    return FailureRecord(
+        id=record_id,
+        at=at,
+        kind=kind,
+        severity=_severity(severity, current, served=served),
+        fingerprint=_fingerprint(error, kind, chain, stack, template, chosen),
+        error_type=chain[0].error_type,
+        message=chain[0].message,
+        chain=chain,
+        stack=stack.digest,
+        frames=stack.frames,
+        culprit=stack.culprit,
+        name=clean(name or _name_of(current), 200),
+        served=served,
+        extra=more,
+        **_surroundings(current, journey),
+    )
+
+
+def _of_log(record: logging.LogRecord, current: Context | None) -> FailureRecord:
+    stack = frames.stack_of_call(record.pathname, record.lineno)
+    message = scrub.text(_without_path(messages.of_log(record), _path_of(current), current))
+    place = f"{frames.short_path(record.pathname)}:{record.funcName}"
+    default = fingerprints.of(
+        "logged", (record.name,), (place, _route_of_response(record, current)), messages.template_of(record)
+    )
+    logger = clean(record.name, 200)
+    return FailureRecord(
+        id=new_id(record.created),
+        at=record.created,
+        kind="logged",
+        severity="critical" if record.levelno >= logging.CRITICAL else "error",
+        fingerprint=fingerprints.by_host(record, default),
+        error_type=logger,
+        message=message,
+        chain=(ChainLink(error_type=logger, message=message),),
+        stack=stack.digest if stack is not None else "",
+        frames=stack.frames if stack is not None else "[]",
+        culprit=stack.culprit if stack is not None else clean(place, 300),
+        name=clean(_name_of(current), 200),
+        **_surroundings(current),
+    )
+
+
+def _link(link: frames.Link, path: str, current: Context | None) -> ChainLink:
+    error, relation = link
+    return ChainLink(
+        error_type=type_name(type(error)),
+        message=scrub.text(_without_path(messages.of_exception(error), path, current)),
+        notes=tuple(
+            [scrub.text(_without_path(note, path, current), 500) for note in messages.notes_of(error)]
+        ),
+        relation=relation,
+    )
+
+
+def _fingerprint(
+    error: BaseException,
+    kind: FailureKind,
+    chain: Sequence[ChainLink],
+    stack: frames.Stack,
+    template: tuple[str, int] | None,
+    chosen: str | None,
+) -> str:
+    chosen = (
+        chosen
+        or error.__dict__.get(FINGERPRINT_ATTRIBUTE)
+        or getattr(type(error), FINGERPRINT_ATTRIBUTE, None)
+    )
+    if isinstance(chosen, str) and chosen:
+        return fingerprints.chosen(chosen)
+    # The members of a group vary in number and order; that is not what makes one failure differ from another.
+    members = {
+        (link.error_type, where)
+        for link, where in zip(chain, stack.where, strict=True)
+        if link.relation == "group"
+    }
+    own = [
+        (link.error_type, where)
+        for link, where in zip(chain, stack.where, strict=True)
+        if link.relation != "group"
+    ]
+    parts = [*own, *sorted(members)]
+    where = [where for _, where in parts]
+    if template is not None:
+        where.append(template[0])
+    default = fingerprints.of(kind, [kind_of for kind_of, _ in parts], where, chain[0].message)
+    return fingerprints.by_host(error, default)
+
+
+def _severity(given: Severity | None, current: Context | None, *, served: bool) -> Severity:
+    if given is not None:
+        return given if given in _SEVERITIES else "error"
+    return "critical" if current is not None and current.critical and not served else "error"
+
+
+def _surroundings(current: Context | None, journey: str = "") -> dict[str, Any]:
+    """Return the fields that say where an error happened and to whom."""
+    known: dict[str, Any] = {"release": settings().release, "host": process.host()}
+    if journey or current is not None:
+        known["journey"] = clean(journey or (current.journey if current is not None else ""), 100)
+    if current is None:
+        return known
+    known["subject"] = clean(current.subject, 200)
+    known["critical"] = current.critical
+    known["request_id"] = current.request_id
+    known["lines"] = _lines(current)
+    if current.request is not None:
+        known["route"] = clean(current.route, 300)
+        known["method"] = clean(current.method, 16)
+        known["trace_id"] = current.trace_id
+        known["span_id"] = current.span_id
+        known["user"] = user_of(current.request)
+        known["browser"] = current.browser
+    return known
+
+
+def _lines(current: Context) -> tuple[LogLine, ...]:
+    if not current.lines:
+        return ()
+    path = _path_of(current)
+    return tuple(
+        [
+            LogLine(
+                at=at,
+                level=level,
+                logger=clean(logger, 200),
+                message=scrub.text(_without_path(message, path, current), 500),
+            )
+            for at, level, logger, message in list(current.lines)
+        ]
+    )
+
+
+def _name_of(current: Context | None) -> str:
+    return current.name if current is not None else ""
+
+
+def _path_of(current: Context | None) -> str:
+    """Return the path that is being served, when it is long enough to be looked for in text."""
+    request = current.request if current is not None else None
+    path = request.path if request is not None else ""
+    return path if len(path) > 2 else ""
+
+
+def _without_path(words: str, path: str, current: Context | None) -> str:
+    """Return the words with the route in the place of the path: paths hold keys, names and reset tokens."""
+    if not path or current is None:
+        return words
+    if path in words:
+        words = words.replace(path, current.route)
+    if not path.isascii():
+        # Django escapes the paths that it logs.
+        escaped = path.encode("unicode_escape").decode("ascii")
+        words = words.replace(escaped, current.route)
+    return words
+
+
+def _route_of_response(record: logging.LogRecord, current: Context | None) -> str:
+    """Return what tells Django's log records of 5xx responses apart: they all come from one line of code."""
+    if record.name != "django.request" or current is None or current.request is None:
+        return ""
+    arguments = record.args
+    reason = arguments[0] if isinstance(arguments, tuple) and arguments else ""
+    return f"{reason if isinstance(reason, str) else ''} {current.route}"

@@ -1,0 +1,49 @@
+"""Who met an error, as far as the host has found that out already."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+from django.utils.functional import LazyObject, empty
+
+from ..conf import settings
+from ..text import clean
+from .guard import guarded
+
+_SALT = "django_qaprod.user"
+
+
+def user_of(request: HttpRequest | None) -> str:
+    """Return the user's primary key, hashed or withheld as ``QAPROD["USER_IDS"]`` says.
+
+    Nothing is evaluated: reading ``request.user`` would cost a query and add ``Vary: Cookie``.
+    """
+    how = settings().user_ids
+    if request is None or how == "off":
+        return ""
+    key = _key(request)
+    return hashed(key) if key and how == "hash" else key or ""
+
+
+@lru_cache(maxsize=1024)
+def hashed(key: str) -> str:
+    """Return the digest that stands for a user: the same everywhere under one ``SECRET_KEY``."""
+    return salted_hmac(_SALT, key, algorithm="sha256").hexdigest()[:32]
+
+
+@guarded("identity")
+def _key(request: HttpRequest) -> str:
+    known = request.__dict__
+    user: Any = known.get("_cached_user") or known.get("_acached_user") or _evaluated(known.get("user"))
+    key = getattr(user, "pk", None)
+    return "" if key is None or issubclass(type(key), LazyObject) else clean(str(key), 100)
+
+
+def _evaluated(user: Any) -> Any:
+    if issubclass(type(user), LazyObject):
+        wrapped = user.__dict__.get("_wrapped", empty)
+        return None if wrapped is empty else wrapped
+    return user
