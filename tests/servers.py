@@ -145,9 +145,9 @@ class Postgres:
         return postgres_settings(self.port, name)
 
     def _initialise(self, data: Path) -> None:
-        arguments = ["-D", data, "-U", self.user, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        arguments = ("-U", self.user, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         subprocess.run(
-            [_postgres_program("initdb"), *arguments],
+            [_postgres_program("initdb"), "-D", data, *arguments],
             cwd=self._directory,
             check=True,
             capture_output=True,
