@@ -26,6 +26,7 @@ class QAProdConfig(AppConfig):
         from . import checks
 
         checks.register()
+        checks.warn_about_server()
         routers.install()
         post_migrate.connect(routers.migrate_own_file, sender=self, dispatch_uid="qaprod.migrate")
         if conf.settings().enabled:

@@ -93,23 +93,30 @@ def forget_directory() -> None:
 def _directory(pid: int) -> tuple[Path | None, str]:
     if not filelock.AVAILABLE:
         return None, "This platform has no file locks (flock)."
-    path = _chosen()
+    path = chosen()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = path.lstat()
+        problem = unusable(path)
     except OSError as error:
         return None, f"{path} cannot be made: {error.strerror}."
+    return (None, problem) if problem else (path, "")
+
+
+def unusable(path: Path) -> str:
+    """Return why this directory cannot be the spool, or nothing. Makes nothing."""
+    found = path.lstat()
     # Somebody else's directory, or a link, would let them read our records or choose where we write.
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        return None, f"{path} is not a directory of the user who runs this process."
+        return f"{path} is not a directory of the user who runs this process."
     if found.st_mode & 0o022:
-        return None, f"{path} can be written by others; take that right away (chmod 700)."
+        return f"{path} can be written by others; take that right away (chmod 700)."
     if not os.access(path, os.W_OK | os.X_OK):
-        return None, f"{path} cannot be written."
-    return path, ""
+        return f"{path} cannot be written."
+    return ""
 
 
-def _chosen() -> Path:
+def chosen() -> Path:
+    """Return where the spool should be: ``QAPROD["SPOOL_DIR"]``, else below the system's temporary directory."""
     configured = settings().spool_dir
     if configured:
         return Path(configured)

@@ -194,9 +194,9 @@ class TestDirectory:
 
     def test_two_databases_have_two_spools(self, settings: Settings) -> None:
         settings.QAPROD = {}
-        first = spool._chosen()
+        first = spool.chosen()
         settings.QAPROD = {"DATABASE": "another"}
-        assert spool._chosen() != first
+        assert spool.chosen() != first
 
 
 class TestMemory:
