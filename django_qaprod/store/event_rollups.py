@@ -98,9 +98,7 @@ def _roll_up(journey: JourneySpec, now: float, horizon: int) -> RollUpReport:
     oldest = _oldest(journey.name)
     replaced = 0
     if covered and oldest is not None:
-        # The oldest hour may have lost a part of its rows to retention: what was derived from them stays.
-        start = max(_floor(now, HOUR) - horizon, _floor(oldest, HOUR) + HOUR)
-        replaced = _recount(journey, start, covered)
+        replaced = _recount(journey, _floor(now, HOUR) - horizon, covered, _floor(oldest, HOUR))
     closed = _floor(now - GRACE, HOUR)
     covered, hours = _fill(journey, covered or _floor(oldest or now, HOUR), closed)
     _move(_segment(journey.name), covered)
@@ -121,9 +119,14 @@ def _fill(journey: JourneySpec, start: int, end: int) -> tuple[int, int]:
     return start, hours
 
 
-def _recount(journey: JourneySpec, start: int, end: int) -> int:
+def _recount(journey: JourneySpec, start: int, end: int, oldest: int) -> int:
     known = _known_counts(journey.name, start, end)
-    changed = [hour for hour in range(start, end, HOUR) if _count(journey.name, hour) != known.get(hour, 0)]
+    changed: list[int] = []
+    for hour in range(start, end, HOUR):
+        count, before = _count(journey.name, hour), known.get(hour, 0)
+        # The oldest hour may have lost a part of its rows to retention: what was derived from them stays.
+        if count > before or (count < before and hour > oldest):
+            changed.append(hour)
     hours = set(changed)
     for hour in changed:
         hours |= _later_hours(journey.name, hour, end)
