@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 
 from . import clock, conf
 from .capture import logging as log_capture
+from .checks import TAG
 from .pipeline import drainer, filelock, process, spool
 from .queries import health as health_queries
 from .records import Cell, FailureRecord, NumbersRecord, new_id
@@ -119,15 +120,16 @@ def _settings() -> Iterator[Finding]:
         yield _ok("settings", f"On. The release is {chosen.release}.")
     else:
         yield _ok("settings", "On. No release is set: QAPROD['RELEASE'] would mark deploys on the charts.")
-    for message in checks.run_checks(include_deployment_checks=True):
-        if (message.id or "").startswith("qaprod.") and not message.is_silenced():
-            level = Level.ERROR if message.level >= checks.ERROR else Level.WARNING
-            yield Finding(
-                part="settings",
-                level=level,
-                message=f"{message.id}: {message.msg}",
-                hint=str(message.hint or ""),
-            )
+    for message in checks.run_checks(tags=[TAG], include_deployment_checks=True):
+        if not message.is_silenced():
+            words = f"{message.id}: {message.msg}"
+            yield Finding(part="settings", level=_level(message), message=words, hint=message.hint or "")
+
+
+def _level(message: checks.CheckMessage) -> Level:
+    if message.level >= checks.ERROR:
+        return Level.ERROR
+    return Level.WARNING if message.level >= checks.WARNING else Level.OK
 
 
 def _middleware() -> Iterator[Finding]:

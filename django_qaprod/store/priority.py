@@ -31,7 +31,7 @@ RECENCY = (
     (timedelta(days=7), -20.0),
     (timedelta(days=30), -40.0),
 )
-LONG_AGO = -60.0
+LONG_AGO = -70.0
 
 _HOUR = timedelta(hours=1)
 _CHUNK = 200

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from django_qaprod import doctor
+from django_qaprod.models import Deploy, Failure, JobRun, Series
+from django_qaprod.pipeline import guard, process, spool
+from django_qaprod.records import encode
+from tests.servers import wait_until
+from tests.store.make import failure
+
+database = pytest.mark.django_db(databases="__all__")
+
+
+@pytest.fixture
+def spool_dir(tmp_path: Path, settings: Any) -> Iterator[Path]:
+    settings.QAPROD = {"SPOOL_DIR": str(tmp_path / "spool")}
+    spool.forget_directory()
+    path = spool.directory()
+    assert path is not None
+    yield path
+    spool.forget_directory()
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    try:
+        call_command(*arguments, stdout=out, stderr=err)
+    except SystemExit as end:
+        status = int(end.code or 0)
+    return status, out.getvalue(), err.getvalue()
+
+
+def append(path: Path, *records: Any) -> None:
+    own = spool.FileSpool(path)
+    for record in records:
+        own.append(encode(record))
+    own.close()
+
+
+@database
+def test_deploy_marks_a_release() -> None:
+    status, out, _ = run("qaprod_deploy", "2026.1", "--note", "the new form")
+    assert (status, Deploy.objects.get().note) == (0, "the new form")
+    assert "2026.1" in out
+
+
+@database
+class TestTick:
+    def test_it_drains_and_works(self, spool_dir: Path) -> None:
+        append(spool_dir, failure(), failure())
+        status, _, err = run("qaprod_tick", "-v2")
+        assert (status, Failure.objects.get().count) == (0, 2)
+        assert "2 records" in err
+        assert JobRun.objects.filter(name="roll_up").exists()
+
+    def test_a_job_that_fails_is_said_and_is_its_status(
+        self, spool_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("django_qaprod.store.rollups.roll_up", lambda: 1 / 0)
+        status, _, err = run("qaprod_tick")
+        assert status == 1
+        assert "roll_up: ZeroDivisionError" in err
+        guard.take()
+
+
+@database
+class TestDoctor:
+    def test_it_says_what_is_on(self, spool_dir: Path) -> None:
+        status, out, _ = run("qaprod_doctor")
+        assert status == 0, out
+        for part in ("settings", "middleware", "logs", "spool", "sinks", "tables", "worker", "inside"):
+            assert f" {part} " in out
+
+    def test_json_is_for_programs(self, spool_dir: Path) -> None:
+        _, out, _ = run("qaprod_doctor", "--json")
+        assert {"part", "level", "message", "hint"} == set(json.loads(out)[0])
+
+    def test_a_test_goes_the_whole_way_and_leaves_nothing(self, spool_dir: Path) -> None:
+        append(spool_dir, failure())
+        finding = self.send(spool_dir)
+        assert finding.level is doctor.Level.OK, finding
+        assert Failure.objects.count() == 1
+        assert not Series.objects.filter(name="qaprod.doctor").exists()
+
+    def test_a_test_that_does_not_arrive_is_an_error(self, spool_dir: Path, settings: Any) -> None:
+        settings.QAPROD = {**settings.QAPROD, "SINKS": []}
+        assert self.send(spool_dir, within=0.1).level is doctor.Level.ERROR
+
+    def send(self, path: Path, within: float = 5.0) -> doctor.Finding:
+        with pytest.MonkeyPatch.context() as patch:
+            # The thread of this process has another connection, which sees nothing of a test's transaction.
+            patch.setattr(process, "submit", lambda record: append(path, record))
+            return doctor.send_test(within=within)
+
+    def test_a_sink_that_cannot_be_imported(self, spool_dir: Path, settings: Any) -> None:
+        settings.QAPROD = {**settings.QAPROD, "SINKS": ["jobs.sinks.Missing"]}
+        assert "jobs.sinks.Missing cannot be imported" in self.errors("sinks")
+        guard.take()
+
+    def test_no_sinks_at_all(self, spool_dir: Path, settings: Any) -> None:
+        settings.QAPROD = {**settings.QAPROD, "SINKS": []}
+        assert "nothing is stored" in self.errors("sinks")
+
+    def test_a_spool_that_nobody_drains(self, spool_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(doctor, "_TWO_PASSES", 0.01)
+        append(spool_dir, failure())
+        assert "wait for the sink database" in self.errors("drainer")
+
+    def test_a_spool_that_is_full(self, spool_dir: Path, settings: Any) -> None:
+        append(spool_dir, failure())
+        settings.QAPROD = {**settings.QAPROD, "SPOOL_MAX_BYTES": 10}
+        assert "full" in self.errors("spool")
+
+    def test_a_job_that_fails(self, spool_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("django_qaprod.store.rollups.roll_up", lambda: 1 / 0)
+        run("qaprod_tick")
+        guard.take()
+        assert "roll_up failed" in self.errors("worker")
+
+    def test_tables_that_are_missing(self, spool_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(
+            "django.db.backends.base.introspection.BaseDatabaseIntrospection.table_names", lambda self: []
+        )
+        assert "missing" in self.errors("tables")
+
+    def errors(self, part: str) -> str:
+        found = [one for one in doctor.examine() if one.part == part and one.level is doctor.Level.ERROR]
+        return "\n".join(one.message for one in found)
+
+    def test_an_error_is_its_exit_status(self, spool_dir: Path, settings: Any) -> None:
+        settings.QAPROD = {**settings.QAPROD, "SINKS": []}
+        assert run("qaprod_doctor")[0] == 1
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> dict[str, str]:
+    """The environment of a project in processes of its own, with databases in files."""
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.project.settings",
+        "QAPROD_TEST_DB": "sqlite",
+        "QAPROD_TEST_SQLITE": str(tmp_path / "db.sqlite3"),
+    }
+    manage(environment, "migrate", "-v0").communicate(timeout=60)
+    return environment
+
+
+def manage(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "django", *arguments],
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+class TestWorkerProcess:
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_it_works_and_stops_gracefully(
+        self, project: dict[str, str], tmp_path: Path, number: int
+    ) -> None:
+        import sqlite3
+
+        child = manage(project, "qaprod_worker", "-v2")
+        try:
+            store = tmp_path / "db-qaprod.sqlite3"
+
+            def worked() -> bool:
+                with sqlite3.connect(store) as connection:
+                    names = connection.execute(
+                        "SELECT name FROM qaprod_jobrun WHERE succeeded_at IS NOT NULL"
+                    )
+                    return ("prune_events",) in names.fetchall()
+
+            wait_until(worked, timeout=30)
+            child.send_signal(number)
+            _, err = child.communicate(timeout=20)
+        finally:
+            child.kill()
+        assert child.returncode == 0, err
+        assert "Draining" in err
+        assert "roll_up:" in err
+        assert "Stopped." in err
+        with sqlite3.connect(store) as connection:
+            assert connection.execute("SELECT holder FROM qaprod_lease").fetchall() == [("",)]
+
+    def test_once_ends_by_itself(self, project: dict[str, str]) -> None:
+        child = manage(project, "qaprod_worker", "--once")
+        _, err = child.communicate(timeout=60)
+        assert child.returncode == 0, err
+        assert "Stored 0 records." in err
+
+    def test_a_test_goes_the_whole_way_in_a_real_process(self, project: dict[str, str]) -> None:
+        child = manage(project, "qaprod_doctor", "--send-test")
+        out, err = child.communicate(timeout=60)
+        assert child.returncode == 0, out + err
+        assert "went the whole way" in out
+
+
+def test_the_commands_say_what_they_are_for() -> None:
+    for name in ("qaprod_worker", "qaprod_tick", "qaprod_doctor", "qaprod_deploy"):
+        from django.core.management import load_command_class
+
+        assert load_command_class("django_qaprod", name).help.endswith(".")
