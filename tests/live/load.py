@@ -20,7 +20,7 @@ class Outcome:
     slowest: float = 0.0
 
 
-def visit(port: int, paths: Iterable[str], *, threads: int = 4) -> Outcome:
+def visit(port: int, paths: Iterable[str], *, threads: int = 4, keep_alive: bool = True) -> Outcome:
     """Request every path once and wait for all answers."""
     waiting, outcome, lock = iter(paths), Outcome(), threading.Lock()
 
@@ -41,6 +41,8 @@ def visit(port: int, paths: Iterable[str], *, threads: int = 4) -> Outcome:
                 with lock:
                     outcome.unanswered += 1
                 continue
+            if not keep_alive:
+                connection.close()
             with lock:
                 outcome.statuses[response.status] += 1
                 outcome.slowest = max(outcome.slowest, time.monotonic() - started)
