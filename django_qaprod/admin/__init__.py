@@ -1,0 +1,31 @@
+"""Our pages in the host's admin, found by its autodiscovery; ``register`` puts them on another site."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from ..models import Deploy, Event, Failure, Health, JourneyPage, RequestPage
+from .deploys import DeployAdmin
+from .events import EventAdmin
+from .failures import FailureAdmin
+from .pages import HealthAdmin, JourneyPageAdmin, RequestPageAdmin
+
+__all__ = ["register"]
+
+
+def register(site: admin.AdminSite) -> None:
+    """Register our pages on an admin site; what is registered there already is left alone."""
+    pages = (
+        (Failure, FailureAdmin),
+        (JourneyPage, JourneyPageAdmin),
+        (RequestPage, RequestPageAdmin),
+        (Event, EventAdmin),
+        (Deploy, DeployAdmin),
+        (Health, HealthAdmin),
+    )
+    for model, page in pages:
+        if not site.is_registered(model):
+            site.register(model, page)
+
+
+register(admin.site)

@@ -1,0 +1,58 @@
+"""The list of deploys. Only the note is for people to write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from ..dashboard import words
+from ..models import Deploy
+from ..templatetags.qaprod import exactly
+
+if TYPE_CHECKING:
+    _Base = admin.ModelAdmin[Deploy]
+else:
+    _Base = admin.ModelAdmin
+
+
+class DeployAdmin(_Base):
+    """Releases and when they went live: seen by themselves, or told by ``manage.py qaprod_deploy``."""
+
+    change_list_template = "qaprod/list.html"
+    list_display = ("shown_release", "shown_at", "shown_note")
+    fields = ("shown_release", "shown_at", "note")
+    readonly_fields = ("shown_release", "shown_at")
+    ordering = ("-at",)
+    search_fields = ("release", "note")
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Write the note alone: the release may have gone live again meanwhile."""
+        obj.save(update_fields=("note",))
+
+    @admin.display(description=_("release"), ordering="release")
+    def shown_release(self, deploy: Deploy) -> SafeString:
+        """Return the release."""
+        return format_html("<bdi>{}</bdi>", words.cut(deploy.release, 100))
+
+    @admin.display(description=_("live since"), ordering="at")
+    def shown_at(self, deploy: Deploy) -> str:
+        """Return when it went live."""
+        return exactly(deploy.at)
+
+    @admin.display(description=_("note"))
+    def shown_note(self, deploy: Deploy) -> SafeString:
+        """Return the note."""
+        return format_html("<bdi>{}</bdi>", words.cut(deploy.note, 200))

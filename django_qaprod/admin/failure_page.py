@@ -1,0 +1,116 @@
+"""A failure's page, its buttons and its text for a ticket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from ..dashboard import failure as failure_data
+from ..dashboard import ticket, words
+from ..models import Failure
+from . import acts
+from .pages import Crumb, banner
+from .permissions import ReadOnlyBase, may
+
+# Failures beyond this have no place in any bigint column.
+_MAX_ID = 2**63 - 1
+
+
+class FailurePageViews(ReadOnlyBase):
+    """The views of one failure: to look at it, to change its state, to copy it."""
+
+    def page_url(self, failure: Failure, view: str = "change") -> str:
+        """Return the address of one of the failure's views, in this admin site."""
+        name = f"admin:qaprod_failure_{view}"
+        return reverse(name, args=(failure.pk,), current_app=self.admin_site.name)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show a failure. States are changed by ``state_view`` alone."""
+        failure = self._failure(request, object_id)
+        if request.method not in {"GET", "HEAD"}:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        request.current_app = self.admin_site.name
+        data = failure_data.page(failure, request.GET)
+        context = {
+            **self.admin_site.each_context(request),
+            **banner(self.admin_site, request),
+            "title": words.cut(failure.error_type, 120),
+            "opts": self.opts,
+            "crumbs": [Crumb.of(self.admin_site, Failure)],
+            "page": data,
+            "failure": failure,
+            "state": words.state(failure),
+            "previous_page": data.occurrences.page - 1,
+            "next_page": data.occurrences.page + 1,
+            "text": ticket.text(failure, data.shown, data.impact, url=self._absolute(request, failure)),
+            "text_url": self.page_url(failure, "text"),
+            "state_url": self.page_url(failure, "state"),
+            "delete_url": self.page_url(failure, "delete"),
+            "may_resolve": may(request, "resolve"),
+            "may_silence": may(request, "silence"),
+            "may_delete": self.has_delete_permission(request, failure),
+            "spans": acts.SPANS,
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "qaprod/failure.html", context)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead to the transitions, which are the history of a failure."""
+        failure = self._failure(request, object_id)
+        return HttpResponseRedirect(f"{self.page_url(failure)}#transitions")
+
+    def state_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Change a failure's state by POST, with the permission that the act asks for."""
+        failure = self._failure(request, object_id)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        form = acts.ActForm(request.POST)
+        if not form.is_valid():
+            for error in (error for errors in form.errors.values() for error in errors):
+                self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(self.page_url(failure))
+        act = acts.Act(**form.cleaned_data)
+        if not act.allowed(request):
+            raise PermissionDenied
+        message = act.perform([failure.pk], who=request.user.get_username())
+        self.message_user(request, message, messages.SUCCESS)
+        return HttpResponseRedirect(self.page_url(failure))
+
+    def text_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Return the failure as plain text."""
+        failure = self._failure(request, object_id)
+        if request.method not in {"GET", "HEAD"}:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        data = failure_data.page(failure, request.GET)
+        text = ticket.text(failure, data.shown, data.impact, url=self._absolute(request, failure))
+        # Never to be sniffed as HTML: the text holds what visitors sent.
+        return HttpResponse(
+            text, content_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"}
+        )
+
+    def _absolute(self, request: HttpRequest, failure: Failure) -> str:
+        return request.build_absolute_uri(self.page_url(failure))
+
+    def _failure(self, request: HttpRequest, object_id: str | int) -> Failure:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        number = str(object_id)
+        known = number.isascii() and number.isdigit() and int(number[:20]) <= _MAX_ID
+        failure = Failure.objects.filter(pk=int(number)).first() if known else None
+        if failure is None:
+            raise Http404(_("There is no such failure."))
+        return failure

@@ -1,0 +1,129 @@
+"""Pages that are computed: journeys, requests, health. Also what all our pages have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import django
+from django.contrib.admin import AdminSite
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+
+from ..dashboard import health, journeys, requests, words
+from ..models import Health, RequestPage
+from .permissions import ReadOnlyAdmin
+
+
+@dataclass(frozen=True, slots=True)
+class Crumb:
+    """A step on the way to a page."""
+
+    title: str
+    url: str
+
+    @classmethod
+    def of(cls, site: AdminSite, model: type[Model]) -> Crumb:
+        """Return the step to a model's list."""
+        return cls(str(model._meta.verbose_name_plural).capitalize(), address(site, model, "changelist"))
+
+
+def address(site: AdminSite, model: type[Model], view: str) -> str:
+    """Return the address of a model's view in an admin site."""
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{view}", current_app=site.name)
+
+
+def banner(site: AdminSite, request: HttpRequest) -> dict[str, Any]:
+    """Return what every page of ours knows: whether its numbers are stale, and how crumbs are written."""
+    may_look = request.user.has_perm("qaprod.view_health")
+    return {
+        "warnings": health.warnings(),
+        "health_url": address(site, Health, "changelist") if may_look and site.is_registered(Health) else "",
+        # Since Django 6.1 the admin's crumbs are a list.
+        "listed_crumbs": django.VERSION >= (6, 1),
+    }
+
+
+class PageAdmin(ReadOnlyAdmin):
+    """A computed page in place of a list."""
+
+    template = ""
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_changelist"
+        return [path("", self.admin_site.admin_view(self.changelist_view), name=name)]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return self.page(request, self.template, {"title": self.title(), "page": self.data(request)})
+
+    def title(self) -> str:
+        """Return the page's heading."""
+        return str(self.opts.verbose_name_plural).capitalize()
+
+    def data(self, request: HttpRequest) -> object:
+        """Return what the template shows."""
+        raise NotImplementedError
+
+    def page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+        """Return a page for those who may look, by GET alone."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method not in {"GET", "HEAD"}:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        request.current_app = self.admin_site.name
+        known = {
+            **self.admin_site.each_context(request),
+            **banner(self.admin_site, request),
+            "opts": self.opts,
+            "crumbs": [],
+        }
+        return TemplateResponse(request, template, {**known, **context})
+
+
+class JourneyPageAdmin(PageAdmin):
+    """The funnels of the declared journeys."""
+
+    template = "qaprod/journeys.html"
+
+    def data(self, request: HttpRequest) -> journeys.JourneyPage:
+        return journeys.page(request.GET)
+
+
+class RequestPageAdmin(PageAdmin):
+    """The requests by route, and a page for each route."""
+
+    template = "qaprod/requests.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        route = path("route/", self.admin_site.admin_view(self.route_view), name="qaprod_requestpage_route")
+        return [route, *super().get_urls()]
+
+    def data(self, request: HttpRequest) -> requests.RequestsPage:
+        return requests.page(request.GET)
+
+    def route_view(self, request: HttpRequest) -> HttpResponse:
+        """Show the route that ``?route=`` names; one that nobody asked for is an empty page."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        data = requests.route_page(request.GET)
+        crumbs = [Crumb.of(self.admin_site, RequestPage)]
+        title = words.cut(data.detail.route, 120) or _("No route")
+        return self.page(request, "qaprod/route.html", {"title": title, "page": data, "crumbs": crumbs})
+
+
+class HealthAdmin(PageAdmin):
+    """Whether we ourselves are alive."""
+
+    template = "qaprod/health.html"
+
+    def title(self) -> str:
+        return _("Health of QA in production")
+
+    def data(self, request: HttpRequest) -> health.HealthPage:
+        return health.page()

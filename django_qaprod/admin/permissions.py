@@ -1,0 +1,32 @@
+"""Who may do what: nothing is added or changed by a form, each act has a permission of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+
+if TYPE_CHECKING:
+    ReadOnlyBase = admin.ModelAdmin[Any]
+else:
+    ReadOnlyBase = admin.ModelAdmin
+
+
+class ReadOnlyAdmin(ReadOnlyBase):
+    """A list and pages to look at. Who has the view or the change permission may look."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+def may(request: HttpRequest, act: str) -> bool:
+    """Whether the user may do something to failures: resolve, silence or export."""
+    return request.user.has_perm(f"qaprod.{act}_failure")

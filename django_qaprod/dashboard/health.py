@@ -1,0 +1,65 @@
+"""How we are ourselves: the health page, and what every page says when its numbers are stale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from ..queries.health import Health, health
+from .words import ago, number
+
+#: A site with visitors stores something every few seconds.
+QUIET_AFTER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthPage:
+    """What the template shows."""
+
+    health: Health
+    fine: bool
+
+
+def page() -> HealthPage:
+    """Return the health page."""
+    found = health()
+    return HealthPage(health=found, fine=not found.troubles and not list(_warnings(found)))
+
+
+def warnings() -> list[str]:
+    """Return why the numbers of a page may be stale or incomplete; nothing when they are neither."""
+    return list(_warnings(health()))
+
+
+def _warnings(found: Health) -> Iterator[str]:
+    if found.stored_at is None and found.last_number is None:
+        # A fresh installation: the pages' empty states say what to do.
+        return
+    if found.worker is None or not found.worker.alive:
+        yield _(
+            "Nobody does the periodic work, so priorities, roll-ups and silences stand still. "
+            "It runs in the web processes, in “manage.py qaprod_worker” or in “manage.py qaprod_tick”."
+        )
+    elif found.late is not None:
+        yield _("Roll-ups are %(span)s behind: lists and long windows may be behind too.") % {
+            "span": timesince(found.at - found.late, found.at, depth=1)
+        }
+    if found.stored_at is not None and found.at - found.stored_at > QUIET_AFTER:
+        yield _(
+            "The last records were stored %(ago)s. If the site had visitors since then, "
+            "no drainer is running: what you see is from before."
+        ) % {"ago": ago(found.stored_at)}
+    if found.failing_jobs:
+        names = ", ".join(job.name for job in found.failing_jobs)
+        yield _("The last run of these jobs failed: %(names)s.") % {"names": names}
+    if found.dropped:
+        yield ngettext(
+            "%(n)s record was given up since yesterday or before, so numbers may be too low.",
+            "%(n)s records were given up since yesterday or before, so numbers may be too low.",
+            found.dropped,
+        ) % {"n": number(found.dropped)}

@@ -1,0 +1,87 @@
+"""Small charts drawn on the server: no script, no inline style, colours by CSS and ``currentColor``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from .words import number
+
+_HEIGHT = 24
+_STEP, _GAP = 5, 1
+# A chart's own units; CSS stretches it to the width there is.
+_WIDE, _HIGH = 800, 160
+
+
+def sparkline(values: Sequence[float], *, title: str = "") -> SafeString:
+    """Return the values as columns, the highest as high as the picture; what is not zero can be seen."""
+    top, wide = max(values, default=0), len(values) * _STEP
+    columns = format_html_join(
+        "",
+        '<rect x="{}" y="{}" width="{}" height="{}"/>',
+        ((i * _STEP, _HEIGHT - high, _STEP - _GAP, high) for i, high in enumerate(_heights(values, top))),
+    )
+    text = _("%(title)s: %(total)s, at most %(top)s") % {
+        "title": title, "total": number(sum(values)), "top": number(top)
+    }  # fmt: skip
+    return format_html(
+        '<svg class="qaprod-spark" role="img" viewBox="0 0 {} {}" width="{}" height="{}">'
+        "<title>{}</title>"
+        '<path class="qaprod-axis" d="M0 {}H{}"/>{}</svg>',
+        wide, _HEIGHT, wide, _HEIGHT, text, _HEIGHT - 0.5, wide, columns,
+    )  # fmt: skip
+
+
+def bar(fraction: float | None, *, title: str = "", name: str = "") -> SafeString:
+    """Return a horizontal bar that is filled to ``fraction``; ``name`` adds a CSS class."""
+    filled = min(max(fraction or 0.0, 0.0), 1.0)
+    return format_html(
+        '<svg class="qaprod-bar {}" role="img" viewBox="0 0 100 10" preserveAspectRatio="none">'
+        '<title>{}</title><rect class="qaprod-track" width="100" height="10"/>'
+        '<rect class="qaprod-fill" width="{}" height="10"/></svg>',
+        name, title, f"{filled * 100:.2f}",
+    )  # fmt: skip
+
+
+def lines(
+    times: Sequence[int],
+    rows: Sequence[tuple[str, Sequence[float | None]]],
+    marks: Sequence[int] = (),
+    *,
+    title: str,
+) -> SafeString:
+    """Return lines over time, each a pair of CSS class and values, and vertical marks at some times."""
+    top = max((value for _name, values in rows for value in values if value is not None), default=0) or 1
+    drawn = format_html_join(
+        "", '<path class="qaprod-line {}" d="{}"/>', ((name, _path(values, top)) for name, values in rows)
+    )
+    span = (times[-1] - times[0]) if len(times) > 1 else 0
+    ruled = format_html_join(
+        "",
+        '<path class="qaprod-mark" d="M{} 0V{}"/>',
+        ((f"{(at - times[0]) / span * _WIDE:.1f}", _HIGH) for at in marks if span),
+    )
+    return format_html(
+        '<svg class="qaprod-lines" role="img" viewBox="0 0 {} {}" preserveAspectRatio="none">'
+        '<title>{}</title><path class="qaprod-axis" d="M0 {}H{}"/>{}{}</svg>',
+        _WIDE, _HIGH, title, _HIGH - 0.5, _WIDE, ruled, drawn,
+    )  # fmt: skip
+
+
+def _heights(values: Sequence[float], top: float) -> list[float]:
+    return [max(round(value / top * (_HEIGHT - 2), 1), 2) if value else 0 for value in values]
+
+
+def _path(values: Sequence[float | None], top: float) -> str:
+    width = _WIDE / max(len(values) - 1, 1)
+    parts, pen = [], "M"
+    for position, value in enumerate(values):
+        if value is None:
+            pen = "M"
+            continue
+        parts.append(f"{pen}{position * width:.1f} {_HIGH - 2 - value / top * (_HIGH - 6):.1f}")
+        pen = "L"
+    return "".join(parts)
