@@ -257,6 +257,16 @@ class ApplicationServer:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        wait_until(lambda: not self.alive(), what=f"{self.kind} and its workers are gone")
+
+    def alive(self) -> bool:
+        """Whether any of its processes runs (a zombie does not; Linux)."""
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                state, _, group = stat.read_text().rpartition(")")[2].split()[:3]
+                if int(group) == self.process.pid and state != "Z":
+                    return True
+        return False
 
 
 @contextmanager

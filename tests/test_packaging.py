@@ -72,6 +72,7 @@ def test_the_wheel_says_what_it_needs(wheel: Path) -> None:
     needed = {line.split(">")[0] for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line}
     assert metadata["Name"] == "django-qaprod"
     assert metadata["Version"] == django_qaprod.__version__
+    assert "QA in production" in str(metadata.get_payload())
     assert needed == {
         *("django", "opentelemetry-sdk", "opentelemetry-instrumentation-django", "statsd"),
         *("sentry-sdk", "cryptography"),

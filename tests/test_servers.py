@@ -18,8 +18,8 @@ def test_every_application_server_answers_and_leaves_nothing_behind(kind: str) -
     with run_server(kind, project=REPOSITORY, settings="tests.project.settings", workers=2) as server:
         assert server.get("/ok/").body == b"ok"
         assert server.get("/nowhere/").status == 404
-        group = server.process.pid
-    assert not _alive(group)
+        assert server.alive()
+    assert not server.alive()
 
 
 @pytest.mark.servers
@@ -30,7 +30,7 @@ def test_a_killed_server_is_dead_with_all_its_workers() -> None:
         workers = wait_until(lambda: len(server.workers()) == 2 and server.workers(), what="two workers")
         server.kill()
         assert workers
-        assert not _alive(server.process.pid)
+        assert not server.alive()
 
 
 @pytest.mark.servers
@@ -60,15 +60,3 @@ def test_the_chosen_database_is_the_one_in_use() -> None:
     from django.db import connection
 
     assert connection.vendor == {"postgres": "postgresql"}.get(os.environ.get("QAPROD_TEST_DB", ""), "sqlite")
-
-
-def _alive(group: int) -> bool:
-    """Whether a process of the group is left that is no zombie."""
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, of_group = status.read_text().rpartition(")")[2].split()[:3]
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(of_group) == group and state != "Z":
-            return True
-    return False
