@@ -117,8 +117,9 @@ class SinkState:
 class Drainer:
     """Drains a directory, or one process's memory; has the machine's lock from ``acquire`` to ``release``."""
 
-    def __init__(self, source: Path | spool.MemorySpool) -> None:
+    def __init__(self, source: Path | spool.MemorySpool, *, sinks: tuple[str, ...] | None = None) -> None:
         self._source = source
+        self._sinks = sinks
         self._lock: int | None = None
         self._states: list[SinkState] = []
         self._busy_at = monotonic()
@@ -174,7 +175,7 @@ class Drainer:
 
     def _load(self, cursors: dict[str, dict[str, int]]) -> None:
         if not self._states:
-            self._states = [SinkState(sink, cursors.get(sink.name, {})) for sink in load_sinks()]
+            self._states = [SinkState(sink, cursors.get(sink.name, {})) for sink in load_sinks(self._sinks)]
 
     def _segments(self) -> Sequence[spool.Segment]:
         if isinstance(self._source, spool.MemorySpool):
@@ -237,10 +238,10 @@ def backlog(path: Path) -> Backlog:
     return Backlog(waiting=waiting, moved_at=kept.stat().st_mtime if kept.exists() else None)
 
 
-def load_sinks() -> list[Sink]:
-    """Return the sinks of ``QAPROD["SINKS"]``; one that cannot be imported is left out and counted."""
+def load_sinks(paths: tuple[str, ...] | None = None) -> list[Sink]:
+    """Return these sinks, or ``QAPROD["SINKS"]``; one that cannot be imported is left out and counted."""
     sinks: list[Sink] = []
-    for path in settings().sinks:
+    for path in settings().sinks if paths is None else paths:
         with guard.guard("sinks"):
             sinks.append(import_string(path)())
     return sinks

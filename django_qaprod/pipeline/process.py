@@ -147,13 +147,16 @@ def tapped(records: list[Record]) -> Iterator[None]:
 
 
 @contextmanager
-def in_memory() -> Iterator[Drainer]:
-    """Keep records in memory until the drainer that is yielded drains them. For tests."""
+def in_memory(*, sinks: tuple[str, ...] | None = None) -> Iterator[Drainer]:
+    """Keep records in memory until the drainer that is yielded drains them. For tests.
+
+    ``sinks`` stands in for ``QAPROD["SINKS"]``: a test must not send to those of production.
+    """
     global _memory
     before, _memory = _memory, spool.MemorySpool()
     numbers.take()
     guard.take()
-    drainer = Drainer(_memory)
+    drainer = Drainer(_memory, sinks=sinks)
     drainer.acquire()
     try:
         yield drainer
