@@ -73,7 +73,7 @@ def _database(url: str) -> dict[str, Any]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": DATA_DIR / "site.sqlite3",
-            "OPTIONS": {"timeout": 2, "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL"},
+            "OPTIONS": {"timeout": 5, "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL"},
         }
     parts = urlsplit(url)
     return {
@@ -84,7 +84,7 @@ def _database(url: str) -> dict[str, Any]:
         "HOST": parts.hostname or "",
         "PORT": parts.port or "",
         # Nobody should wait for long for somebody else's lock.
-        "OPTIONS": {"options": "-c lock_timeout=2000"},
+        "OPTIONS": {"options": "-c lock_timeout=5000"},
     }
 
 

@@ -34,7 +34,7 @@ FAULTS: tuple[Fault, ...] = (
         title="Missing data",
         breaks="The profile service has lost all qualifications: its list of them is empty.",
         visitor="Teachers who are logged in get the form, only that nothing is filled in for them.",
-        look="An IndexError as a degraded failure named “profile prefill”, with the applications that met it; "
+        look="IndexError as a degraded failure named “profile prefill”, with the applications that met it; "
         "the requests of the form count as degraded, not as errors.",
         page=_DEGRADED,
         served=True,
@@ -103,7 +103,7 @@ FAULTS: tuple[Fault, ...] = (
         name="locked-table",
         title="Database table locked",
         breaks="Another process holds a write lock and does not let go of it.",
-        visitor="Pages can be read; starting, saving and submitting wait for two seconds and fail.",
+        visitor="Pages can be read; starting, saving and submitting wait for five seconds and fail.",
         look="OperationalError (“database is locked”, on PostgreSQL a lock timeout) as an unhandled failure. "
         "It is recorded although the database takes no writes.",
         page=_UNHANDLED,
@@ -114,7 +114,7 @@ FAULTS: tuple[Fault, ...] = (
         title="Error in mid-stream",
         breaks="Downloading or printing an application fails after its first part.",
         visitor="A download that breaks off. Its status was 200: no access log shows it.",
-        look="UnicodeError as an unhandled failure of the download's route, and its requests as server errors.",
+        look="UnicodeError as an unhandled failure of the download's route.",
         page=_UNHANDLED,
         served=False,
     ),

@@ -9,10 +9,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django.utils.text import slugify
 
+from ..accounts import TEACHERS, TEACHERS_PASSWORD
 from .models import FormType, School, Vacancy
-
-TEACHERS = 24
-PASSWORD = "chalk-and-cheese"
 
 _NAMES = (
     ("Ashfield Primary School", School.Phase.PRIMARY, "Norwich"),
@@ -70,8 +68,8 @@ def seed(*, vacancies: int = 42) -> None:
         School.objects.bulk_create(_school(chance, *row) for row in _NAMES)
         schools = list(School.objects.all())
         Vacancy.objects.bulk_create(_vacancy(chance, chance.choice(schools)) for _ in range(vacancies))
-        for number in range(1, TEACHERS + 1):
-            User.objects.create_user(f"teacher{number}", f"teacher{number}@teachers.example", PASSWORD)
+        for name in TEACHERS:
+            User.objects.create_user(name, f"{name}@teachers.example", TEACHERS_PASSWORD)
     _reopen(chance)
 
 

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import argparse
+import sys
+
+from example_project.chaos.faults import NAMES
+
+from .run import Options, run
+
+
+def main() -> int:
+    """Run the demo as the command line says."""
+    parser = argparse.ArgumentParser(
+        prog="python -m example_project.demo",
+        description="Run the example: a real server, visitors, and faults to switch on. Ctrl-C ends it.",
+    )
+    parser.add_argument("--history", action="store_true", help="load four weeks of generated history, once")
+    parser.add_argument(
+        "--traffic", type=float, default=2.0, metavar="RATE", help="visitors a second (0: none)"
+    )
+    parser.add_argument(
+        "--pace", type=float, default=0.8, metavar="SECONDS", help="how long they look at a page"
+    )
+    parser.add_argument("--seconds", type=float, metavar="N", help="end after so many seconds")
+    parser.add_argument(
+        "--fault", action="append", default=[], choices=NAMES, help="begin with it (repeatable)"
+    )
+    parser.add_argument("--port", type=int, default=8000, help="where to serve, if that port is free")
+    parser.add_argument("--fresh", action="store_true", help="forget what earlier runs have left")
+    return run(Options(**vars(parser.parse_args())))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

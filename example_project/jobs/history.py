@@ -1,0 +1,303 @@
+"""Four weeks that never were: events, numbers, failures and deploys, so that charts have something to show.
+
+Everything is marked: releases and machines are called "generated", failures say so in their messages,
+subjects in their keys, deploys in their notes. It goes the way of real records, through the database sink.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from django.utils import timezone
+
+from django_qaprod import histogram
+from django_qaprod.conf import telemetry_alias
+from django_qaprod.models import Deploy
+from django_qaprod.records import Cell, ChainLink, EventRecord, FailureRecord, NumbersRecord, Record, new_id
+from django_qaprod.sinks.database import DatabaseSink
+from django_qaprod.store import event_rollups, priority, rollups
+from django_qaprod.typing import Batch, Entry
+
+from .qaprod import JobApplication
+
+MARK = "generated"
+NOTE = "Generated history: none of this happened."
+WEEKS = 4
+RELEASES = ("2.0.0", "2.1.0", "2.2.0", "2.3.0")
+
+_HOUR = 3600
+_BATCH = 500
+# Visits by the hour of the day and by the day of the week: people look for jobs on evenings and Sundays.
+_HOURS = (2, 1, 1, 1, 1, 2, 5, 9, 8, 7, 7, 8, 10, 9, 8, 10, 14, 16, 17, 20, 22, 18, 10, 5)
+_DAYS = (1.0, 1.0, 0.95, 0.9, 0.7, 0.6, 1.1)
+_BROWSERS = (("Chrome", 44), ("Safari", 28), ("Edge", 12), ("Firefox", 11), ("Samsung Internet", 5))
+_ROUTES = (
+    # route, method, status, requests for each application that is started, median of the seconds
+    ("/", "GET", "200", 1.6, 0.012),
+    ("vacancies/", "GET", "200", 2.9, 0.021),
+    ("vacancies/<int:pk>/", "GET", "200", 2.4, 0.011),
+    ("vacancies/<int:pk>/apply/", "POST", "302", 1.0, 0.009),
+    ("schools/", "GET", "200", 0.8, 0.016),
+    ("accounts/login/", "POST", "302", 0.6, 0.024),
+    ("applications/<uuid:token>/form/<slug:page>/", "GET", "200", 2.5, 0.014),
+    ("applications/<uuid:token>/form/<slug:page>/", "POST", "302", 2.3, 0.012),
+    ("applications/<uuid:token>/submit/", "POST", "302", 0.7, 0.018),
+    ("__unmatched__", "GET", "404", 0.4, 0.003),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trouble:
+    """An error that came on some day, stayed for some hours, and went."""
+
+    kind: str
+    error_type: str
+    message: str
+    name: str
+    function: str
+    route: str
+    #: Days before now, and hours.
+    ago: float
+    hours: float
+    #: How many in an hour.
+    often: float
+    served: bool
+
+
+_FORM = "applications/<uuid:token>/form/<slug:page>/"
+_TROUBLES = (
+    _Trouble(
+        kind="degraded",
+        error_type="TimeoutError",
+        message="timed out",
+        name="profile prefill",
+        function="fetch",
+        route=_FORM,
+        ago=16.3,
+        hours=5,
+        often=9,
+        served=True,
+    ),
+    _Trouble(
+        kind="unhandled",
+        error_type="KeyError",
+        message="'years'",
+        name="",
+        function="clean",
+        route=_FORM,
+        ago=9.4,
+        hours=2,
+        often=14,
+        served=False,
+    ),
+    _Trouble(
+        kind="degraded",
+        error_type="SMTPServerDisconnected",
+        message="Connection unexpectedly closed",
+        name="e-mail to the school",
+        function="send_application",
+        route="applications/<uuid:token>/submit/",
+        ago=23.2,
+        hours=30,
+        often=0.8,
+        served=True,
+    ),
+    _Trouble(
+        kind="degraded",
+        error_type="SearchIndexError",
+        message="Index schools-v3 is missing on all shards.",
+        name="school search",
+        function="schools",
+        route="schools/",
+        ago=4.6,
+        hours=11,
+        often=3,
+        served=True,
+    ),
+)
+
+
+def load() -> bool:
+    """Store the history up to this hour; return whether it was not there yet."""
+    deploys = Deploy.objects.using(telemetry_alias()).filter(release__startswith=MARK)
+    if deploys.exists():
+        return False
+    sink = DatabaseSink()
+    # A segment's name is unique for ever; this one has no file.
+    segment = f"{MARK}-{new_id()}"
+    entries = (
+        Entry(position=place, record=record) for place, record in enumerate(_records(random.Random(2017)), 1)
+    )
+    for batch in batched(entries, _BATCH):
+        sink.write(Batch(segment=segment, entries=batch))
+    deploys.update(note=NOTE)
+    _roll_up()
+    return True
+
+
+def batched(entries: Iterable[Entry], size: int) -> Iterator[tuple[Entry, ...]]:
+    """Yield tuples of up to ``size`` entries (``itertools.batched`` came with Python 3.12)."""
+    rest = iter(entries)
+    while batch := tuple(islice(rest, size)):
+        yield batch
+
+
+def _roll_up() -> None:
+    """Do at once what the worker would do in its first minutes."""
+    rollups.roll_up(seconds=60)
+    while event_rollups.roll_up().hours:
+        pass
+    priority.refresh(since=timezone.now() - timedelta(weeks=WEEKS + 1))
+
+
+def _records(chance: random.Random) -> Iterator[Record]:
+    end = int(timezone.now().timestamp()) // _HOUR * _HOUR
+    number = 0
+    for start in range(end - WEEKS * 7 * 24 * _HOUR, end, _HOUR):
+        visits = _visits(start, chance)
+        for _ in range(visits):
+            number += 1
+            yield from _application(chance, f"{MARK}-{number}", start)
+        yield _numbers(chance, start, visits)
+        for trouble in _TROUBLES:
+            yield from _failures(chance, trouble, start, end, number)
+
+
+def _visits(start: int, chance: random.Random) -> int:
+    moment = timezone.localtime(datetime.fromtimestamp(start, tz=UTC))
+    mean = 0.42 * _HOURS[moment.hour] * _DAYS[moment.weekday()]
+    return max(round(chance.gauss(mean, math.sqrt(mean) * 0.6)), 0)
+
+
+def _release(at: float, end: float) -> str:
+    """Return the release that was live: a new one each week."""
+    week = WEEKS - 1 - int((end - at) / (7 * 24 * _HOUR))
+    return f"{MARK}-{RELEASES[min(max(week, 0), len(RELEASES) - 1)]}"
+
+
+def _application(chance: random.Random, subject: str, start: int) -> Iterator[EventRecord]:
+    """Yield the events of one application: most get to the end, teachers more often than others."""
+    form_type = "teacher" if chance.random() < 0.62 else "support"
+    browser = chance.choices([name for name, _ in _BROWSERS], [share for _, share in _BROWSERS])[0]
+    on = 0.94 if form_type == "teacher" else 0.90
+    at = start + chance.random() * _HOUR
+    end = timezone.now().timestamp()
+
+    def event(step: str) -> EventRecord:
+        return EventRecord(
+            id=new_id(at),
+            at=at,
+            journey=JobApplication.spec.name,
+            step=step,
+            subject=subject,
+            variant=form_type,
+            browser=browser,
+            release=_release(at, end),
+            properties={"form_type": form_type},
+        )
+
+    yield event("started")
+    for _ in range(3):
+        at += chance.lognormvariate(5.2, 0.7)
+        if chance.random() > on or at >= end:
+            return
+        yield event("updated")
+    at += chance.lognormvariate(4.2, 0.8)
+    if chance.random() < on and at < end:
+        yield event("submitted")
+
+
+def _numbers(chance: random.Random, start: int, visits: int) -> NumbersRecord:
+    cells = [cell for route in _ROUTES for cell in _cells(chance, route, start, visits)]
+    end = timezone.now().timestamp()
+    return NumbersRecord(id=new_id(start), at=start, cells=tuple(cells), release=_release(start, end))
+
+
+def _cells(
+    chance: random.Random, row: tuple[str, str, str, float, float], start: int, visits: int
+) -> Iterator[Cell]:
+    route, method, status, share, median = row
+    count = round(visits * share * chance.uniform(0.8, 1.2))
+    if not count:
+        return
+    outcome = "client_error" if status == "404" else "ok"
+    values = [chance.lognormvariate(math.log(median), 0.5) for _ in range(count)]
+    yield _duration(route, method, status, outcome, start + 60 * chance.randrange(60), values)
+    for browser, percent in _BROWSERS:
+        seen = round(count * percent / 100)
+        if seen:
+            yield Cell(
+                name="qaprod.requests.browser",
+                label=route,
+                attributes=(("browser", browser), ("http.route", route), ("qaprod.outcome", outcome)),
+                start=start,
+                count=seen,
+            )
+
+
+def _duration(route: str, method: str, status: str, outcome: str, start: int, values: list[float]) -> Cell:
+    return Cell(
+        name="http.server.request.duration",
+        label=route,
+        attributes=(
+            ("http.request.method", method),
+            ("http.route", route),
+            ("http.response.status_code", status),
+            ("qaprod.outcome", outcome),
+        ),
+        start=start,
+        count=len(values),
+        total=sum(values),
+        minimum=min(values),
+        maximum=max(values),
+        histogram=histogram.encode(histogram.of(values)),
+    )
+
+
+def _failures(
+    chance: random.Random, trouble: _Trouble, start: int, end: int, latest: int
+) -> Iterator[Record]:
+    begin = end - trouble.ago * 24 * _HOUR
+    if not begin <= start < begin + trouble.hours * _HOUR:
+        return
+    count = max(round(chance.gauss(trouble.often, trouble.often / 3)), 0)
+    for _ in range(count):
+        yield _failure(chance, trouble, start + chance.random() * _HOUR, end, latest)
+    if count:
+        method, status, outcome = (
+            ("GET", "200", "degraded") if trouble.served else ("POST", "500", "server_error")
+        )
+        values = [chance.lognormvariate(math.log(1.0 if trouble.served else 0.02), 0.2) for _ in range(count)]
+        cell = _duration(trouble.route, method, status, outcome, start, values)
+        yield NumbersRecord(id=new_id(start), at=start, cells=(cell,), release=_release(start, end))
+
+
+def _failure(chance: random.Random, trouble: _Trouble, at: float, end: int, latest: int) -> FailureRecord:
+    search = trouble.name == "school search"
+    return FailureRecord(
+        id=new_id(at),
+        at=at,
+        kind=trouble.kind,  # type: ignore[arg-type]
+        severity="error",
+        fingerprint=f"{MARK}:{trouble.error_type}",
+        error_type=trouble.error_type,
+        message=f"{trouble.message} ({MARK})",
+        chain=(ChainLink(error_type=trouble.error_type, message=trouble.message, notes=(NOTE,)),),
+        culprit=f"example_project.jobs in {trouble.function}",
+        name=f"{trouble.name} ({MARK})" if trouble.name else "",
+        served=trouble.served,
+        journey="" if search else JobApplication.spec.name,
+        subject="" if search else f"{MARK}-{max(latest - chance.randrange(12), 1)}",
+        route=trouble.route,
+        method="GET" if trouble.served else "POST",
+        request_id=f"{chance.getrandbits(128):032x}",
+        browser=chance.choice(_BROWSERS)[0],
+        release=_release(at, end),
+        host=MARK,
+        extra={MARK: True},
+    )

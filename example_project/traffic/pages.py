@@ -1,0 +1,82 @@
+"""What a visitor makes of a page: its forms, its links and its marks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+
+@dataclass(slots=True, kw_only=True)
+class Form:
+    """A form: ``fields`` has its names with what is in them, ``names`` those that a visitor fills in."""
+
+    name: str
+    action: str
+    method: str
+    fields: dict[str, str] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    has_button: bool = False
+
+
+class Page(HTMLParser):
+    """A parsed page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self.links: list[str] = []
+        self.marks: set[str] = set()
+        self._form: Form | None = None
+        self._textarea = ""
+        self.feed(text)
+
+    def form(self, name: str) -> Form | None:
+        """Return the form with that ``data-form``, unless its button is missing: then it is of no use."""
+        return next((form for form in self.forms if form.name == name and form.has_button), None)
+
+    def links_to(self, prefix: str) -> list[str]:
+        """Return the links whose path goes on behind ``prefix``, each once."""
+        return [link for link in dict.fromkeys(self.links) if link.startswith(prefix) and link != prefix]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        if "data-page" in found:
+            self.marks.add(found["data-page"])
+        if tag == "a" and found.get("href"):
+            self.links.append(found["href"].partition("?")[0])
+        elif tag == "link" and found.get("rel") == "stylesheet":
+            self.links.append(found["href"])
+        elif tag == "form":
+            self._form = Form(
+                name=found.get("data-form", ""),
+                action=found.get("action", ""),
+                method=found.get("method", "get").lower(),
+            )
+            self.forms.append(self._form)
+        elif self._form is not None:
+            self._field(self._form, tag, found)
+
+    def handle_data(self, data: str) -> None:
+        if self._form is not None and self._textarea:
+            self._form.fields[self._textarea] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._form = None
+        elif tag == "textarea" and self._form is not None:
+            self._form.fields[self._textarea] = self._form.fields[self._textarea].strip()
+            self._textarea = ""
+
+    def _field(self, form: Form, tag: str, found: dict[str, str]) -> None:
+        name, kind = found.get("name", ""), found.get("type", "text")
+        if tag == "button":
+            form.has_button = True
+        elif tag == "textarea":
+            self._textarea = name
+            form.fields[name] = ""
+            form.names.append(name)
+        elif tag == "input" and name:
+            if kind != "checkbox":
+                form.fields[name] = found.get("value", "")
+            if kind != "hidden":
+                form.names.append(name)
