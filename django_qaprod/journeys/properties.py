@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 
+from ..conf import settings
 from ..exceptions import PropertyError
 from ..pipeline import guard, scrub
 from ..registry import JourneySpec
@@ -37,25 +39,41 @@ def checked(journey: JourneySpec, properties: Mapping[str, object]) -> None:
             ) from error
 
 
-def kept(journey: JourneySpec, properties: Mapping[str, object]) -> dict[str, JSONValue]:
-    """Return what may be kept of the properties: cleaned, scrubbed, bounded; what is refused is counted."""
-    allowed = {name: value for name, value in properties.items() if name in journey.properties}
-    refused = sum(not _allowed(journey, name) for name in properties)
+def kept(journey: JourneySpec, properties: Mapping[str, object]) -> tuple[str, dict[str, JSONValue]]:
+    """Return the variant as text, and what may be kept of the properties: cleaned, scrubbed and bounded.
+
+    What is refused is counted.
+    """
+    clean: dict[str, JSONValue] = {}
+    variant: JSONValue = None
+    refused = 0
+    for name, value in properties.items():
+        if not _allowed(journey, name):
+            refused += 1
+            continue
+        found = _scrubbed(name, value)
+        if name in journey.properties:
+            clean[name] = found
+        if name == journey.variant:
+            variant = found
+    if _is_too_long(clean):
+        refused += len(clean)
+        clean = {}
     if refused:
         guard.dropped("journeys.property", refused)
-    if not allowed:
-        return {}
-    clean = scrub.json(allowed)
-    if not isinstance(clean, dict) or _is_too_long(clean):
-        guard.dropped("journeys.property", len(allowed))
-        return {}
-    return clean
+    return "" if variant is None else one_line(str(variant), MAX_VARIANT), clean
 
 
-def variant(journey: JourneySpec, properties: Mapping[str, object]) -> str:
-    """Return the value of the property that tells variants apart, as text."""
-    value = properties.get(journey.variant) if journey.variant else None
-    return "" if value is None else one_line(str(scrub.json(value)), MAX_VARIANT)
+def _scrubbed(name: str, value: object) -> JSONValue:
+    if _is_secret(name, settings().scrub_keys):
+        return scrub.SCRUBBED
+    return scrub.text(value) if type(value) is str else scrub.json(value)
+
+
+# Names are few: they are those that journeys allow.
+@lru_cache(maxsize=1024)
+def _is_secret(name: str, scrub_keys: tuple[str, ...]) -> bool:
+    return scrub.is_secret_key(name)
 
 
 def _is_too_long(properties: dict[str, JSONValue]) -> bool:

@@ -30,7 +30,7 @@ from . import properties as allowed
 from .keys import subject_key
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Taking:
     """A step as it was taken by a subject, before anything is looked at."""
 
@@ -91,6 +91,7 @@ def _event(taking: Taking) -> EventRecord:
     current = context.current()
     if current is not None and not current.journey:
         current.journey, current.subject = journey.name, subject
+    variant, properties = allowed.kept(journey, taking.properties) if taking.properties else ("", {})
     return EventRecord(
         # Of the moment of recording, whatever ``at`` says: ids sort by when they came.
         id=new_id(now),
@@ -98,12 +99,12 @@ def _event(taking: Taking) -> EventRecord:
         journey=journey.name,
         step=taking.step.name,
         subject=subject,
-        variant=allowed.variant(journey, taking.properties),
+        variant=variant,
         browser=current.browser if current is not None else "",
         request_id=current.request_id if current is not None else "",
         release=clean(conf.settings().release, 100),
         once=taking.once or taking.step.once,
-        properties=allowed.kept(journey, taking.properties) if taking.properties else {},
+        properties=properties,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
@@ -57,7 +58,7 @@ class Step:
             raise DeclarationError("A Step belongs into the body of a Journey: `submitted = Step()`.")
         return spec  # type: ignore[no-any-return]
 
-    @property
+    @cached_property
     def spec(self) -> StepSpec:
         """What is known about it."""
         title = self._title or self._name.replace("_", " ").capitalize()
