@@ -23,7 +23,7 @@ from ..pipeline.guard import guarded
 
 # These serve or run other things that have a context of their own.
 _SERVERS = frozenset({"runserver", "runserver_plus", "test", "testserver", "shell", "shell_plus", "dbshell"})
-_PROGRAMS = frozenset({"manage", "manage.py", "django-admin", "django-admin.py", "__main__.py"})
+_PROGRAMS = frozenset({"manage", "manage.py", "django-admin", "django-admin.py"})
 _OWN_PREFIX = "qaprod"
 _NUMBER = re.compile(r"[-_]\d+")
 
@@ -52,10 +52,11 @@ def uninstall() -> None:
 
 def management_command() -> str:
     """Return the name of the management command that this process was started for, without its arguments."""
-    program = PurePath(sys.argv[0]).name if sys.argv else ""
-    if program not in _PROGRAMS or len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
         return ""
-    return sys.argv[1]
+    program = PurePath(sys.argv[0])
+    started_by_django = program.name in _PROGRAMS or program.parts[-2:] == ("django", "__main__.py")
+    return sys.argv[1] if started_by_django else ""
 
 
 def named(kind: context.Kind, name: str) -> context.Context:

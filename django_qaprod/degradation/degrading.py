@@ -149,15 +149,15 @@ class degrade(Generic[F]):  # noqa: N801 - reads as the keyword that it nearly i
             raise DeclarationError(f"breaker is a CircuitBreaker, not {breaker!r}.")
         self.name = name
         self.severity = severity
-        self.journey = journey_name(journey, "degrade")
-        self._only = exception_types(only, "only")
-        excluded = exception_types(excluding, "excluding")
-        self._excluding = excluded if self._only else (*MEANT_FOR_DJANGO, *excluded)
+        self.journey = journey_name(journey, "degrade") if journey else ""
+        self._only = exception_types(only, "only") if only else ()
+        excluded = exception_types(excluding, "excluding") if excluding else ()
+        self._excluding = excluded if self._only else MEANT_FOR_DJANGO + excluded
         self._reraise = reraise
         self._breaker = breaker
         self._fallback = fallback_from(fallback)
         self._for_function = fallback is not None or breaker is not None
-        self._async_fallback = iscoroutinefunction(fallback)
+        self._async_fallback = fallback is not None and iscoroutinefunction(fallback)
         self._sections: list[Section] = []
 
     @overload

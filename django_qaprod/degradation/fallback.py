@@ -14,6 +14,8 @@ def fallback_from(given: Any) -> Callable[[Exception], Any]:
 
     Raises ``DeclarationError`` for what could only go wrong when it is needed.
     """
+    if given is None:
+        return _nothing
     if isinstance(given, (list, dict, set, bytearray)):
         raise DeclarationError(
             f"One {type(given).__name__} would be shared by all who are served it. "
@@ -32,6 +34,10 @@ def fallback_from(given: Any) -> Callable[[Exception], Any]:
     raise DeclarationError(
         f"The fallback {given!r} is called with the exception or with nothing; it takes neither."
     )
+
+
+def _nothing(error: Exception) -> None:
+    return None
 
 
 def _takes(function: Callable[..., Any], count: int) -> bool:

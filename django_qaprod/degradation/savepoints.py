@@ -7,6 +7,8 @@ transaction there is nothing to do, and no query is made.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import Atomic
@@ -14,7 +16,15 @@ from django.db.transaction import Atomic
 
 def in_transaction() -> list[BaseDatabaseWrapper]:
     """Return the connections of this thread that are in a transaction."""
-    return [connection for connection in connections.all(initialized_only=True) if connection.in_atomic_block]
+    # As ``connections.all(initialized_only=True)``, which looks every one up twice: 2.5 µs of the 2 we have.
+    handler: Any = connections
+    local = handler._connections
+    found = []
+    for alias in connections:
+        connection = getattr(local, alias, None)
+        if connection is not None and connection.in_atomic_block:
+            found.append(connection)
+    return found
 
 
 def open_savepoints(opened: list[Atomic]) -> None:

@@ -62,8 +62,13 @@ def of_exception(error: BaseException, depth: int = _MAX_DEPTH) -> str:
         return _plain_words(error, renderer)
     if isinstance(error, BaseExceptionGroup):
         return f"{_shown(error.args[0], depth)} ({len(error.exceptions)} exceptions)"
-    shown = [_shown(argument, depth) for argument in error.args[:_MAX_ARGUMENTS]]
-    return shown[0] if len(shown) == 1 else f"({', '.join(shown)})"
+    if len(error.args) == 1:
+        return _shown(error.args[0], depth)
+    shown = [
+        repr(_cut(argument)) if type(argument) is str else _shown(argument, depth)
+        for argument in error.args[:_MAX_ARGUMENTS]
+    ]
+    return f"({', '.join(shown)})"
 
 
 def notes_of(error: BaseException) -> tuple[str, ...]:
@@ -174,14 +179,19 @@ def _is_long(value: object) -> bool:
 @contextmanager
 def _queries_refused() -> Iterator[None]:
     """Refuse every query on the connections that this thread has; others no object was loaded by."""
-    wrapped = connections.all(initialized_only=True)
-    for connection in wrapped:
+    wrapped = [
+        (connection, len(connection.queries_log)) for connection in connections.all(initialized_only=True)
+    ]
+    for connection, _ in wrapped:
         connection.execute_wrappers.append(_refuse)
     try:
         yield
     finally:
-        for connection in wrapped:
+        for connection, logged in wrapped:
             connection.execute_wrappers.remove(_refuse)
+            # In DEBUG and ``assertNumQueries`` those that were refused are counted, too.
+            while len(connection.queries_log) > logged:
+                connection.queries_log.pop()
 
 
 def _refuse(*args: object) -> None:
