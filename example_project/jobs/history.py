@@ -31,6 +31,7 @@ WEEKS = 4
 RELEASES = ("2.0.0", "2.1.0", "2.2.0", "2.3.0")
 
 _HOUR = 3600
+_NOON = 12
 _BATCH = 500
 # Visits by the hour of the day and by the day of the week: people look for jobs on evenings and Sundays.
 _HOURS = (2, 1, 1, 1, 1, 2, 5, 9, 8, 7, 7, 8, 10, 9, 8, 10, 14, 16, 17, 20, 22, 18, 10, 5)
@@ -227,9 +228,12 @@ def _cells(
         return
     outcome = "client_error" if status == "404" else "ok"
     values = [chance.lognormvariate(math.log(median), 0.5) for _ in range(count)]
-    yield _duration(route, method, status, outcome, start + 60 * chance.randrange(60), values)
+    yield _duration(route, method, status, outcome, start, values)
+    if start // _HOUR % 24 != _NOON:
+        return
     for browser, percent in _BROWSERS:
-        seen = round(count * percent / 100)
+        # One row for the whole day.
+        seen = round(count * 14 * percent / 100)
         if seen:
             yield Cell(
                 name="qaprod.requests.browser",
