@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
-from itertools import chain, islice
 from typing import Any, TypeAlias
 
 from django.db import connections
@@ -26,7 +25,6 @@ _PLAIN = frozenset(
         "ForeignKey", "IntegerField", "PositiveBigIntegerField", "PositiveIntegerField", "TextField",
     }
 )  # fmt: skip
-_CHUNK = 200
 
 
 def update_each(
@@ -49,18 +47,12 @@ def insert(
 ) -> None:
     """Insert the rows; with ``ignore`` those that are there already are left alone."""
     connection = connections[using]
-    parameters = iter(_adapted(model, fields, rows, connection))
-    head, tail = _insert_parts(model, tuple(fields), using, ignore)
-    values = f"({', '.join(['%s'] * len(fields))})"
-    # SQLite is fastest with one prepared statement, a server with few round trips.
-    size = None if connection.vendor == "sqlite" else _CHUNK
-    while chunk := list(islice(parameters, size)):
+    parameters = _adapted(model, fields, rows, connection)
+    if parameters:
+        # One short statement that is prepared once: psycopg takes longer to split a long one into its
+        # thousands of parameters than to send as many short ones down a pipeline.
         with connection.cursor() as cursor:
-            if size is None:
-                cursor.executemany(f"{head} VALUES {values} {tail}", chunk)
-            else:
-                several = ", ".join([values] * len(chunk))
-                cursor.execute(f"{head} VALUES {several} {tail}", list(chain.from_iterable(chunk)))
+            cursor.executemany(_insert_statement(model, tuple(fields), using, ignore), parameters)
 
 
 def limit(model: type[Model], name: str) -> int:
@@ -114,10 +106,11 @@ def _filled(model: type[Model], template: str, using: str) -> str:
 
 
 @cache
-def _insert_parts(model: type[Model], fields: tuple[str, ...], using: str, ignore: bool) -> tuple[str, str]:
+def _insert_statement(model: type[Model], fields: tuple[str, ...], using: str, ignore: bool) -> str:
     ops = connections[using].ops
     conflict = OnConflict.IGNORE if ignore else None
     columns = _columns(model, fields)
-    names = ", ".join(map(ops.quote_name, columns))
-    head = f"{ops.insert_statement(on_conflict=conflict)} {ops.quote_name(model._meta.db_table)} ({names})"
-    return head, ops.on_conflict_suffix_sql(columns, conflict, [], [])
+    verb = ops.insert_statement(on_conflict=conflict)
+    names, places = ", ".join(map(ops.quote_name, columns)), ", ".join(["%s"] * len(columns))
+    suffix = ops.on_conflict_suffix_sql(columns, conflict, [], [])
+    return f"{verb} {ops.quote_name(model._meta.db_table)} ({names}) VALUES ({places}) {suffix}"
