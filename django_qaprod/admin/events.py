@@ -8,10 +8,11 @@ from typing import Any
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from .. import registry
@@ -50,11 +51,17 @@ class EventAdmin(ReadOnlyAdmin):
     search_fields = ("subject",)
     search_help_text = _("The key of a subject, as a whole.")
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     fields = (
         "id", "shown_at", "shown_journey", "shown_step", "shown_subject", "shown_variant", "browser",
         "shown_request", "shown_release", "shown_properties",
     )  # fmt: skip
     readonly_fields = fields
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {"title": gettext("Events"), **(extra_context or {})})
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

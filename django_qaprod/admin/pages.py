@@ -125,5 +125,9 @@ class HealthAdmin(PageAdmin):
     def title(self) -> str:
         return _("Health of QA in production")
 
+    def page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+        # The banner need not lead to where one is.
+        return super().page(request, template, {**context, "health_url": ""})
+
     def data(self, request: HttpRequest) -> health.HealthPage:
         return health.page()

@@ -23,12 +23,15 @@ class HealthPage:
 
     health: Health
     fine: bool
+    fresh: bool
 
 
 def page() -> HealthPage:
     """Return the health page."""
     found = health()
-    return HealthPage(health=found, fine=not found.troubles and not list(_warnings(found)))
+    return HealthPage(
+        health=found, fine=not found.troubles and not list(_warnings(found)), fresh=_is_fresh(found)
+    )
 
 
 def warnings() -> list[str]:
@@ -36,9 +39,13 @@ def warnings() -> list[str]:
     return list(_warnings(health()))
 
 
+def _is_fresh(found: Health) -> bool:
+    return found.stored_at is None and found.last_number is None
+
+
 def _warnings(found: Health) -> Iterator[str]:
-    if found.stored_at is None and found.last_number is None:
-        # A fresh installation: the pages' empty states say what to do.
+    if _is_fresh(found):
+        # The pages' empty states say what to do.
         return
     if found.worker is None or not found.worker.alive:
         yield _(
@@ -59,7 +66,7 @@ def _warnings(found: Health) -> Iterator[str]:
         yield _("The last run of these jobs failed: %(names)s.") % {"names": names}
     if found.dropped:
         yield ngettext(
-            "%(n)s record was given up since yesterday or before, so numbers may be too low.",
-            "%(n)s records were given up since yesterday or before, so numbers may be too low.",
+            "%(n)s record was given up, within the last day, so numbers may be too low.",
+            "%(n)s records were given up, the last within a day, so numbers may be too low.",
             found.dropped,
         ) % {"n": number(found.dropped)}
