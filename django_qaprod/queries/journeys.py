@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Literal
 
 from .. import clock, histogram
@@ -91,8 +91,12 @@ class BigNumber:
 def funnel(
     journey: JourneySpec, window: Window, *, variant: str | None = None, browser: str | None = None
 ) -> Funnel:
-    """Return the funnel of a journey, of all its events or of one variant or browser family."""
-    now, before = facts(journey, window), facts(journey, window.before)
+    """Return the funnel of a journey, of all its events or of one variant or browser family.
+
+    A window of more than two days is widened to begin with a whole hour.
+    """
+    window = _rounded(window)
+    now, before = facts(journey, window), facts(journey, _rounded(window.before))
     return _funnel(journey, window, now, before, variant, browser)
 
 
@@ -100,7 +104,8 @@ def compare(
     journey: JourneySpec, window: Window, *, by: Literal["variant", "browser"] = "variant"
 ) -> list[Funnel]:
     """Return a funnel for each variant or browser family, the most events first, for the price of one."""
-    now, before = facts(journey, window), facts(journey, window.before)
+    window = _rounded(window)
+    now, before = facts(journey, window), facts(journey, _rounded(window.before))
     counted = _counted(now, by)
     values = sorted(counted, key=lambda value: (-counted[value], value))
     if by == "variant":
@@ -170,6 +175,13 @@ def facts(journey: JourneySpec, window: Window) -> Facts:
     found = derive(journey, window.start, clock.moment(low))
     _add_rolled_up(found, journey, low, high)
     return derive(journey, clock.moment(high), window.end, found)
+
+
+def _rounded(window: Window) -> Window:
+    # The rows of a part of an hour can cost as much as the roll-ups of a month.
+    if window.length <= timedelta(days=2):
+        return window
+    return Window(clock.moment(window.epochs(HOUR)[0]), window.end)
 
 
 def _rolled_up(journey: JourneySpec, start: float, end: float) -> tuple[int, int]:
