@@ -1,4 +1,4 @@
-"""Read by mypy alone: what it must accept about journeys, and, by ignores that must not go unused, what not."""
+"""Read by mypy alone: what it must accept about journeys and, by ignores that are not unused, what not."""
 
 from __future__ import annotations
 
