@@ -18,6 +18,9 @@ from django_qaprod import conf, context
 from django_qaprod.pipeline import numbers, process
 from django_qaprod.records import Cell, FailureRecord, Record
 
+# Closing a response makes Django look after the host's connections.
+pytestmark = pytest.mark.django_db
+
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 

@@ -23,6 +23,8 @@ settings.configure(
     DATABASES={{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}}},
     QAPROD={{"SPOOL_DIR": {spool!r}, "SINKS": ["tests.pipeline.file_sink.{sink}"], "RELEASE": {out!r}}},
 )
+import django
+django.setup()
 from django_qaprod.pipeline import numbers, process, spool
 from django_qaprod.records import EventRecord, new_id
 
