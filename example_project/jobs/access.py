@@ -28,6 +28,6 @@ def own_application(request: HttpRequest, token: str, *, lock: bool = False) -> 
 
 
 def _owns(request: HttpRequest, application: Application) -> bool:
-    if str(application.token) in request.session.get(_KEY, []):
+    if request.user.is_authenticated and application.teacher_id == request.user.pk:
         return True
-    return application.teacher_id is not None and application.teacher_id == request.user.pk
+    return str(application.token) in request.session.get(_KEY, [])

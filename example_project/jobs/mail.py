@@ -17,7 +17,7 @@ from .qaprod import JobApplication
 logger = logging.getLogger(__name__)
 
 
-@degrade(name="e-mail to the school", severity="critical", journey=JobApplication)
+@degrade("e-mail to the school", severity="critical", journey=JobApplication)
 def send_application(application: Application) -> None:
     """Send an application to its school. The visitor is done, whether that works at once or not."""
     school = application.vacancy.school

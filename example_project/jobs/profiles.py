@@ -22,12 +22,10 @@ class ProfileServiceError(Exception):
     """The profile service answered with something else than a profile."""
 
 
-@degrade(
-    fallback=dict,
-    name="profile prefill",
-    journey=JobApplication,
-    breaker=CircuitBreaker(trip_after=3, retry_after=10),
-)
+breaker = CircuitBreaker(trip_after=3, retry_after=10, name="profile service")
+
+
+@degrade("profile prefill", fallback=dict, journey=JobApplication, breaker=breaker)
 def prefill(teacher: User) -> dict[str, Any]:
     """Return what we know about a teacher, so that they need not type it."""
     profile = fetch(teacher.username)
