@@ -8,11 +8,15 @@ logged.
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
+
+from django.http import HttpRequest
 
 from .. import context
 from ..conf import settings
@@ -27,6 +31,9 @@ MAX_LINE = 500
 _TASKS = "django.tasks"
 # Statements with their parameters; only made in DEBUG.
 _SQL = "django.db.backends"
+# Responses of 5xx that no exception made.
+_RESPONSES = "django.request"
+_FRAMES_TO_DJANGO = 20
 
 
 class _Probe(threading.local):
@@ -88,7 +95,35 @@ def _report(record: logging.LogRecord) -> None:
     elif error is not None:
         report_exception(error, kind="logged", severity=severity)
     else:
-        report_log(record)
+        with _serving(record):
+            report_log(record)
+
+
+@contextmanager
+def _serving(record: logging.LogRecord) -> Iterator[None]:
+    """Give Django's word on a response of 5xx its request back: it comes when our middleware is done."""
+    request = _request() if record.name == _RESPONSES and context.current() is None else None
+    if request is None:
+        yield
+        return
+    token = context.enter(context.Context(request))
+    try:
+        yield
+    finally:
+        context.leave(token)
+
+
+def _request() -> HttpRequest | None:
+    """Return the request that Django is logging about. The record does not have it yet: its maker has."""
+    frame = sys._getframe(1)
+    for _ in range(_FRAMES_TO_DJANGO):
+        if frame.f_globals.get("__name__") == "django.utils.log":
+            request = frame.f_locals.get("request")
+            return request if isinstance(request, HttpRequest) else None
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return None
 
 
 def _remember(record: logging.LogRecord, current: context.Context) -> None:

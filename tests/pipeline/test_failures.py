@@ -215,7 +215,7 @@ def test_what_a_critical_view_could_not_serve_is_critical(
     assert failure.critical
 
 
-class Leaking(Exception):
+class LeakingError(Exception):
     def __str__(self) -> str:
         return f"password={CANARY}"
 
@@ -227,7 +227,7 @@ def test_no_secret_is_in_a_record(records: Records) -> None:
         try:
             raise KeyError(f"token={CANARY}")
         except KeyError as error:
-            failure = Leaking()
+            failure = LeakingError()
             failure.add_note(f"Authorization: Bearer {CANARY}")
             raise ExceptionGroup(f"api_key: {CANARY}", [failure, ValueError({"password": CANARY})]) from error
 
@@ -255,7 +255,7 @@ def test_no_secret_is_in_a_record(records: Records) -> None:
 
 
 def test_hostile_errors_are_recorded_all_the_same(records: Records) -> None:
-    class Hostile(Exception):
+    class HostileError(Exception):
         def __str__(self) -> str:
             return "a\x00b \ud800 " + "x" * 1_000_000
 
@@ -266,7 +266,7 @@ def test_hostile_errors_are_recorded_all_the_same(records: Records) -> None:
     report_exception(ValueError("a\x00b \ud800"), kind="unhandled")
     (failure,) = records.failures
     encode(failure).decode("ascii")
-    assert report_exception(Hostile(), kind="unhandled") is None
+    assert report_exception(HostileError(), kind="unhandled") is None
     tally = guard.take()
     assert tally is not None
     assert tally.errors == {"failures": 1}
@@ -301,7 +301,7 @@ def test_an_error_of_which_only_words_are_left(records: Records) -> None:
         kind="task",
         error_type="jobs.ImportFailed",
         message=f"password={CANARY}",
-        traceback='Traceback (most recent call last):\n  File "/srv/jobs/tasks.py", line 3, in run\n    go()\n',
+        traceback='Traceback:\n  File "/srv/jobs/tasks.py", line 3, in run\n    go()\n',
         name="jobs.tasks.run",
     )
     (failure,) = records.failures

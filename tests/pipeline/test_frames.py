@@ -53,11 +53,11 @@ def test_a_frame_says_where_and_shows_the_lines_around() -> None:
 
 def test_no_locals_are_kept() -> None:
     def keep_secret() -> None:
-        canary = "".join(["s3", "cr3t"])
+        canary = "s3" + str(3)
         raise ValueError(len(canary))
 
     stack = stack_of(raised(keep_secret))
-    assert "".join(["s3", "cr3t"]) not in stack.frames
+    assert "s3" + str(3) not in stack.frames
 
 
 def test_a_library_frame_has_its_line_alone() -> None:

@@ -60,27 +60,27 @@ def test_a_decoding_error_does_not_show_the_text() -> None:
     assert "canary" not in messages.of_exception(caught.value)
 
 
-class Raising(Exception):
+class RaisingError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("in __str__")
 
 
-class Recursive(Exception):
+class RecursiveError(Exception):
     def __str__(self) -> str:
         return str(self)
 
 
-class Huge(Exception):
+class HugeError(Exception):
     def __str__(self) -> str:
         return "x" * 50_000_000
 
 
-class Lying(Exception):
+class LyingError(Exception):
     def __str__(self) -> str:
-        return 3  # type: ignore[return-value]
+        return 3  # type: ignore[return-value]  # noqa: PLE0307
 
 
-@pytest.mark.parametrize("error", [Raising(), Recursive(), Lying()])
+@pytest.mark.parametrize("error", [RaisingError(), RecursiveError(), LyingError()])
 def test_a_message_that_cannot_be_rendered_is_replaced(error: Exception) -> None:
     assert messages.of_exception(error) == messages.UNSHOWABLE
     tally = guard.take()
@@ -88,12 +88,12 @@ def test_a_message_that_cannot_be_rendered_is_replaced(error: Exception) -> None
     assert tally.errors == {"messages": 1}
 
 
-@pytest.mark.parametrize("error", [Huge(), ValueError("x" * 50_000_000), KeyError("x" * 50_000_000, 1)])
+@pytest.mark.parametrize("error", [HugeError(), ValueError("x" * 50_000_000), KeyError("x" * 50_000_000, 1)])
 def test_a_huge_message_is_cut(error: Exception) -> None:
     assert len(messages.of_exception(error)) <= messages.MAX_MESSAGE
 
 
-class Asking(Exception):
+class AskingError(Exception):
     def __str__(self) -> str:
         return f"{Order.objects.count()} orders"
 
@@ -112,7 +112,7 @@ def test_no_message_runs_a_query() -> None:
                 ValueError("for", lazy),
                 KeyError(Order(number="1")),
                 ValidationError("no %(user)s", params={"user": lazy}),
-                Asking(),
+                AskingError(),
             )
         ]
         logged = [
