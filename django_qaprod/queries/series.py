@@ -44,7 +44,7 @@ class Total:
         self.count += row.count
         self.total += row.total
         if row.histogram:
-            histogram.merge(self.histogram, histogram.decode(row.histogram))
+            histogram.merge_encoded(self.histogram, row.histogram)
 
 
 @dataclass(slots=True)
