@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ _suite_server = pytest.StashKey[Postgres]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the suite's PostgreSQL on the port that the settings chose; xdist's workers share it."""
+    # As Ctrl-C does: what was started is ended.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if _on_postgres() and not hasattr(config, "workerinput"):
         if missing := postgres_missing():
             raise pytest.UsageError(f"QAPROD_TEST_DB=postgres, but there is no {missing}")
