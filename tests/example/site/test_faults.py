@@ -1,0 +1,234 @@
+"""Every fault does what the chaos page says. A locked table needs more processes: ``test_demo.py``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import django
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from django_qaprod.records import FailureRecord
+from django_qaprod.testing import Records
+from example_project.chaos.faults import FAULTS, NAMES
+from example_project.chaos.switches import Switches
+from example_project.jobs.models import Application, Vacancy
+
+from .applying import fill_in, form_url, save, start, submit
+
+CHROME = "Mozilla/5.0 (X11; Linux) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"
+SAFARI = "Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/605.1.15"
+
+
+def outcomes(records: Records, route: str) -> set[str]:
+    """Return how the requests of a route ended."""
+    return {dict(cell.attributes)["qaprod.outcome"] for cell in records.requests if cell.label == route}
+
+
+def only(records: Records) -> FailureRecord:
+    """Return the one failure that was recorded."""
+    (failure,) = records.failures
+    return failure
+
+
+@pytest.mark.parametrize(
+    ("fault", "error_type"),
+    [
+        ("missing-data", "IndexError"),
+        ("slow-profiles", "TimeoutError"),
+        ("dead-profiles", "RemoteDisconnected"),
+    ],
+)
+def test_the_form_is_served_without_the_profile(
+    teacher: Client,
+    teaching: Vacancy,
+    switches: Switches,
+    qaprod_records: Records,
+    fault: str,
+    error_type: str,
+) -> None:
+    """Whatever ails the profile service, the teacher gets the form; the failure names whom it met."""
+    switches.turn(fault, on=True)
+    application = start(teacher, teaching)
+    response = teacher.get(form_url(application, "about"))
+    assert response.status_code == 200
+    assert b"Save and continue" in response.content
+    failure = only(qaprod_records)
+    assert failure.kind == "degraded"
+    assert failure.served
+    assert failure.error_type.endswith(error_type)
+    assert (failure.name, failure.journey, failure.subject) == (
+        "profile prefill",
+        "job_application",
+        str(application.pk),
+    )
+    assert outcomes(qaprod_records, "applications/<uuid:token>/form/<slug:page>/") == {"degraded"}
+    fill_in(teacher, application)
+    assert submit(teacher, application).status_code == 302
+
+
+def test_nobody_waits_behind_an_open_breaker(teacher: Client, teaching: Vacancy, switches: Switches) -> None:
+    """Three teachers wait for the slow service; the next ones have their form at once."""
+    switches.turn("slow-profiles", on=True)
+    application = start(teacher, teaching)
+    for _ in range(3):
+        teacher.get(form_url(application, "about"))
+    begun = time.monotonic()
+    for _ in range(5):
+        assert teacher.get(form_url(application, "about")).status_code == 200
+    assert time.monotonic() - begun < 5 * 0.3
+
+
+def test_without_the_search_all_schools_are_listed(
+    visitor: Client, switches: Switches, qaprod_records: Records
+) -> None:
+    """The visitor is told, and can look through the list."""
+    found = visitor.get("/schools/", {"q": "York"}).content
+    assert b"Eastgate" in found
+    assert b"Ashfield" not in found
+    switches.turn("dead-search", on=True)
+    everything = visitor.get("/schools/", {"q": "York"}).content
+    assert b"We cannot search just now" in everything
+    assert b"Ashfield" in everything
+    assert only(qaprod_records).name == "school search"
+
+
+def test_a_refused_email_does_not_lose_the_application(
+    visitor: Client,
+    teaching: Vacancy,
+    switches: Switches,
+    qaprod_records: Records,
+    settings: Any,
+    tmp_path: Path,
+) -> None:
+    """Every second one stays behind, submitted and not sent; it is a failure of the highest severity."""
+    backend = "example_project.chaos.mail.EmailBackend"
+    if django.VERSION >= (6, 1):
+        settings.MAILERS = {"default": {"BACKEND": backend, "OPTIONS": {"file_path": tmp_path / "mail"}}}
+    else:
+        settings.EMAIL_BACKEND, settings.EMAIL_FILE_PATH = backend, tmp_path / "mail"
+    switches.turn("flaky-email", on=True)
+    for _ in range(2):
+        application = start(visitor, teaching)
+        fill_in(visitor, application)
+        assert visitor.get(submit(visitor, application)["Location"]).status_code == 200
+    assert Application.objects.filter(status="submitted").count() == 2
+    assert Application.objects.filter(emailed_at=None).count() == 1
+    assert len(list((tmp_path / "mail").iterdir())) == 1
+    failure = only(qaprod_records)
+    assert (failure.name, failure.severity, failure.served) == ("e-mail to the school", "critical", True)
+
+
+def test_an_exception_in_the_form_loses_only_what_was_just_typed(
+    visitor: Client, teaching: Vacancy, switches: Switches, qaprod_records: Records
+) -> None:
+    """The form opens, saving fails as a 500 of a critical view, and what was saved before is still there."""
+    application = start(visitor, teaching)
+    save(visitor, application, "about")
+    switches.turn("broken-form", on=True)
+    assert visitor.get(form_url(application, "statement")).status_code == 200
+    response = save(visitor, application, "statement")
+    assert response.status_code == 500
+    assert b"Something went wrong on our side" in response.content
+    failure = only(qaprod_records)
+    assert (failure.kind, failure.error_type, failure.critical) == ("unhandled", "KeyError", True)
+    assert failure.subject == str(application.pk)
+    application.refresh_from_db()
+    assert (application.full_name, application.statement) == ("Ada Byron", "")
+
+
+def test_a_template_error_stops_new_applicants_only(
+    visitor: Client, teaching: Vacancy, switches: Switches, qaprod_records: Records
+) -> None:
+    """The vacancy's page is a 500; an application that was begun goes on."""
+    application = start(visitor, teaching)
+    switches.turn("template-error", on=True)
+    assert visitor.get(teaching.get_absolute_url()).status_code == 500
+    assert only(qaprod_records).error_type.endswith("TemplateDoesNotExist")
+    assert save(visitor, application, "about").status_code == 302
+
+
+@pytest.mark.parametrize("name", ["csv", "print"])
+def test_an_error_in_mid_stream_is_recorded(
+    visitor: Client, teaching: Vacancy, switches: Switches, qaprod_records: Records, name: str
+) -> None:
+    """The status is 200, the rest does not come, and the failure is known all the same."""
+    application = start(visitor, teaching)
+    switches.turn("broken-stream", on=True)
+    response = visitor.get(reverse(f"jobs:{name}", args=(application.token,)))
+    assert response.status_code == 200
+    with pytest.raises(UnicodeError):
+        response.getvalue()
+    assert only(qaprod_records).kind == "unhandled"
+
+
+def test_the_button_is_lost_in_one_browser_only(
+    visitor: Client, teaching: Vacancy, switches: Switches, qaprod_records: Records
+) -> None:
+    """No error, nowhere."""
+    application = start(visitor, teaching)
+    fill_in(visitor, application)
+    switches.turn("lost-button", on=True)
+    address = reverse("jobs:review", args=(application.token,))
+    assert b"Send to the school" in visitor.get(address, headers={"User-Agent": CHROME}).content
+    assert b"Send to the school" not in visitor.get(address, headers={"User-Agent": SAFARI}).content
+    assert qaprod_records.failures == []
+
+
+def test_in_production_the_switches_are_for_staff(
+    visitor: Client, teacher: Client, switches: Switches
+) -> None:
+    """Others are sent to the login, and nothing is switched."""
+    for client in (visitor, teacher):
+        for response in (client.get("/chaos/"), client.post("/chaos/dead-search/", {"to": "on"})):
+            assert response.status_code == 302
+            assert response["Location"].startswith("/admin/login/")
+    assert switches.on() == frozenset()
+    visitor.force_login(User.objects.create_superuser("boss"))
+    assert visitor.get("/chaos/").status_code == 200
+
+
+def test_in_the_demo_everybody_may_switch_but_by_post_and_with_a_token(
+    site: None, switches: Switches, settings: Any
+) -> None:
+    """GET changes nothing, and a form from elsewhere is refused."""
+    settings.CHAOS_OPEN = True
+    client = Client(enforce_csrf_checks=True)
+    page = client.get("/chaos/")
+    for fault in FAULTS:
+        assert fault.title in page.content.decode()
+    assert client.get("/chaos/dead-search/").status_code == 405
+    assert client.post("/chaos/dead-search/", {"to": "on"}).status_code == 403
+    assert switches.on() == frozenset()
+    token = client.cookies["csrftoken"].value
+    client.post("/chaos/dead-search/", {"to": "on", "csrfmiddlewaretoken": token})
+    assert switches.on() == {"dead-search"}
+    assert client.post("/chaos/nonsense/", {"csrfmiddlewaretoken": token}).status_code == 404
+    client.post("/chaos/clear/", {"csrfmiddlewaretoken": token})
+    assert switches.on() == frozenset()
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+def test_every_fault_points_to_a_page_of_the_admin_that_is_there(visitor: Client) -> None:
+    """The links on the chaos page lead somewhere."""
+    visitor.force_login(User.objects.create_superuser("boss"))
+    page = visitor.get("/chaos/")
+    rows = page.context["rows"]
+    assert [row["fault"].name for row in rows] == list(NAMES)
+    for address in {row["where"]["address"] for row in rows}:
+        assert visitor.get(address).status_code == 200, address
+
+
+def test_a_switch_is_seen_by_every_process(tmp_path: Path) -> None:
+    """Two views of the same file agree, whoever writes."""
+    one, other = Switches(tmp_path / "faults.json"), Switches(tmp_path / "faults.json")
+    assert other.on() == frozenset()
+    one.turn("dead-search", on=True)
+    one.turn("lost-button", on=True)
+    assert other.on() == {"dead-search", "lost-button"}
+    other.turn("dead-search", on=False)
+    assert one.on() == {"lost-button"}
