@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -52,14 +53,13 @@ def connected() -> Iterator[None]:
     adapter.disconnect()
 
 
-@pytest.fixture
-def worker(connected: None) -> Iterator[None]:
-    with start_worker(app, perform_ping_check=False, pool="solo", loglevel="ERROR"):
-        yield
+def worker() -> AbstractContextManager[Any]:
+    """A worker; when it has ended, all signals were sent (a result is there before them)."""
+    return start_worker(app, perform_ping_check=False, pool="solo", loglevel="ERROR")
 
 
-def test_a_task_that_fails_in_a_worker_is_one_failure(records: Records, worker: None) -> None:
-    with pytest.raises(ValueError, match="no address"):
+def test_a_task_that_fails_in_a_worker_is_one_failure(records: Records, connected: None) -> None:
+    with worker(), pytest.raises(ValueError, match="no address"):
         send.delay(CANARY).get(timeout=10)
     (failure,) = records.failures
     assert (failure.kind, failure.name, failure.error_type) == ("task", "jobs.send", "ValueError")
@@ -67,14 +67,16 @@ def test_a_task_that_fails_in_a_worker_is_one_failure(records: Records, worker: 
     assert [line.message for line in failure.lines] == ["sending"]
 
 
-def test_a_task_knows_its_name(records: Records, worker: None) -> None:
-    assert ok.delay().get(timeout=10) == "task jobs.ok"
+def test_a_task_knows_its_name(records: Records, connected: None) -> None:
+    with worker():
+        assert ok.delay().get(timeout=10) == "task jobs.ok"
     assert not records.failures
 
 
-def test_a_task_that_is_tried_again_has_not_failed(records: Records, worker: None) -> None:
+def test_a_task_that_is_tried_again_has_not_failed(records: Records, connected: None) -> None:
     attempts.clear()
-    assert retry.delay().get(timeout=10) == "done"
+    with worker():
+        assert retry.delay().get(timeout=10) == "done"
     assert len(attempts) == 3
     assert not records.failures
 
@@ -90,8 +92,6 @@ def test_an_eager_task_leaves_the_request_as_it_was(
 
 
 def test_without_the_adapter_a_failed_task_is_a_logged_error(records: Records) -> None:
-    with start_worker(app, perform_ping_check=False, pool="solo", loglevel="ERROR"):
-        result = send.delay(CANARY)
-        with pytest.raises(ValueError, match="no address"):
-            result.get(timeout=10)
-    assert {failure.kind for failure in records.failures} == {"logged"}
+    with worker(), pytest.raises(ValueError, match="no address"):
+        send.delay(CANARY).get(timeout=10)
+    assert [failure.kind for failure in records.failures] == ["logged"]
