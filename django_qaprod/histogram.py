@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 SCALE = 4
-PER_OCTAVE = 2**SCALE
-BASE = 2 ** (1 / PER_OCTAVE)
+PER_OCTAVE: int = 2**SCALE
+BASE: float = 2 ** (1 / PER_OCTAVE)
 
 #: The largest relative error of a quantile, as a fraction.
 RELATIVE_ERROR = (BASE - 1) / (BASE + 1)

@@ -116,7 +116,7 @@ def unusable(path: Path) -> str:
 
 
 def chosen() -> Path:
-    """Return where the spool should be: ``QAPROD["SPOOL_DIR"]``, else below the system's temporary directory."""
+    """Return where the spool should be: ``QAPROD["SPOOL_DIR"]``, else below the temporary directory."""
     configured = settings().spool_dir
     if configured:
         return Path(configured)
@@ -160,7 +160,7 @@ class FileSpool:
             self._descriptor = None
 
     def abandon(self) -> None:
-        """Close the parent's segment in a forked child, without the lock, which may be held for ever there."""
+        """Close the parent's segment in a forked child, without the lock: it may be held for ever."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -30,7 +30,7 @@ def test_counts_are_exact_over_workers(kind: str, host: hosts.Host) -> None:
         # uWSGI's own HTTP socket hangs up after every answer without saying so.
         seen = visit(server.port, ["/ok/"] * requests, keep_alive=kind != "uwsgi")
         assert seen.statuses == {200: requests}
-        # Numbers are in memory for five seconds; a server that ends by a signal (uvicorn) would take them along.
+        # Numbers are in memory for five seconds; a server that ends by a signal (uvicorn) takes them along.
         wait_until(lambda: host.requests("ok/") >= requests, timeout=30, what="all requests arrive")
     host.tick()
     assert host.requests("ok/") == requests
