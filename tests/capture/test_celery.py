@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
-from celery import Celery, signals
+from celery import Celery, Task, signals
 from celery.contrib.testing.worker import start_worker
 
 from django_qaprod import context
@@ -53,30 +53,47 @@ def connected() -> Iterator[None]:
     adapter.disconnect()
 
 
-def worker() -> AbstractContextManager[Any]:
-    """A worker; when it has ended, all signals were sent (a result is there before them)."""
-    return start_worker(app, perform_ping_check=False, pool="solo", loglevel="ERROR")
+@pytest.fixture(scope="module")
+def worker() -> Iterator[None]:
+    with start_worker(app, perform_ping_check=False, pool="solo", loglevel="ERROR"):
+        yield
 
 
-def test_a_task_that_fails_in_a_worker_is_one_failure(records: Records, connected: None) -> None:
-    with worker(), pytest.raises(ValueError, match="no address"):
-        send.delay(CANARY).get(timeout=10)
+def finished(task: Task, *args: Any, runs: int = 1) -> Any:
+    """Return the result of a task when its last signal was sent; a result is there before that."""
+    ran = threading.Semaphore(0)
+
+    def on_postrun(**kwargs: Any) -> None:
+        ran.release()
+
+    signals.task_postrun.connect(on_postrun)
+    try:
+        result = task.delay(*args)
+        assert all(ran.acquire(timeout=10) for _ in range(runs))
+    finally:
+        signals.task_postrun.disconnect(on_postrun)
+    return result.get(timeout=10)
+
+
+def test_a_task_that_fails_in_a_worker_is_one_failure(
+    records: Records, worker: None, connected: None
+) -> None:
+    with pytest.raises(ValueError, match="no address"):
+        finished(send, CANARY)
     (failure,) = records.failures
     assert (failure.kind, failure.name, failure.error_type) == ("task", "jobs.send", "ValueError")
     assert CANARY not in repr(failure)
     assert [line.message for line in failure.lines] == ["sending"]
 
 
-def test_a_task_knows_its_name(records: Records, connected: None) -> None:
-    with worker():
-        assert ok.delay().get(timeout=10) == "task jobs.ok"
+def test_a_task_knows_its_name(records: Records, worker: None, connected: None) -> None:
+    assert finished(ok) == "task jobs.ok"
     assert not records.failures
 
 
-def test_a_task_that_is_tried_again_has_not_failed(records: Records, connected: None) -> None:
+def test_a_task_that_is_tried_again_has_not_failed(records: Records, worker: None, connected: None) -> None:
     attempts.clear()
-    with worker():
-        assert retry.delay().get(timeout=10) == "done"
+    assert finished(retry, runs=3) == "done"
     assert len(attempts) == 3
     assert not records.failures
 
@@ -91,7 +108,7 @@ def test_an_eager_task_leaves_the_request_as_it_was(
     assert failure.request_id == served.request_id
 
 
-def test_without_the_adapter_a_failed_task_is_a_logged_error(records: Records) -> None:
-    with worker(), pytest.raises(ValueError, match="no address"):
-        send.delay(CANARY).get(timeout=10)
+def test_without_the_adapter_a_failed_task_is_a_logged_error(records: Records, worker: None) -> None:
+    with pytest.raises(ValueError, match="no address"):
+        finished(send, CANARY)
     assert [failure.kind for failure in records.failures] == ["logged"]
