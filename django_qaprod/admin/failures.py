@@ -31,9 +31,11 @@ class FailureChangeList(ChangeList):
     """The stock list, with the sparklines of the page's failures read at once."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        # Among equals the latest comes first; as a second column of ``ordering`` it would show in the headings.
-        *wanted, by_id = super().get_ordering(request, queryset)
-        return [*wanted, "-last_seen", by_id] if "-priority" in wanted else [*wanted, by_id]
+        # Among equals the latest comes first; in ``ordering`` it would show as a second sorted column.
+        wanted = list(super().get_ordering(request, queryset))
+        if "-priority" in wanted:
+            wanted.insert(wanted.index("-priority") + 1, "-last_seen")
+        return wanted
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -58,8 +60,9 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
     ordering = ("-priority",)
     search_fields = ("message",)
     search_help_text = _(
-        "Free text, or words like kind:degraded severity:critical journey:… route:… release:… is:regression "
-        'user:… subject:… request:…; quote what contains spaces (route:"a b"), put - before to leave out.'
+        "Free text, or words like kind:degraded severity:critical journey:… route:… release:… "
+        "is:regression user:… subject:… request:…; quote what contains spaces, as in "
+        'route:"a b"; put - before what to leave out.'
     )
     show_full_result_count = False
     actions = (
@@ -113,7 +116,7 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
         """Return what would go, without listing ten thousand affected people one by one."""
         failures = list(objs)
-        names = [words.cut(failure, 120) for failure in failures]
+        names = [words.title(failure) for failure in failures]
         return names, {str(Failure._meta.verbose_name_plural): len(failures)}, set(), []
 
     # The columns
@@ -130,7 +133,7 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
         return format_html(
             '<a class="qaprod-title" href="{}"><bdi>{}</bdi></a> {}{}',
             self.page_url(failure),
-            words.cut(failure, 120),
+            words.title(failure),
             format_html_join("", '<span class="qaprod-flag">{}</span> ', ((flag,) for flag in flags)),
             format_html_join("", '<bdi class="qaprod-quiet">{}</bdi>', ((text,) for text in around if text)),
         )
@@ -165,7 +168,7 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
             words.state(failure),
         )
 
-    @admin.display(description=_("trend"))
+    @admin.display(description=_("24 h, 14 d"))
     def drawn_numbers(self, failure: Failure) -> SafeString:
         """Return the last 24 hours and the last 14 days."""
         drawn = getattr(failure, "drawn", None) or Sparkline(day=[], fortnight=[])
@@ -234,7 +237,7 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
             "checkbox": ACTION_CHECKBOX_NAME,
             "select_across": request.POST.get("select_across", "0"),
             "number": queryset.count(),
-            "some": [words.cut(failure, 120) for failure in queryset[:10]],
+            "some": [words.title(failure) for failure in queryset[:10]],
         }
         return TemplateResponse(request, "qaprod/silence.html", context)
 

@@ -10,9 +10,10 @@ from django.db.models import Q
 
 from ..models import Affected, Failure, Occurrence
 
-# -key:"quoted value", key:value, "quoted text", word
+# -key:"quoted value", key:value, "quoted text", word; a minus only counts before a letter or a quote
 _WORD = re.compile(
-    r"""(?P<not>-)?(?P<key>[a-z]+):(?:"(?P<quoted>[^"]*)"|(?P<value>\S+))|"(?P<phrase>[^"]*)"|(?P<word>\S+)"""
+    r"""(?P<not>-(?=["a-z]))?(?:(?P<key>[a-z]+):(?:"(?P<quoted>[^"]*)"|(?P<value>\S+))|"(?P<phrase>[^"]*)"|(?P<word>\S+))""",
+    re.IGNORECASE,
 )
 _MAX_LENGTH, _MAX_WORDS = 500, 20
 
@@ -50,14 +51,15 @@ def names_a_state(text: str) -> bool:
 
 def _words(text: str) -> Iterator[Word]:
     for match in _WORD.finditer(text):
-        key = match["key"] or ""
+        key, without = (match["key"] or "").lower(), bool(match["not"])
         if key in _KEYS:
-            value = match["quoted"] if match["quoted"] is not None else match["value"]
-            yield Word(key=key, value=value, without=bool(match["not"]))
-        else:
-            free = match["phrase"] if match["phrase"] is not None else match[0]
-            if free:
-                yield Word(key="", value=free)
+            yield Word(key=key, value=_first(match["quoted"], match["value"]), without=without)
+        elif free := _first(match["phrase"], match["word"], match[0].removeprefix("-" if without else "")):
+            yield Word(key="", value=free, without=without)
+
+
+def _first(*values: str | None) -> str:
+    return next((value for value in values if value is not None), "")
 
 
 def _free(value: str) -> Q:

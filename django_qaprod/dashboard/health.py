@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ..queries.health import Health, health
-from .words import ago, number
+from .words import ago, cut, number
 
 #: A site with visitors stores something every few seconds.
 QUIET_AFTER = timedelta(minutes=10)
@@ -62,7 +62,7 @@ def _warnings(found: Health) -> Iterator[str]:
             "no drainer is running: what you see is from before."
         ) % {"ago": ago(found.stored_at)}
     if found.failing_jobs:
-        names = ", ".join(job.name for job in found.failing_jobs)
+        names = ", ".join(cut(job.name, 60) for job in found.failing_jobs)
         yield _("The last run of these jobs failed: %(names)s.") % {"names": names}
     if found.dropped:
         yield ngettext(

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from ..models import Failure
 from . import priority
 from .failure import Happened, Raised
-from .words import NOTHING, cut, number, visible
+from .words import NOTHING, cut, number, title, visible
 
 
 def text(failure: Failure, shown: Happened | None, impact: list[str], *, url: str) -> str:
@@ -18,7 +18,7 @@ def text(failure: Failure, shown: Happened | None, impact: list[str], *, url: st
 
 
 def _lines(failure: Failure, shown: Happened | None, impact: list[str], url: str) -> Iterator[str]:
-    yield cut(failure, 200)
+    yield title(failure)
     yield url
     yield ""
     for label, value in _facts(failure):

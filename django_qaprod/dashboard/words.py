@@ -5,8 +5,9 @@ from __future__ import annotations
 import unicodedata
 from datetime import datetime
 
-from django.utils.formats import number_format
-from django.utils.timesince import timesince, timeuntil
+from django.utils.formats import date_format, number_format
+from django.utils.timesince import timesince
+from django.utils.timezone import template_localtime
 from django.utils.translation import gettext as _
 
 from .. import clock
@@ -100,14 +101,20 @@ def _rounded(value: float, places: int) -> str:
     return number_format(round(value, places), decimal_pos=places, use_l10n=True, force_grouping=True)
 
 
+def title(failure: Failure) -> str:
+    """Return what broke, on one line."""
+    text = f"{failure.error_type}: {failure.message}" if failure.message else failure.error_type
+    return cut(text, 120)
+
+
 def state(failure: Failure) -> str:
-    """Return a failure's state with its limits: ``silenced until 14:00``, ``silenced up to 20 an hour``."""
+    """Return a failure's state with its limits: ``silenced until …``, ``silenced up to 20 an hour``."""
     label = str(failure.get_state_display())
     if failure.state == failure.State.RESOLVED and failure.resolve_in_next:
         return _("resolved in the release after %(release)s") % {"release": cut(failure.resolved_release, 40)}
     if failure.state == failure.State.SILENCED and failure.silenced_until:
-        left = timeuntil(failure.silenced_until, clock.now(), depth=1)
-        return _("%(state)s for %(span)s") % {"state": label, "span": left}
+        until = date_format(template_localtime(failure.silenced_until), "SHORT_DATETIME_FORMAT")
+        return _("%(state)s until %(time)s") % {"state": label, "time": until}
     if failure.silenced_above and failure.state == failure.State.SILENCED:
         return _("%(state)s up to %(n)s an hour") % {"state": label, "n": number(failure.silenced_above)}
     if failure.silenced_above:

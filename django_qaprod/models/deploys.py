@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from ..text import one_line
+
 
 class Deploy(models.Model):
     """A release going live: first seen in a record, or told by ``manage.py qaprod_deploy``."""
@@ -19,4 +21,4 @@ class Deploy(models.Model):
         ordering = ("-at",)
 
     def __str__(self) -> str:
-        return self.release
+        return one_line(self.release)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from ..text import one_line
+
 
 class Failure(models.Model):
     """A group of alike errors.
@@ -81,7 +83,7 @@ class Failure(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.error_type}: {self.message}" if self.message else self.error_type
+        return one_line(f"{self.error_type}: {self.message}" if self.message else self.error_type)
 
 
 class Stack(models.Model):

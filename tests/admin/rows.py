@@ -1,0 +1,194 @@
+"""Rows to look at, and people who look."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import Permission, User
+
+from django_qaprod import clock, histogram
+from django_qaprod.models import (
+    Affected,
+    Bucket,
+    Cursor,
+    Deploy,
+    Event,
+    Failure,
+    Health,
+    JobRun,
+    Lease,
+    Occurrence,
+    Series,
+    Stack,
+    Transition,
+)
+from django_qaprod.records import new_id
+from django_qaprod.registry import JourneySpec, StepSpec
+
+#: Markup, a right-to-left override, a formula, an escape sequence, an emoji of two, half a format string.
+HOSTILE = (
+    "<script>alert(1)</script>\u202egpj.exe\u202c=cmd|'x'!A0\x1b[31m\U0001f468\u200d\U0001f4bb%s{{x}}\"'"
+)
+
+JOURNEY = JourneySpec(
+    name="JobApplication",
+    title="Job application",
+    module=__name__,
+    steps=(StepSpec(name="started", title="Started"), StepSpec(name="submitted", title="Submitted")),
+    variant="form_type",
+)
+FRAME = {
+    "file": "jobs/views.py",
+    "line": 12,
+    "function": "apply",
+    "module": "jobs.views",
+    "in_app": True,
+    "before": ["def apply(request):"],
+    "code": "    return profile[key]",
+    "after": [""],
+}
+LIBRARY_FRAME = {**FRAME, "file": "django/core/handlers/base.py", "module": "django.core", "in_app": False}
+
+
+def user(name: str, *permissions: str, **fields: Any) -> User:
+    found = Permission.objects.filter(content_type__app_label="qaprod", codename__in=permissions)
+    assert len(found) == len(permissions)
+    person = User.objects.create_user(name, is_staff=fields.pop("is_staff", True), **fields)
+    person.user_permissions.set(found)
+    return person
+
+
+def failure(number: int = 1, **fields: Any) -> Failure:
+    now = clock.now()
+    values: dict[str, Any] = {
+        "fingerprint": f"v1:{number}",
+        "kind": "unhandled",
+        "error_type": "KeyError",
+        "message": f"'school {number}'",
+        "culprit": "jobs.views.apply",
+        "count": 40,
+        "people": 12,
+        "first_seen": now - timedelta(days=3),
+        "last_seen": now - timedelta(minutes=5),
+        "priority": 72.5,
+        "priority_parts": {"kind": 30.0, "severity": 10.0, "people": 14.8, "rate": 0.0, "recency": 15.0},
+    }
+    return Failure.objects.create(**{**values, **fields})
+
+
+def occurrence(of: Failure, **fields: Any) -> Occurrence:
+    Stack.objects.get_or_create(
+        digest="d1", defaults={"frames": json.dumps([[LIBRARY_FRAME, FRAME]]), "last_used": clock.now()}
+    )
+    values: dict[str, Any] = {
+        "id": new_id(),
+        "failure": of,
+        "at": clock.now() - timedelta(minutes=5),
+        "severity": "error",
+        "message": of.message,
+        "chain": [{"error_type": of.error_type, "message": of.message, "notes": ["a note"], "relation": ""}],
+        "stack": "d1",
+        "request_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        "lines": [
+            {"at": clock.epoch(clock.now()), "level": "INFO", "logger": "jobs", "message": "form opened"}
+        ],
+        "rank": 1,
+    }
+    return Occurrence.objects.create(**{**values, **fields})
+
+
+def affected(of: Failure, key: str, *, served: bool = True, who: str = "subject") -> Affected:
+    return Affected.objects.create(
+        failure=of, who=who, journey=JOURNEY.name, key=key, served=served, at=clock.now()
+    )
+
+
+def event(step: str = "started", subject: str = "jobs.application:1", **fields: Any) -> Event:
+    values: dict[str, Any] = {
+        "id": uuid.UUID(new_id()),
+        "at": clock.now() - timedelta(hours=2),
+        "journey": JOURNEY.name,
+        "step": step,
+        "subject": subject,
+        "variant": "short",
+        "browser": "Firefox",
+    }
+    return Event.objects.create(**{**values, **fields})
+
+
+def requests(route: str, count: int = 10, *, outcome: str = "ok", status: str = "200") -> Bucket:
+    attributes = {
+        "http.request.method": "GET",
+        "http.route": route,
+        "http.response.status_code": status,
+        "qaprod.outcome": outcome,
+    }
+    digest = f"{abs(hash((route, outcome, status))):x}"[:32]
+    series = Series.objects.create(
+        digest=digest, name="http.server.request.duration", label=route[:300], attributes=attributes
+    )
+    return Bucket.objects.create(
+        series=series,
+        resolution=0,
+        start=clock.moment(clock.epoch(clock.now()) // 60 * 60 - 600),
+        count=count,
+        total=0.1 * count,
+        minimum=0.1,
+        maximum=0.1,
+        histogram=histogram.encode({histogram.index(0.1): count}),
+    )
+
+
+def alive(*, stored: timedelta = timedelta()) -> None:
+    """A worker that works and a drainer that has just stored something."""
+    now = clock.now()
+    Lease.objects.create(name="worker", holder="web-1:1", expires_at=now + timedelta(hours=1))
+    Cursor.objects.create(segment="s", position=1, updated_at=now - stored)
+
+
+def one_of_each(text: str) -> Failure:
+    """One row of everything that pages show, with ``text`` wherever telemetry can have text."""
+    alive()
+    made = failure(
+        error_type=text[:200],
+        message=text,
+        culprit=text,
+        name=text,
+        journey=text,
+        route=text,
+        last_release=text,
+    )
+    frame = {**FRAME, "file": text, "function": text, "module": text, "code": text, "before": [text]}
+    Stack.objects.create(digest="hostile", frames=json.dumps([[frame]]), last_used=clock.now())
+    occurrence(
+        made,
+        stack="hostile",
+        message=text,
+        chain=[{"error_type": text, "message": text, "notes": [text], "relation": ""}],
+        journey=text,
+        subject=text,
+        route=text,
+        method=text[:16],
+        request_id=text,
+        trace_id=text[:32],
+        user=text,
+        browser=text[:40],
+        release=text,
+        host=text,
+        lines=[{"at": 1.0, "level": text, "logger": text, "message": text}],
+        extra={text: text},
+    )
+    Affected.objects.create(failure=made, who="user", journey=text, key=text, at=clock.now())
+    Transition.objects.create(failure=made, at=clock.now(), who=text, before="open", after="open", why=text)
+    Deploy.objects.create(release=text, at=clock.now(), note=text)
+    event(
+        subject=text, variant=text, browser=text[:40], release=text, properties={text: text}, request_id=text
+    )
+    requests(text, outcome="server_error")
+    Health.objects.create(host=text, part=text, errors=1, dropped=1, last_error=text, at=clock.now())
+    JobRun.objects.create(name=text, started_at=clock.now(), error=text)
+    return made

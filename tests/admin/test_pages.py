@@ -1,0 +1,276 @@
+"""Journeys, requests, health, events, deploys; and what all pages have in common."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin import AdminSite
+from django.contrib.auth.models import User
+from django.test import Client, override_settings
+from django.urls import path
+
+from django_qaprod import registry
+from django_qaprod.admin import register
+from django_qaprod.models import Deploy, Event, Failure, Health
+from django_qaprod.registry import JourneySpec
+from tests.admin import rows
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+
+HOME = "/admin/qaprod/"
+ROUTE = "jobs/<int:pk>/"
+
+custom = AdminSite(name="back-office")
+register(custom)
+urlpatterns = [path("office/", custom.urls)]
+
+
+def body(client: Client, address: str) -> str:
+    response = client.get(f"{HOME}{address}")
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+# What all pages have in common
+
+
+@pytest.fixture
+def addresses(journey: JourneySpec) -> list[str]:
+    registry.register(
+        JourneySpec(name=rows.HOSTILE[:100], title=rows.HOSTILE, module="m", steps=journey.steps)
+    )
+    hostile = rows.one_of_each(rows.HOSTILE)
+    event = Event.objects.get()
+    deploy = Deploy.objects.get()
+    return [
+        "failure/?state=all",
+        f"failure/{hostile.pk}/change/",
+        f"failure/{hostile.pk}/delete/",
+        "journeypage/",
+        "requestpage/?q=<script>alert(1)</script>",
+        "requestpage/",
+        "requestpage/route/?route=%3Cscript%3Ealert(1)%3C/script%3E",
+        "health/",
+        "event/",
+        f"event/{event.pk}/change/",
+        "deploy/",
+        f"deploy/{deploy.pk}/change/",
+        "failure/?q=%3Cscript%3Ealert(1)%3C/script%3E",
+    ]
+
+
+def test_hostile_text_stays_text(addresses: list[str], client_of_boss: Client) -> None:
+    for address in addresses:
+        text = body(client_of_boss, address)
+        assert "<script>alert" not in text, address
+        # What a form sends back is sent as it is; nobody reads it.
+        shown = re.sub(r' value="[^"]*"', "", text)
+        bad = re.search("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0e-\x1f]", shown)
+        assert not bad, shown[bad.start() - 200 : bad.end() + 50]
+
+
+def test_nothing_is_inline(addresses: list[str], client_of_boss: Client) -> None:
+    for address in addresses:
+        text = body(client_of_boss, address)
+        assert not re.search(r"<[^>]*\sstyle=", text), address
+        assert "<style" not in text, address
+        assert not re.search(r"<[a-z][^>]*\son[a-z]+=", re.sub(r'"[^"]*"', '""', text)), address
+        for script in re.findall(r"<script\b([^>]*)>", text):
+            assert "src=" in script or 'type="application/json"' in script, address
+
+
+def test_hostile_text_in_the_text_for_a_ticket(client_of_boss: Client) -> None:
+    failure = rows.one_of_each(rows.HOSTILE)
+    text = body(client_of_boss, f"failure/{failure.pk}/text/")
+    assert "[U+202E]" in text
+    assert not re.search("[\u202a-\u202e\x00-\x08\x0e-\x1f]", text)
+
+
+def test_text_of_ten_thousand_characters(client_of_boss: Client) -> None:
+    failure = rows.failure(message="x" * 500)
+    rows.occurrence(failure, chain=[{"error_type": "E", "message": "y" * 10_000, "notes": []}])
+    assert "y" * 900 in body(client_of_boss, f"failure/{failure.pk}/change/")
+    assert "x" * 201 not in body(client_of_boss, "failure/")
+
+
+def test_stale_numbers_say_so(client_of_boss: Client) -> None:
+    failure = rows.failure()
+    rows.alive(stored=timedelta(hours=2))
+    for address in ("failure/", f"failure/{failure.pk}/change/", "journeypage/", "requestpage/", "health/"):
+        assert "no drainer is running" in body(client_of_boss, address), address
+
+
+def test_fresh_numbers_say_nothing(client_of_boss: Client) -> None:
+    rows.alive()
+    assert "qaprod-banner" not in body(client_of_boss, "requestpage/")
+
+
+def test_a_dead_worker_is_told(client_of_boss: Client) -> None:
+    rows.requests("a/")
+    assert "Nobody does the periodic work" in body(client_of_boss, "requestpage/")
+    assert "Look at the health page" in body(client_of_boss, "requestpage/")
+
+
+def test_the_health_page_is_not_offered_to_who_may_not_see_it() -> None:
+    rows.requests("a/")
+    client = Client()
+    client.force_login(rows.user("viewer", "view_requestpage"))
+    assert "Look at the health page" not in body(client, "requestpage/")
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("failure/", "Nothing is broken."),
+        ("failure/?q=zzz", "No failure matches."),
+        ("requestpage/", "No requests in this window."),
+        ("requestpage/route/", "No requests in this window."),
+        ("health/", "Nothing has been recorded yet."),
+        ("event/", "No events in this window."),
+        ("deploy/", "No release is known yet."),
+    ],
+)
+def test_an_empty_page_says_what_to_do_next(address: str, words: str, client_of_boss: Client) -> None:
+    assert words in body(client_of_boss, address)
+
+
+def test_without_journeys_the_page_teaches_how_to_declare_one(client_of_boss: Client) -> None:
+    with registry.isolated():
+        registry._journeys.clear()
+        assert "Create qaprod.py beside models.py" in body(client_of_boss, "journeypage/")
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_a_custom_site_has_the_pages(boss: User) -> None:
+    failure = rows.failure()
+    client = Client()
+    client.force_login(boss)
+    for address in ("failure/", f"failure/{failure.pk}/change/", "journeypage/", "requestpage/", "health/"):
+        response = client.get(f"/office/qaprod/{address}")
+        assert response.status_code == 200
+        assert b'"/admin/' not in response.content
+    client.post(f"/office/qaprod/failure/{failure.pk}/state/", {"do": "resolve"})
+    assert Failure.objects.get().state == "resolved"
+
+
+def test_registering_twice_leaves_what_is_there() -> None:
+    before = dict(admin.site._registry)
+    register(admin.site)
+    assert dict(admin.site._registry) == before
+    assert custom.is_registered(Health)
+
+
+# Journeys
+
+
+def test_the_funnel(client_of_boss: Client, journey: JourneySpec) -> None:
+    for number in range(10):
+        rows.event(subject=f"app{number}", variant="long" if number < 4 else "short")
+    for number in range(3):
+        rows.event("submitted", f"app{number}", variant="long")
+    page = client_of_boss.get(f"{HOME}journeypage/").context["page"].shown
+    assert [row.count.reached for row in page.rows] == [10, 3]
+    assert page.rows[1].count.conversion == 0.3
+    assert page.rows[1].lost == 0.7
+    assert [row.width for row in page.rows] == [1.0, 0.3]
+    assert [funnel.variant for funnel in page.by_variant] == ["long", "short"]
+    text = body(client_of_boss, "journeypage/?window=24h&variant=long")
+    assert "75%" in text
+    assert len(page.trends) == 2
+
+
+@pytest.mark.parametrize("query", ["variant=nobody", "browser=x", "window=x", "journey=x", "variant=*"])
+def test_choices_that_do_not_exist_are_no_choices(
+    query: str, client_of_boss: Client, journey: JourneySpec
+) -> None:
+    rows.event()
+    shown = client_of_boss.get(f"{HOME}journeypage/?{query}").context["page"].shown
+    assert (shown.spec, shown.variant, shown.browser) == (journey, None, None)
+
+
+# Requests
+
+
+def test_routes_with_their_numbers(client_of_boss: Client) -> None:
+    rows.requests(ROUTE, 90)
+    rows.requests(ROUTE, 10, outcome="server_error", status="500")
+    rows.requests("b/", 7)
+    page = client_of_boss.get(f"{HOME}requestpage/").context["page"]
+    assert [(row.route, row.count, row.error_rate) for row in page.rows] == [(ROUTE, 100, 0.1), ("b/", 7, 0)]
+    text = body(client_of_boss, "requestpage/")
+    assert "10%" in text
+    assert "right to 2.2%" in text
+
+
+@pytest.mark.parametrize(
+    ("order", "first"), [("count", "b/"), ("-count", "a/"), ("route", "a/"), ("-route", "b/"), ("drop", "a/")]
+)
+def test_routes_are_sorted_as_asked(order: str, first: str, client_of_boss: Client) -> None:
+    rows.requests("a/", 9)
+    rows.requests("b/", 1)
+    page = client_of_boss.get(f"{HOME}requestpage/", {"o": order}).context["page"]
+    assert page.rows[0].route == first
+
+
+def test_routes_are_searched(client_of_boss: Client) -> None:
+    rows.requests("a/")
+    rows.requests("b/")
+    page = client_of_boss.get(f"{HOME}requestpage/", {"q": "B"}).context["page"]
+    assert [row.route for row in page.rows] == ["b/"]
+
+
+def test_a_route_has_a_page(client_of_boss: Client) -> None:
+    rows.requests(ROUTE, 8)
+    rows.requests(ROUTE, 2, outcome="degraded")
+    response = client_of_boss.get(f"{HOME}requestpage/route/", {"route": ROUTE})
+    text = response.content.decode()
+    assert "jobs/&lt;int:pk&gt;/" in text
+    assert response.context["page"].detail.now.degraded == 2
+    assert [line.label for line in response.context["page"].counts.lines] == [
+        "requests",
+        "errors",
+        "degraded",
+    ]
+
+
+# Events and deploys
+
+
+def test_events_of_the_last_week_unless_asked(client_of_boss: Client, journey: JourneySpec) -> None:
+    rows.event(subject="new")
+    rows.event(subject="old", at=rows.clock.now() - timedelta(days=30))
+    assert len(client_of_boss.get(f"{HOME}event/").context["cl"].result_list) == 1
+    assert len(client_of_boss.get(f"{HOME}event/?since=all").context["cl"].result_list) == 2
+    assert len(client_of_boss.get(f"{HOME}event/?since=all&q=old").context["cl"].result_list) == 1
+    query = f"since=all&journey={journey.name}&step=submitted"
+    assert len(client_of_boss.get(f"{HOME}event/?{query}").context["cl"].result_list) == 0
+
+
+def test_counting_events_ends_somewhere() -> None:
+    from django_qaprod.admin import events
+
+    for number in range(5):
+        rows.event(subject=str(number))
+    bounded = events.BoundedPaginator(Event.objects.order_by("-at"), 2)
+    assert bounded.count == 5
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(events, "COUNTED", 3)
+        assert events.BoundedPaginator(Event.objects.order_by("-at"), 2).count == 3
+
+
+def test_only_the_note_of_a_deploy_can_be_written(client_of_boss: Client) -> None:
+    deploy = Deploy.objects.create(release="r1", at=rows.clock.now())
+    client_of_boss.post(f"{HOME}deploy/{deploy.pk}/change/", {"note": "the new form", "release": "evil"})
+    deploy.refresh_from_db()
+    assert (deploy.release, deploy.note) == ("r1", "the new form")
+
+
+def test_the_nonce_of_a_policy_is_used() -> None:
+    from django.template import Context, Template
+
+    template = Template("{% load qaprod %}<script{% nonce %}></script>")
+    assert template.render(Context({"csp_nonce": 'a"b'})) == '<script nonce="a&quot;b"></script>'
+    assert template.render(Context({})) == "<script></script>"

@@ -1,0 +1,178 @@
+"""Every address of ours, by everybody, by GET and POST."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import URLPattern, URLResolver
+
+from django_qaprod import clock
+from django_qaprod.models import Deploy, Failure
+from tests.admin import rows
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+
+ROLES = ("anonymous", "staff", "view", "change", "superuser")
+
+# Addresses by what is registered, and the status for each role. An anonymous visitor is led to the login.
+LIST = {"GET": (302, 403, 200, 200, 200), "POST": (302, 403, 200, 200, 200)}
+# Without a permission for any action the list is shown again.
+ACTIONS = {"GET": (302, 403, 200, 200, 200), "POST": (302, 403, 200, 200, 302)}
+READ = {"GET": (302, 403, 200, 200, 200), "POST": (302, 403, 405, 405, 405)}
+# Computed pages have a permission to look and no other.
+PAGE = {"GET": (302, 403, 200, 403, 200), "POST": (302, 403, 405, 403, 405)}
+WRITE = {"GET": (302, 403, 405, 405, 405), "POST": (302, 403, 403, 403, 302)}
+SHUT = {"GET": (302, 403, 403, 403, 403), "POST": (302, 403, 403, 403, 403)}
+REDIRECT = {"GET": (302, 302, 302, 302, 302), "POST": (302, 302, 302, 302, 302)}
+SAFE_REDIRECT = {"GET": (302, 403, 302, 302, 302), "POST": (302, 403, 302, 302, 302)}
+STOCK_HISTORY = {"GET": (302, 403, 200, 200, 200), "POST": (302, 403, 200, 200, 200)}
+LOOK_ONLY_FORM = {"GET": (302, 403, 200, 200, 200), "POST": (302, 403, 403, 403, 403)}
+NOTE_FORM = {"GET": (302, 403, 200, 200, 200), "POST": (302, 403, 403, 302, 302)}
+DELETE = {"GET": (302, 403, 403, 403, 200), "POST": (302, 403, 403, 403, 302)}
+
+MATRIX = {
+    "failure/": ACTIONS,
+    "failure/add/": SHUT,
+    "failure/<int:object_id>/state/": WRITE,
+    "failure/<int:object_id>/text/": READ,
+    "failure/<path:object_id>/history/": SAFE_REDIRECT,
+    "failure/<path:object_id>/delete/": DELETE,
+    "failure/<path:object_id>/change/": READ,
+    "failure/<path:object_id>/": REDIRECT,
+    "journeypage/": PAGE,
+    "requestpage/": PAGE,
+    "requestpage/route/": PAGE,
+    "health/": READ,
+    "event/": LIST,
+    "event/add/": SHUT,
+    "event/<path:object_id>/history/": STOCK_HISTORY,
+    "event/<path:object_id>/delete/": SHUT,
+    "event/<path:object_id>/change/": LOOK_ONLY_FORM,
+    "event/<path:object_id>/": REDIRECT,
+    "deploy/": LIST,
+    "deploy/add/": SHUT,
+    "deploy/<path:object_id>/history/": STOCK_HISTORY,
+    "deploy/<path:object_id>/delete/": SHUT,
+    "deploy/<path:object_id>/change/": NOTE_FORM,
+    "deploy/<path:object_id>/": REDIRECT,
+}
+
+
+def addresses() -> Iterator[str]:
+    for found in admin.site.get_urls():
+        if isinstance(found, URLResolver) and str(found.pattern).startswith("qaprod/"):
+            for inner in found.url_patterns:
+                assert isinstance(inner, URLPattern)
+                yield f"{str(found.pattern).removeprefix('qaprod/')}{inner.pattern}"
+
+
+def snapshot() -> dict[str, Any]:
+    models = apps.get_app_config("qaprod").get_models()
+    return {model.__name__: list(model._default_manager.order_by("pk").values()) for model in models}
+
+
+@pytest.fixture
+def ids() -> dict[str, object]:
+    failure = rows.failure()
+    rows.occurrence(failure)
+    deploy = Deploy.objects.create(release="r1", at=clock.now())
+    return {"failure": failure.pk, "event": rows.event().pk, "deploy": deploy.pk}
+
+
+def client_of(role: str) -> Client:
+    client = Client()
+    if role == "superuser":
+        client.force_login(rows.user(role, is_superuser=True))
+    elif role != "anonymous":
+        codenames = Permission.objects.filter(
+            content_type__app_label="qaprod", codename__startswith=f"{role}_"
+        )
+        client.force_login(rows.user(role, *codenames.values_list("codename", flat=True)))
+    return client
+
+
+def ask(client: Client, address: str, method: str, ids: dict[str, object]) -> int:
+    model = address.split("/")[0]
+    for converter in ("<int:object_id>", "<path:object_id>"):
+        address = address.replace(converter, str(ids.get(model, "")))
+    data = {"do": "resolve", "note": "n", "post": "yes"} if method == "POST" else {}
+    if method == "POST" and model == "failure" and address == "failure/":
+        data = {"action": "resolve", "_selected_action": str(ids["failure"]), "index": "0"}
+    asked = client.post if method == "POST" else client.get
+    return int(asked(f"/admin/qaprod/{address}", data).status_code)
+
+
+def test_every_address_has_a_row() -> None:
+    assert sorted(set(addresses())) == sorted(MATRIX)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("address", MATRIX)
+def test_who_may_look(address: str, role: str, ids: dict[str, object]) -> None:
+    client = client_of(role)
+    before = snapshot()
+    assert ask(client, address, "GET", ids) == MATRIX[address]["GET"][ROLES.index(role)]
+    assert snapshot() == before, "GET never changes anything"
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("address", MATRIX)
+def test_who_may_act(address: str, role: str, ids: dict[str, object]) -> None:
+    client = client_of(role)
+    before = snapshot()
+    assert ask(client, address, "POST", ids) == MATRIX[address]["POST"][ROLES.index(role)]
+    acts = {"failure/", "failure/<int:object_id>/state/", "failure/<path:object_id>/delete/"}
+    may = (role == "superuser" and address in acts) or (
+        role in {"change", "superuser"} and address == "deploy/<path:object_id>/change/"
+    )
+    assert (snapshot() != before) == may
+
+
+@pytest.mark.parametrize(
+    ("permission", "do"),
+    [
+        ("resolve_failure", "resolve"),
+        ("resolve_failure", "resolve_in_next"),
+        ("silence_failure", "silence"),
+        ("silence_failure", "silence_until"),
+    ],
+)
+def test_each_act_asks_for_its_own_permission(permission: str, do: str) -> None:
+    failure = rows.failure()
+    others = {"resolve_failure", "silence_failure", "export_failure"} - {permission}
+    data = {"do": do, "above": "5"}
+    for name, given, status in (("without", others, 403), ("with", {permission}, 302)):
+        client = Client()
+        client.force_login(rows.user(name, "view_failure", *given))
+        page = client.get(f"/admin/qaprod/failure/{failure.pk}/change/").content.decode()
+        assert (f'value="{do}"' in page) == (status == 302)
+        assert client.post(f"/admin/qaprod/failure/{failure.pk}/state/", data).status_code == status
+    failure.refresh_from_db()
+    assert failure.state != Failure.State.OPEN
+
+
+@pytest.mark.parametrize("action", ["export_csv", "export_json"])
+def test_an_export_asks_for_its_own_permission(action: str) -> None:
+    failure = rows.failure()
+    data = {"action": action, "_selected_action": str(failure.pk), "index": "0"}
+    for name, given in (("without", ("resolve_failure", "silence_failure")), ("with", ("export_failure",))):
+        client = Client()
+        client.force_login(rows.user(name, "view_failure", *given))
+        response = client.post("/admin/qaprod/failure/", data)
+        assert response.has_header("Content-Disposition") == (name == "with")
+
+
+def test_a_change_of_state_needs_the_token(boss: Any) -> None:
+    failure = rows.failure()
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(boss)
+    answer = client.post(f"/admin/qaprod/failure/{failure.pk}/state/", {"do": "resolve"})
+    assert answer.status_code == 403
+    failure.refresh_from_db()
+    assert failure.state == Failure.State.OPEN
