@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from django.db import close_old_connections
 from django.utils.module_loading import import_string
 
 from ..conf import settings
 from ..exceptions import SinkUnavailableError
+from ..store import connections
 from ..text import one_line
 from ..typing import Batch, Entry, Sink
 from . import filelock, guard, spool
@@ -145,7 +145,7 @@ class Drainer:
 
     def drain(self, *, deadline: float | None = None) -> DrainReport:
         """Carry what is there to the sinks until ``deadline`` (monotonic seconds). Needs ``acquire``."""
-        close_old_connections()
+        connections.close_old()
         limit = monotonic() + 60 if deadline is None else deadline
         delivered = waiting = 0
         segments = self._segments()

@@ -9,14 +9,13 @@ from django.db import (
     InterfaceError,
     OperationalError,
     ProgrammingError,
-    connections,
     transaction,
 )
 
 from ..conf import events_alias, telemetry_alias
 from ..exceptions import SinkUnavailableError
 from ..records import EventRecord
-from ..store import cursors, events, intake
+from ..store import connections, cursors, events, intake
 from ..store.memory import Memory
 from ..typing import Batch
 
@@ -62,10 +61,7 @@ class DatabaseSink:
 
     def close(self) -> None:
         """Close the connections, unless somebody's transaction is open on them."""
-        for alias in {telemetry_alias(), events_alias()}:
-            connection = connections[alias]
-            if not connection.in_atomic_block:
-                connection.close()
+        connections.close((telemetry_alias(), events_alias()))
 
     def _write(self, batch: Batch) -> None:
         try:
@@ -91,10 +87,7 @@ class DatabaseSink:
 
     def _recover(self) -> None:
         self._memory.clear()
-        for alias in {telemetry_alias(), events_alias()}:
-            connection = connections[alias]
-            if not connection.in_atomic_block:
-                connection.close_if_unusable_or_obsolete()
+        connections.close_old((telemetry_alias(), events_alias()))
 
     def _warn_once(self, error: Exception) -> None:
         if not self._warned:

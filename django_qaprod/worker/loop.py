@@ -9,12 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import close_old_connections, connections
-
 from ..clock import moment
 from ..models import JobRun
 from ..pipeline import guard, process
-from ..store import jobruns, leases
+from ..store import connections, jobruns, leases
 from ..text import one_line
 from . import jobs as jobs
 from .schedule import Job, Run, registry
@@ -63,14 +61,14 @@ class Worker:
             stop.wait(delay if pause is None else pause)
         with guard.guard("worker"):
             leases.release(LEASE, self.holder)
-        _close_connections()
+        connections.close()
 
     def turn(self) -> float:
         """Take or keep the lease and run what is due; return the seconds to wait.
 
         Raises when there is no database.
         """
-        close_old_connections()
+        connections.close_old()
         if not leases.acquire(LEASE, self.holder, ttl=TTL):
             return OTHERS_WAIT
         self.run_due()
@@ -100,7 +98,7 @@ class Worker:
         except Exception as problem:  # noqa: BLE001 - one job must not stop the others
             guard.caught(f"job.{job.name}", problem)
             error = one_line(f"{type(problem).__name__}: {problem}", 500)
-            _drop_broken_connections()
+            connections.close_old()
         jobruns.end(job.name, error=error)
         return Outcome(name=job.name, seconds=time.monotonic() - began, error=error)
 
@@ -114,15 +112,3 @@ def run_due() -> list[Outcome] | None:
         return worker.run_due()
     finally:
         leases.release(LEASE, worker.holder)
-
-
-def _close_connections() -> None:
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close()
-
-
-def _drop_broken_connections() -> None:
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()
