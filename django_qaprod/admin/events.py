@@ -41,7 +41,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     change_list_template = "qaprod/list.html"
     list_display = (
-        "shown_at", "shown_journey", "shown_step", "shown_subject", "shown_variant", "browser",
+        "shown_at", "shown_journey", "shown_step", "shown_subject", "shown_variant", "shown_browser",
         "shown_release",
     )  # fmt: skip
     list_filter = (filters.EventSinceFilter, filters.JourneyFilter, filters.StepFilter)
@@ -53,7 +53,7 @@ class EventAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     fields = (
-        "id", "shown_at", "shown_journey", "shown_step", "shown_subject", "shown_variant", "browser",
+        "id", "shown_at", "shown_journey", "shown_step", "shown_subject", "shown_variant", "shown_browser",
         "shown_request", "shown_release", "shown_properties",
     )  # fmt: skip
     readonly_fields = fields
@@ -97,6 +97,11 @@ class EventAdmin(ReadOnlyAdmin):
     def shown_variant(self, event: Event) -> SafeString:
         """Return the variant."""
         return _text(event.variant)
+
+    @admin.display(description=_("browser"))
+    def shown_browser(self, event: Event) -> SafeString:
+        """Return the browser's family."""
+        return _text(event.browser)
 
     @admin.display(description=_("release"))
     def shown_release(self, event: Event) -> SafeString:

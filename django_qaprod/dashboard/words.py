@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.utils.formats import date_format, number_format
 from django.utils.timesince import timesince
-from django.utils.timezone import template_localtime
+from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext as _
 
 from .. import clock
@@ -84,6 +84,11 @@ def ago(when: datetime | None) -> str:
     return _("%(span)s ago") % {"span": timesince(when, clock.now(), depth=1)}
 
 
+def local(when: datetime) -> datetime:
+    """Return a time in the reader's time zone; one without a zone is local already."""
+    return localtime(when) if is_aware(when) else when
+
+
 def change(now: float, before: float) -> str:
     """Return how a number compares with an earlier one: ``+12%``, ``=``; nothing without an earlier one."""
     if not before:
@@ -113,7 +118,7 @@ def state(failure: Failure) -> str:
     if failure.state == failure.State.RESOLVED and failure.resolve_in_next:
         return _("resolved in the release after %(release)s") % {"release": cut(failure.resolved_release, 40)}
     if failure.state == failure.State.SILENCED and failure.silenced_until:
-        until = date_format(template_localtime(failure.silenced_until), "SHORT_DATETIME_FORMAT")
+        until = date_format(local(failure.silenced_until), "SHORT_DATETIME_FORMAT")
         return _("%(state)s until %(time)s") % {"state": label, "time": until}
     if failure.silenced_above and failure.state == failure.State.SILENCED:
         return _("%(state)s up to %(n)s an hour") % {"state": label, "n": number(failure.silenced_above)}

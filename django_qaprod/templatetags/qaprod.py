@@ -10,7 +10,6 @@ from django.template.context import Context
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timezone import template_localtime
 
 from ..dashboard import svg, words
 
@@ -38,7 +37,7 @@ def exactly(when: datetime | None) -> str:
     """Return a time to the second, in the reader's time zone."""
     if when is None:
         return words.NOTHING
-    local = template_localtime(when)
+    local = words.local(when)
     return f"{date_format(local, 'DATE_FORMAT')} {local:%H:%M:%S}"
 
 
