@@ -75,7 +75,9 @@ def _own_steps(cls: type[Journey]) -> list[Step]:
 
 def _spec(cls: type[Journey], steps: list[Step]) -> JourneySpec:
     _refuse_texts(cls)
-    title = cls.title or camel_case_to_spaces(cls.__name__).capitalize()
+    title = cls.title
+    if isinstance(title, str) and not title:
+        title = camel_case_to_spaces(cls.__name__).capitalize()
     return JourneySpec(
         name=cls.name,
         # A lazy translation is as good: it is shown, never stored.

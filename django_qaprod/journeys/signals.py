@@ -38,7 +38,7 @@ def on_create(
         if created and not raw:
             _record(step, instance, subject, properties, once=False)
 
-    _connect(created_, sender, f"{step!r}.on_create")
+    _connect(created_, sender, f"{_name(step)}.on_create")
 
 
 def on_save(
@@ -80,7 +80,7 @@ def on_save(
         post_init.connect(
             _rememberer(attribute), sender=sender, weak=False, dispatch_uid=f"qaprod.{attribute}"
         )
-    _connect(saved, sender, f"{step!r}.on_save({sorted(map(str, wanted.items()))})")
+    _connect(saved, sender, f"{_name(step)}.on_save({sorted(map(str, wanted.items()))})")
 
 
 def _connect(receiver: Receiver, sender: type[Model], uid: str) -> None:
@@ -92,6 +92,10 @@ def _connect(receiver: Receiver, sender: type[Model], uid: str) -> None:
                 receiver(instance=instance, **kwargs)
 
     post_save.connect(guarded, sender=sender, weak=False, dispatch_uid=f"qaprod.{uid}")
+
+
+def _name(step: Step) -> str:
+    return f"{step.journey.name}.{step.spec.name}"
 
 
 def _rememberer(attribute: str) -> Receiver:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from asgiref.sync import sync_to_async
 from django.db.models import Model
@@ -15,6 +15,8 @@ from ..registry import JourneySpec, StepSpec
 from . import recording, signals, tracking
 
 if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
     from .journey import Journey
 
 P = ParamSpec("P")
@@ -30,7 +32,7 @@ class Step:
     for people, the step's name in words if it is left out.
     """
 
-    def __init__(self, *, once: bool = False, title: str = "") -> None:
+    def __init__(self, *, once: bool = False, title: str | _StrPromise = "") -> None:
         if not isinstance(once, bool):
             raise DeclarationError(f"Step(once=…) is True or False, not {once!r}.")
         self.once = once
@@ -61,8 +63,11 @@ class Step:
     @cached_property
     def spec(self) -> StepSpec:
         """What is known about it."""
-        title = self._title or self._name.replace("_", " ").capitalize()
-        return StepSpec(name=self._name, title=title, once=self.once)
+        title = self._title
+        # A lazy translation is no ``str``, and is not to be translated here.
+        if isinstance(title, str) and not title:
+            title = self._name.replace("_", " ").capitalize()
+        return StepSpec(name=self._name, title=cast("str", title), once=self.once)
 
     def record(
         self, subject: object, /, *, strict: bool = False, at: datetime | None = None, **properties: object

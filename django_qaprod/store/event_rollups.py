@@ -14,8 +14,10 @@ Only the telemetry's database is written; the events are read by short queries.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import TypeAlias, TypeVar
 
 from django.db import transaction
@@ -42,8 +44,6 @@ GRACE = 600
 RECOUNT, RECOUNT_DAILY = 25 * HOUR, 7 * DAY
 #: Seconds after which hours become days: beyond any recount.
 DAYS_AFTER = 9 * DAY
-#: Hours with events, and days, that one run takes on: a long history is rolled up in several.
-MAX_HOURS, MAX_DAYS = 500, 60
 
 _CHUNK = 500
 _DAILY = "events"
@@ -61,11 +61,15 @@ class RollUpReport:
     days: int = 0
 
 
-def roll_up(now: datetime | None = None) -> RollUpReport:
-    """Bring the roll-ups of every declared journey up to date. Running it twice changes nothing."""
-    at = clock.epoch(clock.now() if now is None else now)
+def roll_up(now: datetime | None = None, *, seconds: float = 20.0) -> RollUpReport:
+    """Bring the roll-ups of every declared journey up to date, or as far as that many seconds allow.
+
+    Running it twice changes nothing, nor do two that run at once.
+    """
+    at, deadline = clock.epoch(clock.now() if now is None else now), monotonic() + seconds
     daily = _daily_recount_due(at)
-    reports = [_roll_up(journey, at, RECOUNT_DAILY if daily else RECOUNT) for journey in registry.journeys()]
+    horizon = RECOUNT_DAILY if daily else RECOUNT
+    reports = [_roll_up(journey, at, horizon, deadline) for journey in registry.journeys()]
     if daily:
         _move(_DAILY, int(at))
     return RollUpReport(
@@ -81,7 +85,7 @@ def rebuild(journey: str, since: datetime) -> None:
     For events that were recorded with a time longer ago than the recounts reach.
     """
     start = _floor(clock.epoch(since), DAY)
-    with transaction.atomic(using=telemetry_alias()):
+    with _alone(journey):
         _rows(journey).filter(start__gte=clock.moment(start)).delete()
         if covered_until(journey) > start:
             _move(_segment(journey), start)
@@ -93,22 +97,25 @@ def covered_until(journey: str) -> int:
     return found or 0
 
 
-def _roll_up(journey: JourneySpec, now: float, horizon: int) -> RollUpReport:
+def _roll_up(journey: JourneySpec, now: float, horizon: int, deadline: float) -> RollUpReport:
+    segment = _segment(journey.name)
+    Cursor.objects.get_or_create(segment=segment, defaults={"updated_at": clock.now()})
     covered = covered_until(journey.name)
     oldest = _oldest(journey.name)
     replaced = 0
     if covered and oldest is not None:
         replaced = _recount(journey, _floor(now, HOUR) - horizon, covered, _floor(oldest, HOUR))
     closed = _floor(now - GRACE, HOUR)
-    covered, hours = _fill(journey, covered or _floor(oldest or now, HOUR), closed)
-    _move(_segment(journey.name), covered)
-    days = _fill_days(journey.name, min(covered, _floor(now - DAYS_AFTER, DAY)))
+    filled, hours = _fill(journey, covered or _floor(oldest or now, HOUR), closed, deadline)
+    # Only from where we began: a rebuild may have moved it back meanwhile.
+    Cursor.objects.filter(segment=segment, position=covered).update(position=filled, updated_at=clock.now())
+    days = _fill_days(journey.name, min(filled, _floor(now - DAYS_AFTER, DAY)), deadline)
     return RollUpReport(hours=hours, replaced=replaced, days=days)
 
 
-def _fill(journey: JourneySpec, start: int, end: int) -> tuple[int, int]:
+def _fill(journey: JourneySpec, start: int, end: int, deadline: float) -> tuple[int, int]:
     hours = 0
-    while start < end and hours < MAX_HOURS:
+    while start < end and monotonic() < deadline:
         following = _next_event(journey.name, start)
         if following is None or following >= end:
             return end, hours
@@ -162,9 +169,9 @@ def _later_hours(journey: str, hour: int, end: int) -> set[int]:
 
 
 def _replace(journey: JourneySpec, hour: int) -> None:
-    facts = journey_facts.derive(journey, clock.moment(hour), clock.moment(hour + HOUR))
     start = clock.moment(hour)
-    with transaction.atomic(using=telemetry_alias()):
+    with _alone(journey.name):
+        facts = journey_facts.derive(journey, start, clock.moment(hour + HOUR))
         _rows(journey.name).filter(resolution=HOUR, start=start).delete()
         Bucket.objects.bulk_create(_buckets(journey.name, facts, start, HOUR), batch_size=_CHUNK)
 
@@ -247,9 +254,18 @@ def _digest(journey: str, key: Key) -> str:
     return digest_of(key[0], journey, key[1]).hex()
 
 
-def _fill_days(journey: str, end: int) -> int:
+@contextmanager
+def _alone(journey: str) -> Iterator[None]:
+    """Open a transaction that no other of the same journey overlaps: two would insert the same rows."""
+    with transaction.atomic(using=telemetry_alias()):
+        # On SQLite the transaction itself is enough: it is begun for writing.
+        list(Cursor.objects.select_for_update().filter(segment=_segment(journey)))
+        yield
+
+
+def _fill_days(journey: str, end: int, deadline: float) -> int:
     days = 0
-    while days < MAX_DAYS:
+    while monotonic() < deadline:
         unrolled = _rows(journey).filter(resolution=HOUR, rolled=False, start__lt=clock.moment(end))
         start = unrolled.aggregate(start=Min("start"))["start"]
         if start is None:
@@ -262,7 +278,7 @@ def _fill_days(journey: str, end: int) -> int:
 def _fill_day(journey: str, day: int) -> None:
     start, end = clock.moment(day), clock.moment(day + DAY)
     merged: dict[int, Durations] = {}
-    with transaction.atomic(using=telemetry_alias()):
+    with _alone(journey):
         hours = _rows(journey).filter(resolution=HOUR, rolled=False, start__gte=start, start__lt=end)
         rows = list(hours)
         for row in rows:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import itertools
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from django.db import connections
+from django.db import connection, connections
 
 from django_qaprod import registry
 from django_qaprod.conf import events_alias, telemetry_alias
@@ -136,11 +138,40 @@ def test_old_hours_become_days_once() -> None:
 
 
 def test_a_long_history_takes_several_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_rollups, "MAX_HOURS", 2)
     for ago in (40, 30, 20, 10):
         event("a", "1", ago=ago * H)
-    assert [event_rollups.roll_up().hours for _ in range(3)] == [2, 2, 0]
+    runs = []
+    for _ in range(3):
+        ticks = itertools.count()
+        monkeypatch.setattr(event_rollups, "monotonic", lambda ticks=ticks: next(ticks))
+        runs.append(event_rollups.roll_up(seconds=2.5).hours)
+    assert runs == [2, 2, 0]
     assert len(counts()) == 4
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one transaction write at a time")
+def test_two_that_run_at_once_count_once() -> None:
+    for ago in range(2, 300, 3):
+        event("a", str(ago), ago=ago * H)
+    threads = [threading.Thread(target=_roll_up_and_close) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert set(counts().values()) == {1}
+    assert sum(counts().values()) == Event.objects.count()
+    assert set(counts(resolution=86400).values()) <= set(range(9))
+    assert sum(counts(resolution=86400).values()) == sum(
+        row.count for row in Bucket.objects.filter(series__name=event_rollups.STEP, rolled=True)
+    )
+
+
+def _roll_up_and_close() -> None:
+    try:
+        event_rollups.roll_up()
+    finally:
+        connections.close_all()
 
 
 def test_events_from_long_ago_are_counted_after_a_rebuild() -> None:

@@ -16,7 +16,7 @@ from tests.project.shop.models import Order
 class Ordering(Journey):
     title = _("Ordering")
     started = Step()
-    paid = Step(once=True, title="Paid")
+    paid = Step(once=True, title=_("Paid"))
     variant = "form_type"
     properties = ("form_type",)
 
