@@ -9,10 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_qaprod import histogram
+from django_qaprod.histogram import Buckets
 
 # From a microsecond to a month.
 durations = st.floats(2e-6, 2_600_000)
 samples = st.lists(durations, min_size=1, max_size=200)
+# Counts of one byte and of several.
+buckets = st.dictionaries(
+    st.integers(histogram.LOWEST, histogram.HIGHEST),
+    st.integers(1, 130) | st.integers(1, 10**12),
+    max_size=50,
+)
 
 
 @given(samples, st.floats(0, 1))
@@ -37,9 +44,18 @@ def test_merging_is_the_same_as_observing_together(
     assert dict(left) == dict(right) == together
 
 
-@given(st.dictionaries(st.integers(histogram.LOWEST, histogram.HIGHEST), st.integers(1, 10**12), max_size=50))
-def test_encoding_loses_nothing(buckets: dict[int, int]) -> None:
-    assert histogram.decode(histogram.encode(buckets)) == buckets
+@given(buckets)
+def test_encoding_loses_nothing(found: Buckets) -> None:
+    assert histogram.decode(histogram.encode(found)) == found
+
+
+@given(buckets, st.lists(buckets, max_size=4))
+def test_stored_histograms_merge_as_they_do_unpacked(into: Buckets, stored: list[Buckets]) -> None:
+    expected = dict(into)
+    for other in stored:
+        histogram.merge(expected, other)
+        histogram.merge_encoded(into, histogram.encode(other))
+    assert into == expected
 
 
 @given(samples)
