@@ -55,7 +55,7 @@ def sinks(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     settings.QAPROD = {"SINKS": ["sinks_of_a_test.Recorder", "sinks_of_a_test.Another"]}
     monkeypatch.setattr(drainer, "RETRY_FIRST", 0.0)
     # Another test's connection may be open in this thread, and these tests have no database.
-    monkeypatch.setattr(drainer, "close_old_connections", lambda: None)
+    monkeypatch.setattr(drainer.connections, "close_old", lambda: None)
     yield
     for sink in (Recorder, Another):
         sink.unavailable, sink.poison = False, None
