@@ -65,7 +65,7 @@ def test_an_unknown_step_is_named_with_those_that_exist() -> None:
     class Signup(Journey):
         done = Step()
 
-    with pytest.raises(UnknownStepError, match="signup has no step named 'dnoe'. It has: done") as caught:
+    with pytest.raises(UnknownStepError, match="signup has no step named 'dnoe'") as caught:
         Signup.spec.step("dnoe")
     assert caught.value.known == ("done",)
 

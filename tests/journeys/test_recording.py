@@ -82,12 +82,13 @@ def test_an_event_commits_with_the_work(application: Any, spool: Drainer) -> Non
 
 
 def test_an_event_is_rolled_back_with_the_work(application: Any, spool: Drainer) -> None:
-    class Boom(Exception):
-        pass
-
-    with pytest.raises(Boom), transaction.atomic():
+    @transaction.atomic
+    def work() -> None:
         application.submitted.record(1)
-        raise Boom
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work()
     spool.drain()
     assert not Event.objects.exists()
     assert not EventKey.objects.exists()
