@@ -29,7 +29,15 @@ if TYPE_CHECKING:
 #: The exception attribute by which a host chooses the group, as ``fingerprint=`` does.
 FINGERPRINT_ATTRIBUTE: Final = "qaprod_fingerprint"
 
+# What is not ASCII takes six characters in a segment, and a record has to fit into ``spool.MAX_RECORD``.
+_MAX_NOTE: Final = 300
+_MAX_LINE: Final = 500
+_MAX_LINES_CHARACTERS: Final = 10_000
+_MAX_EXTRA_CHARACTERS: Final = 5_000
+
 _MARK: Final = "_qaprod_recorded"
+# When, level, logger, message.
+Line = tuple[float, str, str, str]
 _SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "error", "critical")
 
 
@@ -164,8 +172,8 @@ def _of_exception(
     links = frames.chain(error)
     stack = frames.stack(links)
     path = _path_of(current)
-    chain = tuple([_link(link, path, current) for link in links])
-    more = cast("dict[str, JSONValue]", scrub.json(extra)) if extra else {}
+    chain = _chain(links, path, current)
+    more = _extra(extra) if extra else {}
     template = frames.template_place(error) if stack.through_template else None
     if template is not None:
         more = {**more, "template": clean(template[0], 300), "template_line": template[1]}
@@ -213,16 +221,21 @@ def _of_log(record: logging.LogRecord, current: Context | None) -> FailureRecord
     )
 
 
-def _link(link: frames.Link, path: str, current: Context | None) -> ChainLink:
-    error, relation = link
-    return ChainLink(
-        error_type=type_name(type(error)),
-        message=scrub.text(_without_path(messages.of_exception(error), path, current)),
-        notes=tuple(
-            [scrub.text(_without_path(note, path, current), 500) for note in messages.notes_of(error)]
-        ),
-        relation=relation,
-    )
+def _chain(links: list[frames.Link], path: str, current: Context | None) -> tuple[ChainLink, ...]:
+    notes_left = messages.MAX_NOTES
+    chain = []
+    for error, relation in links:
+        notes = messages.notes_of(error)[:notes_left]
+        notes_left -= len(notes)
+        chain.append(
+            ChainLink(
+                error_type=type_name(type(error)),
+                message=scrub.text(_without_path(messages.of_exception(error), path, current)),
+                notes=tuple([scrub.text(_without_path(note, path, current), _MAX_NOTE) for note in notes]),
+                relation=relation,
+            )
+        )
+    return tuple(chain)
 
 
 def _fingerprint(
@@ -265,6 +278,11 @@ def _severity(given: Severity | None, current: Context | None, *, served: bool) 
     return "critical" if current is not None and current.critical and not served else "error"
 
 
+def _extra(given: dict[str, Any]) -> dict[str, JSONValue]:
+    scrubbed = cast("dict[str, JSONValue]", scrub.json(given))
+    return scrubbed if len(repr(scrubbed)) <= _MAX_EXTRA_CHARACTERS else {}
+
+
 def _surroundings(current: Context | None, journey: str = "") -> dict[str, Any]:
     """Return the fields that say where an error happened and to whom."""
     known: dict[str, Any] = {"release": settings().release, "host": process.host()}
@@ -289,18 +307,24 @@ def _surroundings(current: Context | None, journey: str = "") -> dict[str, Any]:
 def _lines(current: Context) -> tuple[LogLine, ...]:
     if not current.lines:
         return ()
-    path = _path_of(current)
+    path, lines = _path_of(current), _latest(list(current.lines))
+    messages_of_lines = scrub.texts([_without_path(line[3], path, current) for line in lines], _MAX_LINE)
     return tuple(
         [
-            LogLine(
-                at=at,
-                level=level,
-                logger=clean(logger, 200),
-                message=scrub.text(_without_path(message, path, current), 500),
-            )
-            for at, level, logger, message in list(current.lines)
+            LogLine(at=at, level=level, logger=clean(logger, 200), message=message)
+            for (at, level, logger, _), message in zip(lines, messages_of_lines, strict=True)
         ]
     )
+
+
+def _latest(lines: list[Line]) -> list[Line]:
+    """Return the last lines that there is room for, the oldest first."""
+    left = _MAX_LINES_CHARACTERS
+    for count, line in enumerate(reversed(lines)):
+        left -= min(len(line[2]), 200) + min(len(line[3]), _MAX_LINE)
+        if left < 0:
+            return lines[len(lines) - count :]
+    return lines
 
 
 def _name_of(current: Context | None) -> str:

@@ -28,6 +28,8 @@ Relation = Literal["", "cause", "context", "group"]
 MAX_LINKS: Final = 10
 MAX_AT_EACH_END: Final = 30
 MAX_FRAMES: Final = 200
+#: Characters of the frames of a whole chain, as JSON: a record must fit into the spool.
+MAX_CHARACTERS: Final = 90_000
 #: Source lines before and after the one that failed, and characters of each.
 AROUND: Final = 2
 MAX_LINE: Final = 200
@@ -298,13 +300,7 @@ def _source(lines: Sequence[str], number: int) -> str:
 
 
 def _assemble(places: list[list[_Place]]) -> Stack:
-    budget = MAX_FRAMES
-    rendered = []
-    for group in places:
-        kept = group[-budget:] if budget > 0 else []
-        budget -= len(kept)
-        rendered.append(f"[{','.join([place.text for place in kept])}]")
-    text = f"[{','.join(rendered)}]"
+    text = f"[{','.join([_list(group) for group in _fitting(places)])}]"
     return Stack(
         digest=blake2b(text.encode(), digest_size=16).hexdigest() if any(places) else "",
         frames=text,
@@ -312,6 +308,26 @@ def _assemble(places: list[list[_Place]]) -> Stack:
         culprit=_culprit(places),
         through_template=any(place.in_template for group in places for place in group),
     )
+
+
+def _fitting(places: list[list[_Place]]) -> list[list[_Place]]:
+    """Return the frames that there is room for: of each link the innermost, the first link first."""
+    frames_left, characters_left = MAX_FRAMES, MAX_CHARACTERS
+    fitting = []
+    for group in places:
+        kept: list[_Place] = []
+        for place in reversed(group):
+            frames_left -= 1
+            characters_left -= len(place.text)
+            if frames_left < 0 or characters_left < 0:
+                break
+            kept.append(place)
+        fitting.append(kept[::-1])
+    return fitting
+
+
+def _list(places: list[_Place]) -> str:
+    return f"[{','.join([place.text for place in places])}]"
 
 
 def _where(places: list[_Place]) -> str:

@@ -8,7 +8,7 @@ word too many goes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final
 
@@ -92,6 +92,13 @@ def text(value: str, limit: int = 1000) -> str:
         for rule in _rules(settings().scrub_keys, settings().scrub_patterns):
             value = rule(value)
     return clean(value, limit)
+
+
+def texts(values: Sequence[str], limit: int = 1000) -> list[str]:
+    """Return each text as ``text`` does; faster, as long as none of them holds anything."""
+    if _may_hold_secret("\n".join(values)):
+        return [text(value, limit) for value in values]
+    return [clean(value, limit) for value in values]
 
 
 def json(value: object, *, limit: int = 1000) -> JSONValue:

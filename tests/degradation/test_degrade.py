@@ -530,6 +530,14 @@ def test_a_visitor_is_served_when_recording_fails(records: Records, monkeypatch:
     assert tally.errors == {"failures": 1}
 
 
+def test_the_decorator_is_not_hidden_by_the_package_it_comes_from() -> None:
+    """``import package.sub`` sets an attribute of the package: were it named ``degrade``, it would win."""
+    import django_qaprod.degradation.degrading
+
+    assert isinstance(django_qaprod.degrade, type)
+    assert not hasattr(django_qaprod.critical, "__path__")
+
+
 def test_a_degradation_outside_of_anything_is_recorded(records: Records) -> None:
     assert context.current() is None
     degrade()(broken)()

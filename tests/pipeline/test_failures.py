@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import linecache
 import logging
 import pickle
 import threading
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
 from django.test import RequestFactory
 from django.urls import ResolverMatch
 from django.utils.functional import SimpleLazyObject
@@ -18,7 +20,7 @@ from pytest_django.fixtures import Settings
 
 from django_qaprod import context, report
 from django_qaprod.context import Context
-from django_qaprod.pipeline import failures, guard, process
+from django_qaprod.pipeline import failures, guard, process, spool
 from django_qaprod.pipeline.failures import report_exception
 from django_qaprod.records import LogLine, decode, encode
 from django_qaprod.testing import Records
@@ -270,6 +272,46 @@ def test_hostile_errors_are_recorded_all_the_same(records: Records) -> None:
     tally = guard.take()
     assert tally is not None
     assert tally.errors == {"failures": 1}
+
+
+def test_the_longest_record_fits_into_the_spool(records: Records, settings: Settings) -> None:
+    settings.QAPROD = {"LINES_PER_REQUEST": 1000}
+    space: dict[str, Any] = {"__name__": "日" * 200}
+    source = "".join(f"def f{n}():\n    f{n + 1}()  # {'日' * 200}\n" for n in range(200))
+    exec(compile(source + "def f200(): raise ValueError", "/" + "日" * 300, "exec"), space)
+    linecache.cache["/" + "日" * 300] = (len(source), None, source.splitlines(True), "/" + "日" * 300)
+
+    def deep(left: int) -> BaseException:
+        error = ValueError("日" * 10_000)
+        for _ in range(20):
+            error.add_note("日" * 10_000)
+        try:
+            if left:
+                error.__cause__ = deep(left - 1)
+            space["f0"]()
+        except ValueError as raised:
+            error.__traceback__ = raised.__traceback__
+        return error
+
+    with during(serving()):
+        for _ in range(1000):
+            logging.getLogger("日" * 200).warning("日" * 1000)
+        report_exception(deep(20), kind="unhandled", extra={"long": ["日" * 1000] * 1000})
+    (failure,) = records.failures
+    assert 100_000 < len(encode(failure)) <= spool.MAX_RECORD
+    assert decode(encode(failure)) == failure
+    assert len(failure.chain) == len(json.loads(failure.frames))
+
+
+@pytest.mark.django_db
+def test_values_in_an_error_of_the_database_are_not_recorded(records: Records) -> None:
+    User.objects.create(username=CANARY)
+    with pytest.raises(IntegrityError) as caught, transaction.atomic():
+        User.objects.create(username=CANARY)
+    report(caught.value)
+    (failure,) = records.failures
+    assert len(failure.chain) == 2
+    assert CANARY not in encode(failure).decode()
 
 
 def test_a_lazy_user_is_not_resolved_for_a_failure(records: Records) -> None:

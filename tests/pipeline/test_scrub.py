@@ -124,6 +124,12 @@ def test_data_is_scrubbed_by_key_and_by_value_at_every_depth() -> None:
     assert scrubbed["empty_token"] == ""
 
 
+def test_many_texts_are_scrubbed_as_one_is() -> None:
+    assert scrub.texts(["a", "b\x00"]) == ["a", "b\ufffd"]
+    assert scrub.texts(["a", f"password={CANARY}", "x" * 2000], 10) == ["a", "password=…", "xxxxxxxxx…"]
+    assert scrub.texts([]) == []
+
+
 def test_the_host_adds_keys_and_patterns(settings: Settings) -> None:
     settings.QAPROD = {"SCRUB_KEYS": ["Dossier"], "SCRUB_PATTERNS": [r"\bP-\d+\b"]}
     assert scrub.text("dossier_nr=abc of P-123") == "dossier_nr=[scrubbed] of [scrubbed]"
