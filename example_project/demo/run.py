@@ -106,10 +106,7 @@ def run(options: Options) -> int:
     finally:
         _end(family)
     if broken is not None:
-        print(
-            f"{broken.name} has ended by itself, so all is over. It wrote last:\n{broken.tail()}",
-            file=sys.stderr,
-        )
+        print(f"The {broken.name} has ended by itself. It wrote last:\n{broken.tail()}", file=sys.stderr)
         return 1
     print(f"Ended. {_news(place)}", flush=True)
     return 0

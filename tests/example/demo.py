@@ -43,7 +43,10 @@ print(json.dumps({
     "by": requests,
     "steps": {step: steps.count(step) for step in set(steps)},
     "failures": [
-        {"kind": row.kind, "type": row.error_type, "name": row.name, "count": row.count, "served": row.served}
+        {
+            "kind": row.kind, "type": row.error_type, "message": row.message, "name": row.name,
+            "count": row.count, "served": row.served,
+        }
         for row in Failure.objects.all()
     ],
     "submitted": Application.objects.filter(status="submitted").count(),
@@ -62,15 +65,16 @@ class Demo:
         self.directory = directory
         self.environment = {**os.environ, "EXAMPLE_DIR": str(directory), **(environment or {})}
         self.environment.pop("DJANGO_SETTINGS_MODULE", None)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "example_project.demo", "--port", str(free_port()), *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=(directory / "demo.out").open("wb"),
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        with (directory / "demo.out").open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "example_project.demo", "--port", str(free_port()), *arguments],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def output(self) -> str:
         """Return what it wrote."""
