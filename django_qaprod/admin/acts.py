@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from .. import clock
-from ..store import states
 from .permissions import may
 
 SPANS = {
@@ -72,6 +71,9 @@ class Act:
 
     def perform(self, ids: Iterable[int], *, who: str) -> str:
         """Do it and return a message that says what happened."""
+        # Not at every start of the host.
+        from ..store import states
+
         match self.do:
             case "resolve" | "resolve_in_next":
                 changed = states.resolve(ids, who=who, why=self.why, in_next=self.do == "resolve_in_next")

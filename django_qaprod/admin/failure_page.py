@@ -1,4 +1,7 @@
-"""A failure's page, its buttons and its text for a ticket."""
+"""A failure's page, its buttons and its text for a ticket.
+
+What they show is imported when somebody looks, not at every start of the host.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,6 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from ..dashboard import failure as failure_data
-from ..dashboard import ticket, words
 from ..models import Failure
 from . import acts
 from .pages import Crumb, banner
@@ -38,6 +39,9 @@ class FailurePageViews(ReadOnlyBase):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Show a failure. States are changed by ``state_view`` alone."""
+        from ..dashboard import failure as failure_data
+        from ..dashboard import ticket, words
+
         failure = self._failure(request, object_id)
         if request.method not in {"GET", "HEAD"}:
             return HttpResponseNotAllowed(["GET", "HEAD"])
@@ -92,6 +96,9 @@ class FailurePageViews(ReadOnlyBase):
 
     def text_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Return the failure as plain text."""
+        from ..dashboard import failure as failure_data
+        from ..dashboard import ticket
+
         failure = self._failure(request, object_id)
         if request.method not in {"GET", "HEAD"}:
             return HttpResponseNotAllowed(["GET", "HEAD"])

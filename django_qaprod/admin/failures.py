@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -18,7 +17,6 @@ from django.utils.translation import gettext_lazy as _
 
 from ..dashboard import export, priority, svg, words
 from ..models import Failure
-from ..queries.failures import Sparkline, sparklines
 from ..templatetags.qaprod import ago
 from . import filters, search
 from .acts import Act, SilenceForm
@@ -26,24 +24,8 @@ from .failure_page import FailurePageViews
 from .pages import banner
 from .permissions import ReadOnlyAdmin, may
 
-
-class FailureChangeList(ChangeList):
-    """The stock list, with the sparklines of the page's failures read at once."""
-
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        # Among equals the latest comes first; in ``ordering`` it would show as a second sorted column.
-        wanted = list(super().get_ordering(request, queryset))
-        if "-priority" in wanted:
-            wanted.insert(wanted.index("-priority") + 1, "-last_seen")
-        return wanted
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        rows: list[Any] = list(self.result_list)
-        drawn = sparklines([row.pk for row in rows])
-        for row in rows:
-            row.drawn = drawn[row.pk]
-        self.result_list = rows
+if TYPE_CHECKING:
+    from django.contrib.admin.views.main import ChangeList
 
 
 class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
@@ -98,6 +80,9 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
         ]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        # Not at every start of the host.
+        from .changelist import FailureChangeList
+
         return FailureChangeList
 
     def changelist_view(
@@ -171,7 +156,7 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
     @admin.display(description=_("24 h, 14 d"))
     def drawn_numbers(self, failure: Failure) -> SafeString:
         """Return the last 24 hours and the last 14 days."""
-        drawn = getattr(failure, "drawn", None) or Sparkline(day=[], fortnight=[])
+        drawn: Any = getattr(failure, "drawn")  # noqa: B009  (get_results puts it there)
         return format_html(
             "{}{}",
             svg.sparkline(drawn.day, title=gettext("24 hours")),

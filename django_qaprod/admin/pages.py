@@ -1,9 +1,12 @@
-"""Pages that are computed: journeys, requests, health. Also what all our pages have in common."""
+"""Pages that are computed: journeys, requests, health. Also what all our pages have in common.
+
+What they show is imported when somebody looks, not at every start of the host.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import django
 from django.contrib.admin import AdminSite
@@ -14,9 +17,13 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
-from ..dashboard import health, journeys, requests, words
 from ..models import Health, RequestPage
 from .permissions import ReadOnlyAdmin
+
+if TYPE_CHECKING:
+    from ..dashboard.health import HealthPage
+    from ..dashboard.journeys import JourneyPage
+    from ..dashboard.requests import RequestsPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,8 @@ def address(site: AdminSite, model: type[Model], view: str) -> str:
 
 def banner(site: AdminSite, request: HttpRequest) -> dict[str, Any]:
     """Return what every page of ours knows: whether its numbers are stale, and how crumbs are written."""
+    from ..dashboard import health
+
     may_look = request.user.has_perm("qaprod.view_health")
     return {
         "warnings": health.warnings(),
@@ -91,7 +100,9 @@ class JourneyPageAdmin(PageAdmin):
 
     template = "qaprod/journeys.html"
 
-    def data(self, request: HttpRequest) -> journeys.JourneyPage:
+    def data(self, request: HttpRequest) -> JourneyPage:
+        from ..dashboard import journeys
+
         return journeys.page(request.GET)
 
 
@@ -104,11 +115,15 @@ class RequestPageAdmin(PageAdmin):
         route = path("route/", self.admin_site.admin_view(self.route_view), name="qaprod_requestpage_route")
         return [route, *super().get_urls()]
 
-    def data(self, request: HttpRequest) -> requests.RequestsPage:
+    def data(self, request: HttpRequest) -> RequestsPage:
+        from ..dashboard import requests
+
         return requests.page(request.GET)
 
     def route_view(self, request: HttpRequest) -> HttpResponse:
         """Show the route that ``?route=`` names; one that nobody asked for is an empty page."""
+        from ..dashboard import requests, words
+
         if not self.has_view_permission(request):
             raise PermissionDenied
         data = requests.route_page(request.GET)
@@ -129,5 +144,7 @@ class HealthAdmin(PageAdmin):
         # The banner need not lead to where one is.
         return super().page(request, template, {**context, "health_url": ""})
 
-    def data(self, request: HttpRequest) -> health.HealthPage:
+    def data(self, request: HttpRequest) -> HealthPage:
+        from ..dashboard import health
+
         return health.page()
