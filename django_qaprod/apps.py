@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from typing import Any
+
 from django.apps import AppConfig
 from django.conf import settings as django_settings
+from django.core import checks
+from django.core.checks import CheckMessage
 from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 from . import conf, routers
+
+#: ``manage.py check --tag qaprod`` runs our checks alone.
+TAG = "qaprod"
 
 
 class QAProdConfig(AppConfig):
@@ -23,10 +32,10 @@ class QAProdConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks
-
-        checks.register()
-        checks.warn_about_server()
+        checks.register(_check, TAG)
+        checks.register(_check_deployment, TAG, deploy=True)
+        if "uwsgi" in sys.modules:
+            _warn_about_server()
         routers.install()
         post_migrate.connect(routers.migrate_own_file, sender=self, dispatch_uid="qaprod.migrate")
         if conf.settings().enabled:
@@ -37,6 +46,25 @@ class QAProdConfig(AppConfig):
             if conf.settings().auto_middleware:
                 _put_middleware_first()
         autodiscover_modules("qaprod")
+
+
+# The checks are imported by the commands that run them: a server runs none.
+def _check(**kwargs: Any) -> Sequence[CheckMessage]:
+    from .checks import check_always
+
+    return check_always(**kwargs)
+
+
+def _check_deployment(**kwargs: Any) -> Sequence[CheckMessage]:
+    from .checks import check_deployment
+
+    return check_deployment(**kwargs)
+
+
+def _warn_about_server() -> None:
+    from .checks import warn_about_server
+
+    warn_about_server()
 
 
 def _put_middleware_first() -> None:

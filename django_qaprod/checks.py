@@ -18,7 +18,6 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings as django_settings
-from django.core import checks
 from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004 - Django's names
 from django.db import router
 from django.utils.module_loading import import_string
@@ -27,18 +26,9 @@ from . import conf
 from .pipeline import guard, scrub, spool
 from .store import retention
 
-#: ``manage.py check --tag qaprod`` runs these alone.
-TAG = "qaprod"
-
 logger = logging.getLogger("django_qaprod")
 
 Messages = Iterator[CheckMessage]
-
-
-def register() -> None:
-    """Register the checks with Django."""
-    checks.register(check_always, TAG)
-    checks.register(check_deployment, TAG, deploy=True)
 
 
 def check_always(*, app_configs: object = None, **kwargs: Any) -> list[CheckMessage]:

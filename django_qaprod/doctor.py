@@ -16,8 +16,8 @@ from django.db import Error, connections, router
 from django.utils.module_loading import import_string
 
 from . import clock, conf
+from .apps import TAG
 from .capture import logging as log_capture
-from .checks import TAG
 from .pipeline import drainer, filelock, process, spool
 from .queries import health as health_queries
 from .records import Cell, FailureRecord, NumbersRecord, new_id

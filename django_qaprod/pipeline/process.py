@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from time import monotonic, perf_counter, time
+from typing import TYPE_CHECKING
 
 from django.apps import apps
 from django.core import mail
@@ -23,7 +24,9 @@ from ..conf import settings
 from ..exceptions import SpoolUnavailableError
 from ..records import HealthRecord, NumbersRecord, Record, encode, new_id
 from . import guard, numbers, spool
-from .drainer import EVERY, Drainer
+
+if TYPE_CHECKING:
+    from .drainer import Drainer
 
 #: Seconds after which a request flushes by itself, because the thread should have done so by then.
 OVERDUE_AFTER = numbers.FLUSH_EVERY + 2.0
@@ -153,6 +156,8 @@ def in_memory(*, sinks: tuple[str, ...] | None = None) -> Iterator[Drainer]:
     ``sinks`` stands in for ``QAPROD["SINKS"]``: a test must not send to those of production.
     """
     global _memory
+    from .drainer import Drainer
+
     before, _memory = _memory, spool.MemorySpool()
     numbers.take()
     guard.take()
@@ -208,6 +213,10 @@ def _ensure_thread() -> None:
     # Before the apps are ready a sink could import what is not there yet; the record waits in the spool.
     if _state.thread is not None or _memory is not None or _state.stop.is_set() or not apps.ready:
         return
+    # Not at start-up, because a process that is never asked for anything needs no drainer; and not by the
+    # thread, because a fork in the middle of its import would leave the child waiting for the module for ever.
+    from . import drainer  # noqa: F401
+
     with _state.lock:
         if _state.thread is None:
             thread = threading.Thread(target=_pulse, args=(_state.stop,), name="qaprod", daemon=True)
@@ -217,6 +226,8 @@ def _ensure_thread() -> None:
 
 def _pulse(stop: threading.Event) -> None:
     """Flush every five seconds; drain every second, in whichever process of the machine has the lock."""
+    from .drainer import EVERY, Drainer
+
     own = _own_spool()
     in_memory_only = isinstance(own, spool.MemorySpool)
     drainer = Drainer(own if isinstance(own, spool.MemorySpool) else own.path)

@@ -18,15 +18,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from django.conf import settings as django_settings
 
 from ..conf import settings, telemetry_alias
 from ..exceptions import RecordFormatError, SpoolUnavailableError
 from ..records import decode
-from ..typing import Entry
 from . import filelock, guard
+
+if TYPE_CHECKING:
+    from ..typing import Entry
 
 SUFFIX = ".segment"
 #: Bytes read at once; a record is never longer.
@@ -243,6 +245,8 @@ class MemorySpool:
 
     def read(self, position: int) -> tuple[tuple[Entry, ...], int]:
         """Return the entries behind ``position``."""
+        from ..typing import Entry
+
         with self._lock:
             lines = [(end, line) for end, line in self._lines if end > position]
         entries = [Entry(position=end, record=decode(line)) for end, line in lines]
@@ -285,6 +289,9 @@ def _stat(path: Path) -> tuple[int, float]:
 
 
 def _entries(data: bytes, position: int) -> Iterator[Entry]:
+    # Only the drainer reads; a process that writes needs no protocols.
+    from ..typing import Entry
+
     for line in data.splitlines(keepends=True):
         position += len(line)
         try:

@@ -21,6 +21,7 @@ from django.test import override_settings
 from pytest_django import Settings
 
 from django_qaprod import checks, conf
+from django_qaprod.apps import TAG
 from django_qaprod.conf import MIDDLEWARE
 from django_qaprod.pipeline import spool
 
@@ -333,7 +334,7 @@ def test_where_telemetry_is_goes_with_the_promise(settings: Settings) -> None:
 def test_the_checks_are_registered(settings: Settings) -> None:
     settings.QAPROD = {**settings.QAPROD, "RELAESE": "1"}
     with pytest.raises(SystemCheckError, match=r"qaprod\.E001"):
-        call_command("check", tags=[checks.TAG])
+        call_command("check", tags=[TAG])
 
 
 def test_every_id_has_a_test() -> None:

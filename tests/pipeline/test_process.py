@@ -78,7 +78,7 @@ def test_a_forked_child_records_for_itself_and_repeats_nothing_of_its_parent(tmp
     script = """
     record("parent")
     numbers.count("counted", "x", n=1)
-    wait_until(lambda: process.status().thread_alive)
+    wait_until(lambda: process.status().draining)
     if os.fork() == 0:
         assert not process.status().thread_alive
         record("child")
