@@ -214,7 +214,7 @@ def _ensure_thread() -> None:
     if _state.thread is not None or _memory is not None or _state.stop.is_set() or not apps.ready:
         return
     # Not at start-up, because a process that is never asked for anything needs no drainer; and not by the
-    # thread, because a fork in the middle of its import would leave the child waiting for the module for ever.
+    # thread, because a fork amid its import would leave the child waiting for the module for ever.
     from . import drainer  # noqa: F401
 
     with _state.lock:
