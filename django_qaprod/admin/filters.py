@@ -27,6 +27,14 @@ _MOST = 25
 _Choices = Iterable[tuple[str, Any]]
 
 
+class TextFilter(admin.SimpleListFilter):
+    """A filter by text that anybody can write into an address: PostgreSQL refuses NUL."""
+
+    def value(self) -> str | None:
+        value = super().value()
+        return value.replace("\x00", "") if value else None
+
+
 class StateFilter(admin.SimpleListFilter):
     """Open failures, unless another state is asked for, here or in the search box."""
 
@@ -56,7 +64,7 @@ class StateFilter(admin.SimpleListFilter):
         return "all" if search.names_a_state(query) else Failure.State.OPEN
 
 
-class JourneyFilter(admin.SimpleListFilter):
+class JourneyFilter(TextFilter):
     """Failures of a journey that is declared."""
 
     title = _("journey")
@@ -70,7 +78,7 @@ class JourneyFilter(admin.SimpleListFilter):
         return queryset.filter(journey=value) if value else queryset
 
 
-class RouteFilter(admin.SimpleListFilter):
+class RouteFilter(TextFilter):
     """Failures of one of the routes on which something is open."""
 
     title = _("route")
@@ -90,7 +98,7 @@ class RouteFilter(admin.SimpleListFilter):
         return queryset.filter(route=value) if value else queryset
 
 
-class ReleaseFilter(admin.SimpleListFilter):
+class ReleaseFilter(TextFilter):
     """Failures that were seen first or last in one of the latest releases."""
 
     title = _("release")
@@ -157,7 +165,7 @@ class EventSinceFilter(SinceFilter):
             }
 
 
-class StepFilter(admin.SimpleListFilter):
+class StepFilter(TextFilter):
     """Events of a step of the journey that is chosen."""
 
     title = _("step")

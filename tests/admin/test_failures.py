@@ -120,6 +120,16 @@ def test_filters(client_of_boss: Client, journey: JourneySpec) -> None:
     assert found(client_of_boss, {"since": "7d", "_facets": "True"}) == {"v1:1", "v1:2"}
 
 
+@pytest.mark.parametrize("name", ["state", "journey", "route", "release", "since", "q", "o", "p"])
+def test_nonsense_in_the_address_is_no_error(name: str, client_of_boss: Client) -> None:
+    rows.failure()
+    for value in ("\x00", "'", "-1", "\ud800", "x" * 5000):
+        assert client_of_boss.get(LIST, {name: value.encode("utf-8", "surrogatepass")}).status_code in {
+            200,
+            302,
+        }
+
+
 def test_the_number_of_queries_does_not_follow_the_number_of_rows(client_of_boss: Client) -> None:
     def queries() -> int:
         contexts = [CaptureQueriesContext(connections[alias]) for alias in connections]

@@ -144,7 +144,7 @@
         plot.root.tabIndex = 0;
         plot.root.setAttribute("role", "group");
         plot.root.setAttribute("aria-label", figure.dataset.help);
-        plot.root.title = figure.dataset.help;
+        figure.querySelector("figcaption").title = figure.dataset.help;
         plot.root.addEventListener("keydown", (event) => {
             if (Object.hasOwn(keys, event.key) && !event.ctrlKey && !event.metaKey && !event.altKey) {
                 event.preventDefault();
