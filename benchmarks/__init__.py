@@ -1,1 +1,1 @@
-"""What django-qaprod costs: ``python -m benchmarks`` per request, ``python -m benchmarks.growth`` per page."""
+"""What django-qaprod costs: ``python -m benchmarks`` a request, ``python -m benchmarks.growth`` a page."""

@@ -1,8 +1,8 @@
 """The process whose instructions are counted: so many requests, and nothing that goes by the clock.
 
-``python -m benchmarks.count VIEW/INTERFACE/REQUESTS …``: our own thread is ended first, and what it would have
-done about these requests (flush them, drain them into the sinks) the main thread does afterwards, once. A call of
-``getppid()``, which nobody else needs, marks the stages for callgrind.
+``python -m benchmarks.count VIEW/INTERFACE/REQUESTS …``: our own thread is ended first, and what it would
+have done about these requests (flush them, drain them into the sinks) the main thread does afterwards, once.
+A call of ``getppid()``, which nobody else needs, marks the stages for callgrind.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main(plan: list[str]) -> None:
         drive.many(path, WARM_UP)
         deferred = deferred or _deferred_work()
         deferred()
-        # Whether a full collection falls among a few hundred requests is chance, and weighs more than they do.
+        # Whether a full collection falls among these requests is chance, and weighs more than they do.
         gc.collect()
         gc.freeze()
         os.getppid()

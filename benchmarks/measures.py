@@ -410,7 +410,7 @@ def count(run: Run) -> Iterator[Line]:
                 added=found.request - bare,
                 least=least,
                 budget=40_000 if target[0] != "error" and variant == "ours" else None,
-                note=f"and {deferred / requests:,.0f} later, by the flush of {requests} requests and its drain"
+                note=f"and {deferred / requests:,.0f} later (flush and drain of {requests})"
                 if deferred
                 else "",
             )

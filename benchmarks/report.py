@@ -14,8 +14,8 @@ REFERENCE_PLAIN = 99.0
 class Line:
     """One figure: what the product adds to ``bare``, or costs by itself, beside its budget.
 
-    ``noise`` is half the distance between the rounds' extremes. ``scales`` says that the budget is CPU time and
-    is to be read in proportion to this machine's speed.
+    ``noise`` is half the distance between the rounds' extremes. ``scales`` says that the budget is CPU time
+    and is to be read in proportion to this machine's speed.
     """
 
     section: str
@@ -60,7 +60,7 @@ def render(lines: Iterable[Line], speed: float) -> str:
             section = line.section
             rows += [("",) * len(heads), (section, *("",) * (len(heads) - 1))]
         rows.append(_row(line, speed))
-    return "\n".join(_aligned(rows))
+    return "\n".join(aligned(rows))
 
 
 def _row(line: Line, speed: float) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ def _number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     first, last = 0, len(widths) - 1
     return [

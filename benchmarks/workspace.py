@@ -13,12 +13,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).parent.parent
 
 #: How many kinds of errors there are to be met.
 KINDS = 200
+
+# What the view with a query finds.
+_FILL = "from benchmarks.project.models import Vacancy; Vacancy.objects.create(title='A teacher')"
 
 _KIND = '''\
 """One kind of error."""
@@ -54,7 +57,7 @@ class Workspace:
         self._lock = threading.Lock()
         self._write_kinds()
 
-    def __enter__(self) -> Workspace:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -86,11 +89,7 @@ class Workspace:
         environment = self._environment(variant, directory)
         manage = [sys.executable, "-m", "django"]
         run([*manage, "migrate", "--run-syncdb", "--verbosity=0"], environment)
-        run(
-            [*manage, "shell", "--no-imports", "--command"]
-            + ["from benchmarks.project.models import Vacancy; Vacancy.objects.create(title='A teacher')"],
-            environment,
-        )
+        run([*manage, "shell", "--no-imports", "--command", _FILL], environment)
         shutil.rmtree(directory / "spool", ignore_errors=True)
         return directory
 
@@ -168,7 +167,8 @@ def children(workspace: Workspace, variants: tuple[str, ...], *, thin: bool = Fa
     started: list[Child] = []
     try:
         for variant in variants:
-            started.append(Child(variant, workspace.environment(variant, thin=thin)))
+            # One by one, so that those that have been started are ended when the next one is not.
+            started.append(Child(variant, workspace.environment(variant, thin=thin)))  # noqa: PERF401
         yield started
     finally:
         for child in started:
@@ -176,8 +176,8 @@ def children(workspace: Workspace, variants: tuple[str, ...], *, thin: bool = Fa
 
 
 def run(command: list[str], environment: Mapping[str, str]) -> str:
-    """Run a program to its end and return what it printed; raise ``RuntimeError`` with its words if it fails."""
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    """Run a program to its end and return what it printed; raise ``RuntimeError`` if it fails."""
+    done = subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
     return done.stdout

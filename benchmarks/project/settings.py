@@ -1,8 +1,9 @@
 """The settings that ``startproject`` writes, plus what the variant adds.
 
-``QAPROD_BENCH_VARIANT`` is ``bare``, ``least``, ``ours`` or ``all``; ``QAPROD_BENCH_DIR`` is the directory of the
-database, the spool and the log; ``QAPROD_BENCH_POSTGRES`` is the port of a PostgreSQL to be used instead of
-SQLite; ``QAPROD_BENCH_THIN`` leaves out Django's own middleware.
+``QAPROD_BENCH_VARIANT`` is ``bare``, ``least``, ``ours`` or ``all``; ``QAPROD_BENCH_DIR`` is the directory of
+the database, the spool and the log; ``QAPROD_BENCH_POSTGRES`` is the port of a PostgreSQL to be used instead of
+SQLite; ``QAPROD_BENCH_THIN`` leaves out Django's own middleware; with ``QAPROD_BENCH_QUIET`` nothing is
+recorded.
 """
 
 from __future__ import annotations
@@ -76,7 +77,10 @@ if VARIANT == "least":
 
 if VARIANT in {"ours", "all"}:
     INSTALLED_APPS.insert(0, "django_qaprod")
-    QAPROD: dict[str, Any] = {"SPOOL_DIR": DIRECTORY / "spool"}
+    QAPROD: dict[str, Any] = {
+        "ENABLED": not os.environ.get("QAPROD_BENCH_QUIET"),
+        "SPOOL_DIR": DIRECTORY / "spool",
+    }
 
 if VARIANT == "all":
     QAPROD |= {

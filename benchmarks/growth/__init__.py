@@ -1,0 +1,1 @@
+"""How the pages' cost grows with the history: ``python -m benchmarks.growth``."""

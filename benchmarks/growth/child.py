@@ -1,0 +1,33 @@
+"""Grows a history and measures the pages at each size: ``python -m benchmarks.growth.child EVENTS …``.
+
+A process of its own, because the settings name the database.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+
+def main(sizes: list[int]) -> None:
+    """Print one line of JSON for each size."""
+    import django
+
+    django.setup()
+    from .history import History, counts
+    from .pages import measured
+
+    history = History()
+    began = time.monotonic()
+    history.begin()
+    for size in sizes:
+        history.grow(size)
+        loaded = time.monotonic() - began
+        answer = {"events": size, "loaded": loaded, "rows": counts(), "pages": list(measured())}
+        print(json.dumps(answer), flush=True)
+        began = time.monotonic()
+
+
+if __name__ == "__main__":
+    main([int(size) for size in sys.argv[1:]])

@@ -1,0 +1,93 @@
+"""Asks for the admin's pages and tells what each takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import connections
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from django_qaprod import conf
+from django_qaprod.models import Failure
+
+REPEATS = 5
+
+
+def measured() -> Iterator[dict[str, Any]]:
+    """Yield what each page takes: its queries, the rows read where the database tells, and milliseconds."""
+    client = Client()
+    user, _ = get_user_model().objects.get_or_create(
+        username="bench", defaults={"is_staff": True, "is_superuser": True}
+    )
+    client.force_login(user)
+    for name, url in _pages().items():
+        _get(client, url)
+        times = [_get(client, url) for _ in range(REPEATS)]
+        before = _rows_read()
+        queries = _queries(client, url)
+        after = _rows_read()
+        rows = None if before is None or after is None else after - before
+        yield {"page": name, "queries": queries, "rows": rows, "milliseconds": median(times) * 1000}
+
+
+def _pages() -> dict[str, str]:
+    failures = reverse("admin:qaprod_failure_changelist")
+    worst = Failure.objects.order_by("-priority").first()
+    assert worst is not None
+    journeys = reverse("admin:qaprod_journeypage_changelist")
+    requests = reverse("admin:qaprod_requestpage_changelist")
+    return {
+        "failures": failures,
+        "failures, page 10": f"{failures}?p=10",
+        "failures, by journey": f"{failures}?journey=JobApplication",
+        "failures, a word": f"{failures}?q=number+77",
+        "a failure, 24 hours": reverse("admin:qaprod_failure_change", args=(worst.pk,)),
+        "a failure, 28 days": reverse("admin:qaprod_failure_change", args=(worst.pk,)) + "?window=28d",
+        "journeys, 24 hours": f"{journeys}?window=24h",
+        "journeys, 7 days": f"{journeys}?window=7d",
+        "journeys, 28 days": f"{journeys}?window=28d",
+        "requests, 24 hours": f"{requests}?window=24h",
+        "requests, 28 days": f"{requests}?window=28d",
+        "events": reverse("admin:qaprod_event_changelist"),
+    }
+
+
+def _get(client: Client, url: str) -> float:
+    began = perf_counter()
+    response = client.get(url)
+    seconds = perf_counter() - began
+    if response.status_code != 200:
+        raise RuntimeError(f"{url} answered {response.status_code}")
+    return seconds
+
+
+def _queries(client: Client, url: str) -> int:
+    with ExitStack() as stack:
+        captured = [
+            stack.enter_context(CaptureQueriesContext(connections[alias]))
+            for alias in {conf.events_alias(), conf.telemetry_alias()}
+        ]
+        _get(client, url)
+        return sum(len(found) for found in captured)
+
+
+def _rows_read() -> int | None:
+    """Return the rows and index entries read so far; only PostgreSQL keeps count."""
+    connection = connections[conf.telemetry_alias()]
+    if connection.vendor != "postgresql":
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables)"
+            " + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)"
+        )
+        return int(cursor.fetchone()[0])
