@@ -102,6 +102,9 @@ class Workspace:
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(self.path)]),
             # The same dictionaries in every process: a part of the noise less.
             "PYTHONHASHSEED": "0",
+            # Bytecode as after an installation, whatever the caller's environment says, and of this run.
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(self.path / "bytecode"),
             "QAPROD_BENCH_DIR": str(directory),
             "QAPROD_BENCH_THIN": "1" if thin else "",
             "QAPROD_BENCH_VARIANT": variant,

@@ -69,8 +69,10 @@ def _table(results: list[dict[str, Any]]) -> str:
     rows = [heads, words]
     for at, page in enumerate(results[0]["pages"]):
         rows.append([page["page"], *(_cell(result["pages"][at]) for result in results)])
-    for name in results[0]["rows"]:
-        rows.append([f"rows of {name}", *(f"{result['rows'][name]:,}" for result in results)])
+    rows += [
+        [f"rows of {name}", *(f"{result['rows'][name]:,}" for result in results)]
+        for name in results[0]["rows"]
+    ]
     return "\n".join(aligned(rows))
 
 

@@ -1,7 +1,7 @@
 """Makes a history: always the same traffic a day, for more and more days.
 
-Events go in by one statement, everything else by ``bulk_create``. The events' newest days are rolled up by the
-product itself; the days before are copies of one of those, as roll-ups of equal days would be.
+Events go in by one statement, everything else by ``bulk_create``. The events' newest days are rolled up by
+the product itself; the days before are copies of one of those, as roll-ups of equal days would be.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class History:
         event_rollups.roll_up(seconds=3600)
 
     def _copy_days(self, begin: int, end: int) -> None:
-        """Fill days ``begin`` to before ``end``, counted back from today, with copies of the day before yesterday."""
+        """Fill days ``begin`` to before ``end``, counted back from today, with copies of one."""
         day = int(self.now // _DAY - 2) * _DAY
         hours = Bucket.objects.filter(
             series__in=Series.objects.filter(name__in=event_rollups.DERIVED).values("pk"),

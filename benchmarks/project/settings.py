@@ -1,8 +1,8 @@
 """The settings that ``startproject`` writes, plus what the variant adds.
 
 ``QAPROD_BENCH_VARIANT`` is ``bare``, ``least``, ``ours`` or ``all``; ``QAPROD_BENCH_DIR`` is the directory of
-the database, the spool and the log; ``QAPROD_BENCH_POSTGRES`` is the port of a PostgreSQL to be used instead of
-SQLite; ``QAPROD_BENCH_THIN`` leaves out Django's own middleware; with ``QAPROD_BENCH_QUIET`` nothing is
+the database, the spool and the log; ``QAPROD_BENCH_POSTGRES`` is the port of a PostgreSQL to be used instead
+of SQLite; ``QAPROD_BENCH_THIN`` leaves out Django's own middleware; with ``QAPROD_BENCH_QUIET`` nothing is
 recorded.
 """
 
