@@ -46,6 +46,19 @@ def count(
     return _by_stages(workspace, variant, targets, requests)
 
 
+def start(workspace: Workspace, variant: str) -> float:
+    """Return the instructions of a process that sets Django up and answers one request."""
+    program = [sys.executable, "-m", "benchmarks.startup"]
+    environment = workspace.environment(variant)
+    # The first one compiles what has not been compiled.
+    _run(program, environment)
+    if tool() == "perf":
+        return _counted_by_perf(_run([*_PERF, *program], environment))
+    callgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    found = re.search(r"Collected : (\d+)", _run([*callgrind, *program], environment))
+    return int(found[1]) if found else 0
+
+
 def _by_slope(workspace: Workspace, variant: str, target: tuple[str, str], requests: int) -> Count:
     few, many = (
         _counted_by_perf(_run([*_PERF, *_program([target], n)], workspace.environment(variant)))

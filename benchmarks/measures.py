@@ -379,6 +379,23 @@ def memory(run: Run) -> Iterator[Line]:
         )
 
 
+def count_start(run: Run) -> Iterator[Line]:
+    """Count the instructions of a start: what a busy machine cannot blur."""
+    if not run.plan.counted or not instructions.tool():
+        return
+    run.say(f"instructions of a start, by {instructions.tool()}")
+    variants = ("bare", *OURS)
+    counts = {variant: instructions.start(run.workspace, variant) for variant in variants}
+    for variant in OURS:
+        yield Line(
+            section=f"Start-up by {instructions.tool()}",
+            what=WORDS[variant],
+            unit="",
+            bare=counts["bare"],
+            added=counts[variant] - counts["bare"],
+        )
+
+
 def count(run: Run) -> Iterator[Line]:
     """Count instructions."""
     requests = run.plan.counted
@@ -430,5 +447,6 @@ SECTIONS: dict[str, Callable[[Run], Iterator[Line]]] = {
     "degrade": degrade,
     "startup": startup,
     "instructions": count,
+    "start-instructions": count_start,
     "memory": memory,
 }

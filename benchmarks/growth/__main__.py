@@ -29,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if missing:
                 print(f"No {missing}: PostgreSQL is left out.")
                 continue
-            results[database] = list(_measured(workspace, database, options.events))
+            results[database] = list(
+                _measured(workspace, database, [options.failures, options.routes, *options.events])
+            )
             print(f"\n{database}\n\n{_table(results[database])}", flush=True)
     if options.json:
         Path(options.json).write_text(json.dumps(results, indent=2) + "\n")
@@ -84,6 +86,8 @@ def _cell(page: dict[str, Any]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
     parser.add_argument("--events", type=int, nargs="+", default=SIZES, help="the sizes, from small to large")
+    parser.add_argument("--failures", type=int, default=10_000, help="how many failures there are")
+    parser.add_argument("--routes", type=int, default=50, help="how many routes are asked for")
     parser.add_argument(
         "--databases", nargs="+", choices=["sqlite", "postgresql"], default=["sqlite", "postgresql"]
     )

@@ -1,6 +1,7 @@
-"""Grows a history and measures the pages at each size: ``python -m benchmarks.growth.child EVENTS …``.
+"""Grows a history and measures the pages at each size.
 
-A process of its own, because the settings name the database.
+``python -m benchmarks.growth.child FAILURES ROUTES EVENTS …`` prints one line of JSON for each size. It is a
+process of its own because the settings name the database.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ import sys
 import time
 
 
-def main(sizes: list[int]) -> None:
-    """Print one line of JSON for each size."""
+def main(failures: int, routes: int, sizes: list[int]) -> None:
+    """Grow and measure."""
     import django
 
     django.setup()
     from .history import History, counts
     from .pages import measured
 
-    history = History()
+    history = History(failures=failures, routes=routes)
     began = time.monotonic()
     history.begin()
     for size in sizes:
@@ -30,4 +31,4 @@ def main(sizes: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main([int(size) for size in sys.argv[1:]])
+    main(int(sys.argv[1]), int(sys.argv[2]), [int(size) for size in sys.argv[3:]])

@@ -36,10 +36,8 @@ EVENTS_A_DAY = 10_000
 LATEST_DAYS = 10
 #: Days for which rows by the minute and by the hour are kept by default.
 MINUTE_DAYS, HOUR_DAYS = 2, 60
-ROUTES = 50
-FAILURES = 10_000
-#: Failures that are still happening.
-LIVE = 500
+#: One failure in so many is still happening.
+LIVE_ONE_IN = 20
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _BATCH = 5000
@@ -74,7 +72,10 @@ _EVENTS = {
 class History:
     """A history that ends when it was begun, and is made longer towards the past."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, failures: int, routes: int) -> None:
+        self.failures = failures
+        self._routes = [f"schools/{number}/<int:pk>/" for number in range(routes)]
+        self._live = max(failures // LIVE_ONE_IN, 1)
         self.now = time.time()
         self.events = 0
         self._days = 0
@@ -171,7 +172,7 @@ class History:
                     "qaprod.outcome": outcome,
                 },
             )
-            for route in self._routes()
+            for route in self._routes
             for status, outcome in (("200", "ok"), ("500", "server_error"))
         ] + [
             _series(
@@ -183,14 +184,11 @@ class History:
                     "qaprod.outcome": "ok",
                 },
             )
-            for route in self._routes()
+            for route in self._routes
         ]
         Series.objects.bulk_create(rows, ignore_conflicts=True)
         found = Series.objects.filter(name__in={row.name for row in rows}).order_by("pk")
         return [(row.pk, row.name == "http.server.request.duration") for row in found]
-
-    def _routes(self) -> list[str]:
-        return [f"schools/{number}/<int:pk>/" for number in range(ROUTES)]
 
     def _add_failures(self) -> None:
         _create(self._failures())
@@ -208,9 +206,8 @@ class History:
         _create(self._failure_buckets(pks))
 
     def _failures(self) -> Iterator[Failure]:
-        routes = self._routes()
-        for number in range(FAILURES):
-            live = number < LIVE
+        for number in range(self.failures):
+            live = number < self._live
             last = self.now - (number * 7 if live else _DAY + number * 600)
             yield Failure(
                 fingerprint=f"{number:032x}",
@@ -219,7 +216,7 @@ class History:
                 message=f"vacancy has problem number {number}",
                 culprit="jobs.views.apply",
                 journey=JOURNEY if number % 3 == 0 else "",
-                route=routes[number % ROUTES],
+                route=self._routes[number % len(self._routes)],
                 state="open" if live or number % 5 else "resolved",
                 state_since=_at(last),
                 count=200,
@@ -234,7 +231,7 @@ class History:
 
     def _occurrences(self, pks: list[int]) -> Iterator[Occurrence]:
         for number, pk in enumerate(pks):
-            for at in range(50 if number < LIVE else 5):
+            for at in range(50 if number < self._live else 5):
                 yield Occurrence(
                     id=f"{number:016x}{at:016x}",
                     failure_id=pk,
@@ -245,7 +242,7 @@ class History:
                         {"error_type": "ProblemError", "message": "no school", "notes": [], "relation": ""}
                     ],
                     stack="0" * 32,
-                    route=self._routes()[number % ROUTES],
+                    route=self._routes[number % len(self._routes)],
                     method="GET",
                     browser="Chrome",
                     release=f"2025.{at}",
@@ -268,7 +265,7 @@ class History:
         hour, day = int(self.now // _HOUR * _HOUR), int(self.now // _DAY * _DAY)
         for number, pk in enumerate(pks):
             found = series[str(pk)]
-            if number < LIVE:
+            if number < self._live:
                 for back in range(24 * 14):
                     start = hour - back * _HOUR
                     yield Bucket(
