@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from ..dashboard import export, priority, svg, words
@@ -32,7 +32,7 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
     """Failures, the worst first. States change by acts that have permissions of their own."""
 
     change_list_template = "qaprod/failure_list.html"
-    list_display = ("title", "how_bad", "what", "times", "met", "seen", "drawn_numbers")
+    list_display = ("title", "how_bad", "what", "times", "seen", "drawn_numbers")
     list_display_links = None
     list_filter = (
         filters.StateFilter, "kind", "severity", filters.JourneyFilter, filters.RouteFilter,
@@ -134,14 +134,14 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
         )
 
     @admin.display(description=_("times"), ordering="count")
-    def times(self, failure: Failure) -> str:
-        """Return how often it happened."""
-        return words.number(failure.count)
-
-    @admin.display(description=_("people"), ordering="people")
-    def met(self, failure: Failure) -> str:
-        """Return how many people met it."""
-        return words.number(failure.people)
+    def times(self, failure: Failure) -> SafeString:
+        """Return how often it happened, and how many people met it."""
+        people = ngettext("%(people)s person", "%(people)s people", failure.people)
+        return format_html(
+            '{}<span class="qaprod-quiet">{}</span>',
+            words.number(failure.count),
+            people % {"people": words.number(failure.people)} if failure.people else "",
+        )
 
     @admin.display(description=_("last seen"), ordering="last_seen")
     def seen(self, failure: Failure) -> SafeString:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from .words import number
 
 _HEIGHT = 24
-_STEP, _GAP = 4, 1
+_STEP, _GAP = 3, 1
 # A chart's own units; CSS stretches it to the width there is.
 _WIDE, _HIGH = 800, 160
 

@@ -95,6 +95,15 @@ def test_every_page_keeps_to_the_policy_and_to_the_width_of_a_phone(page: Page, 
         assert wide <= PHONE["width"], f"{address} is {wide} wide"
 
 
+def test_the_list_needs_no_scrolling_beside_both_side_bars(page: Page, failure: Failure) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    for order in ("", "?o=-2", "?o=-4", "?o=-5"):
+        page.goto(f"/admin/qaprod/failure/{order}")
+        assert page.evaluate("document.getElementById('nav-sidebar').offsetWidth") > 200
+        hidden = page.locator(".results").evaluate("list => list.scrollWidth - list.clientWidth")
+        assert hidden <= 0, order
+
+
 def test_a_chart_is_zoomed_from_the_keyboard(page: Page, failure: Failure) -> None:
     page.goto(f"/admin/qaprod/failure/{failure.pk}/change/")
     plot = page.locator("#qaprod-trend .uplot")
