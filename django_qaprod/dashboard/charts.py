@@ -70,7 +70,9 @@ class Chart:
                 }
                 for line in self.lines
             ],
-            "marks": [{"at": mark.at, "label": mark.label} for mark in self.marks],
+            "marks": [
+                {"at": at, "label": mark.label} for at, mark in zip(self._marked(), self.marks, strict=True)
+            ],
         }
 
     @property
@@ -79,7 +81,7 @@ class Chart:
         return svg.lines(
             self._times(),
             [(f"qaprod-{line.colour}", line.values) for line in self.lines],
-            [mark.at for mark in self.marks],
+            self._marked(),
             title=self.title,
         )
 
@@ -99,6 +101,11 @@ class Chart:
 
     def _times(self) -> list[int]:
         return [int(clock.epoch(start)) for start in self.starts]
+
+    def _marked(self) -> list[int]:
+        # The axis ends where the last step starts; what goes live during it is not to wait for the next.
+        last = max(self._times(), default=0)
+        return [min(mark.at, last) for mark in self.marks]
 
 
 def marks(deploys: Iterable[Deploy]) -> list[Mark]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from django_qaprod import clock
@@ -55,6 +56,12 @@ def chart(*values: float | None) -> Chart:
         marks=[Mark(at=60, label="r1")],
         unit="seconds",
     )
+
+
+def test_a_deploy_during_the_last_step_is_marked_at_its_start() -> None:
+    drawn = replace(chart(1, 2, 3), marks=[Mark(at=150, label="r2")])
+    assert drawn.data["marks"] == [{"at": 120, "label": "r2"}]
+    assert 'class="qaprod-mark" d="M800.0 0V160"' in drawn.picture
 
 
 def test_a_chart_as_data_and_as_a_table() -> None:

@@ -4,6 +4,8 @@
 // picture from the server. Colours are CSS variables, so that they follow the theme.
 (() => {
     const HEIGHT = 220;
+    // Nothing happens half a time: the axis of counts has whole numbers.
+    const WHOLE = Array.from({ length: 36 }, (nothing, index) => [1, 2, 5][index % 3] * 10 ** Math.floor(index / 3));
     const language = document.documentElement.lang || undefined;
     const counts = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
 
@@ -71,7 +73,7 @@
             scales: { y: { range: (plot, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
             axes: [
                 { ...axis, values: figureTimes(figure) },
-                { ...axis, size: 62, values: (plot, values) => values.map((value) => written(figure, data.unit, value)) },
+                { ...axis, ...(data.unit === "seconds" ? {} : { incrs: WHOLE }), size: 62, values: (plot, values) => values.map((value) => written(figure, data.unit, value)) },
             ],
             series: [
                 { label: figure.dataset.time, value: (plot, value) => whole(figure, value) },
