@@ -81,9 +81,9 @@ def postgres(_own_postgres: Postgres) -> Postgres:
     return _own_postgres
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, driven by Playwright."""
+    """Chromium, driven by Playwright. Not for the session: no test with a loop of its own could run beside it."""
     from playwright.sync_api import sync_playwright
 
     # Playwright's loop runs in this thread, where Django would refuse to touch the database.
