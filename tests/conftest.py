@@ -83,7 +83,7 @@ def postgres(_own_postgres: Postgres) -> Postgres:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, driven by Playwright. Not for the session: no test with a loop of its own could run beside it."""
+    """Chromium, driven by Playwright. By module: a test with a loop of its own could not run beside it."""
     from playwright.sync_api import sync_playwright
 
     # Playwright's loop runs in this thread, where Django would refuse to touch the database.
