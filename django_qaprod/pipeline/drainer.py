@@ -6,7 +6,6 @@ Every sink has a cursor of its own, so that one which is down holds back nobody 
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,7 +94,9 @@ class SinkState:
 
     def _write(self, batch: Batch) -> None:
         try:
-            self.sink.write(batch)
+            # Ours, as far as capture is concerned: what a sink logs about a failure is no other one.
+            with guard.ours():
+                self.sink.write(batch)
         except SinkUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 - the guard's other half: one record that a sink
@@ -129,8 +130,15 @@ class Drainer:
         if isinstance(self._source, spool.MemorySpool):
             self._load({})
             return True
+        if self._lock is not None and filelock.is_gone(self._lock):
+            # Somebody has tidied up, and another process may have made and locked the file anew.
+            self.release()
         if self._lock is None:
-            self._lock = filelock.acquire(self._source / LOCK_NAME)
+            try:
+                self._lock = filelock.acquire(self._source / LOCK_NAME)
+            except FileNotFoundError:
+                # No directory, nothing to drain: who appends makes it anew.
+                return False
             if self._lock is not None:
                 self._load(_read_cursors(self._source / CURSORS_NAME))
         return self._lock is not None
@@ -140,7 +148,7 @@ class Drainer:
         self._close_sinks()
         self._states = []
         if self._lock is not None:
-            os.close(self._lock)
+            filelock.release(self._lock)
             self._lock = None
 
     def drain(self, *, deadline: float | None = None) -> DrainReport:
@@ -150,14 +158,11 @@ class Drainer:
         delivered = waiting = 0
         segments = self._segments()
         for segment in segments:
-            # Asked before reading: what is appended afterwards must not be thrown away unread.
-            abandoned = segment.abandoned()
-            delivered += sum(state.feed(segment, limit) for state in self._states if state.ready())
-            end = segment.end()
-            done = min((state.cursors.get(segment.name, 0) for state in self._states), default=end)
-            if done >= end and (abandoned or isinstance(segment, spool.MemorySpool)):
-                self._forget(segment, done)
-            waiting += max(end - done, 0)
+            # One that cannot be read holds back no other.
+            with guard.guard("drainer"):
+                taken, left = self._drain_segment(segment, limit)
+                delivered += taken
+                waiting += left
         if delivered:
             self._remember({segment.name for segment in segments})
         self._rest(busy=bool(delivered))
@@ -172,6 +177,17 @@ class Drainer:
                     self.drain()
         with guard.guard("drainer"):
             self.release()
+
+    def _drain_segment(self, segment: spool.Segment, limit: float) -> tuple[int, int]:
+        """Return how many records were delivered and how many bytes are left."""
+        # Asked before reading: what is appended afterwards must not be thrown away unread.
+        abandoned = segment.abandoned()
+        delivered = sum(state.feed(segment, limit) for state in self._states if state.ready())
+        end = segment.end()
+        done = min((state.cursors.get(segment.name, 0) for state in self._states), default=end)
+        if done >= end and (abandoned or isinstance(segment, spool.MemorySpool)):
+            self._forget(segment, done)
+        return delivered, max(end - done, 0)
 
     def _load(self, cursors: dict[str, dict[str, int]]) -> None:
         if not self._states:

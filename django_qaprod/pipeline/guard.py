@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback as tracebacks
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, wraps
 from time import monotonic
@@ -13,6 +15,7 @@ from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 from ..text import one_line
+from . import scrub
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,6 +24,8 @@ logger = logging.getLogger("django_qaprod")
 
 #: One log line a part and minute: a broken disk must not fill the disk with words about it.
 LOG_EVERY = 60.0
+#: Characters of an error's message that are kept.
+MAX_WORDS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +43,8 @@ class _Inside(threading.local):
 
 class _Counts:
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        # Re-entrant: a signal handler or a destructor may come in between and have something to count.
+        self.lock = threading.RLock()
         self.logged_at: dict[str, float] = {}
         self.clear()
 
@@ -104,17 +110,29 @@ def inside() -> bool:
     return _inside.depth > 0
 
 
+@contextmanager
+def ours() -> Iterator[None]:
+    """Mark what happens in the block as ours, without catching anything."""
+    _inside.depth += 1
+    try:
+        yield
+    finally:
+        _inside.depth -= 1
+
+
 def caught(part: str, error: Exception) -> None:
     """Count an error of our own and log it, unless this part did so within the last minute."""
+    # Not under the lock: a message may be made by code of the host's.
+    words = one_line(f"{part}: {type(error).__name__}: {words_of(error)}", MAX_WORDS + 100)
     with _counts.lock:
         _counts.errors[part] += 1
-        _counts.last_error = one_line(f"{part}: {type(error).__name__}: {_words(error)}", 500)
+        _counts.last_error = words
         now = monotonic()
         due = now - _counts.logged_at.get(part, -LOG_EVERY) >= LOG_EVERY
         if due:
             _counts.logged_at[part] = now
     if due:
-        _log(part, error)
+        _log(words, error)
 
 
 def dropped(part: str, n: int = 1) -> None:
@@ -142,17 +160,21 @@ def reset_after_fork() -> None:
     _inside = _Inside()
 
 
-def _words(error: Exception) -> str:
+def words_of(error: Exception) -> str:
+    """Return what the error says, without secrets, bounded: databases repeat the values they were given."""
     try:
-        return str(error)
+        with ours():
+            return scrub.text(str(error), MAX_WORDS)
     except Exception:  # noqa: BLE001 - this is the guard
         return "(its message cannot be shown)"
 
 
-def _log(part: str, error: Exception) -> None:
+def _log(words: str, error: Exception) -> None:
     _inside.depth += 1
     try:
-        logger.warning("%s failed; the host was left alone.", part, exc_info=error)
+        # Not as ``exc_info``: that would write out the message as it is, and those it came from.
+        places = "".join(tracebacks.format_tb(error.__traceback__)).rstrip()
+        logger.warning("%s; the host was left alone.\n%s", words, places)
     except Exception:  # noqa: BLE001, S110 - this is the guard
         # A handler of the host's that raises: the error is counted already, and there is nobody left to tell.
         pass

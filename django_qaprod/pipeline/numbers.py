@@ -32,7 +32,8 @@ _KEYS_PER_SERIES = 5
 
 _requests: dict[RequestKey, list[float]] = {}
 _counts: Counter[CountKey] = Counter()
-_counts_lock = threading.Lock()
+# Re-entrant: a stream may be dropped, and its destructor flush, while we count.
+_counts_lock = threading.RLock()
 
 
 def request(key: RequestKey, seconds: float) -> None:
@@ -74,7 +75,7 @@ def reset_after_fork() -> None:
     global _requests, _counts, _counts_lock
     _requests = {}
     _counts = Counter()
-    _counts_lock = threading.Lock()
+    _counts_lock = threading.RLock()
 
 
 def _open(key: RequestKey) -> list[float]:

@@ -97,7 +97,7 @@ class Worker:
             job.run(Run(now=at, previous=last.succeeded_at if last else None, stop=self._stop))
         except Exception as problem:  # noqa: BLE001 - one job must not stop the others
             guard.caught(f"job.{job.name}", problem)
-            error = one_line(f"{type(problem).__name__}: {problem}", 500)
+            error = one_line(f"{type(problem).__name__}: {guard.words_of(problem)}", 500)
             connections.close_old()
         jobruns.end(job.name, error=error)
         return Outcome(name=job.name, seconds=time.monotonic() - began, error=error)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import types
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +14,10 @@ import pytest
 from pytest_django import Settings
 
 from django_qaprod.exceptions import SinkUnavailableError
-from django_qaprod.pipeline import drainer, guard, spool
+from django_qaprod.pipeline import drainer, filelock, guard, spool
 from django_qaprod.records import EventRecord, encode, new_id
 from django_qaprod.typing import Batch
+from tests.servers import wait_until
 
 
 class Recorder:
@@ -185,3 +189,61 @@ def test_a_sink_that_cannot_be_imported_is_counted_and_the_others_work(
     tally = guard.take()
     assert tally is not None
     assert tally.errors == {"sinks": 1}
+
+
+def test_what_a_sink_logs_is_no_failure(
+    written: spool.FileSpool, draining: drainer.Drainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cron's ``qaprod_tick`` drains outside of every guard, and the log sink writes at ERROR."""
+    seen: list[bool] = []
+    monkeypatch.setattr(Recorder, "write", lambda self, batch: seen.append(guard.inside()))
+    append(written, "1")
+    draining.drain()
+    assert seen == [True, True]
+    assert not guard.inside()
+
+
+def test_the_lock_is_not_inherited_by_a_fork(draining: drainer.Drainer, tmp_path: Path) -> None:
+    reads, writes = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid == 0:
+        os.close(writes)
+        os.read(reads, 1)
+        os._exit(0)
+    draining.release()
+    try:
+        # The child lets go as soon as it runs.
+        wait_until(lambda: not filelock.is_held(tmp_path / drainer.LOCK_NAME), timeout=5)
+    finally:
+        os.close(writes)
+        os.waitpid(pid, 0)
+        os.close(reads)
+
+
+def test_one_segment_that_cannot_be_read_holds_back_no_other(
+    written: spool.FileSpool, draining: drainer.Drainer, tmp_path: Path
+) -> None:
+    (tmp_path / f"0{spool.SUFFIX}").mkdir()
+    append(written, "1")
+    draining.drain()
+    assert Recorder.instance.taken == ["1"]
+    assert guard.take() is not None
+
+
+def test_a_directory_that_was_tidied_away_is_drained_again_when_it_is_back(
+    sinks: None, tmp_path: Path
+) -> None:
+    directory = tmp_path / "spool"
+    directory.mkdir(mode=0o700)
+    first, second, own = drainer.Drainer(directory), drainer.Drainer(directory), spool.FileSpool(directory)
+    assert first.acquire()
+    shutil.rmtree(directory)
+    assert not first.acquire()
+    append(own, "1")
+    assert first.acquire()
+    assert not second.acquire(), "one drainer, not two"
+    first.drain()
+    first.release()
+    assert Recorder.instance.taken == ["1"]

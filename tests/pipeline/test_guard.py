@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import pytest
 
@@ -86,3 +87,41 @@ def test_inside_is_known_at_every_depth() -> None:
             assert guard.inside()
         assert guard.inside()
     assert not guard.inside()
+
+
+def test_an_error_whose_message_counts_something_itself_does_not_hang() -> None:
+    class CountingError(Exception):
+        def __str__(self) -> str:
+            guard.dropped("spool")
+            return "counted"
+
+    def fail() -> None:
+        with guard.guard("spool"):
+            raise CountingError
+
+    thread = threading.Thread(target=fail, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive()
+    tally = guard.take()
+    assert tally is not None
+    assert (tally.errors, tally.dropped) == ({"spool": 1}, {"spool": 1})
+
+
+def test_a_destructor_that_counts_may_come_in_between() -> None:
+    with guard._counts.lock:
+        thread_is_the_same = guard._counts.lock.acquire(blocking=False)
+    assert thread_is_the_same
+
+
+def test_no_secret_of_an_error_is_counted_or_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with guard.guard("spool"):
+        try:
+            raise KeyError("password=hunter2")
+        except KeyError as cause:
+            raise ValueError("password=hunter2") from cause
+    tally = guard.take()
+    assert tally is not None
+    assert tally.last_error == "spool: ValueError: password=[scrubbed]"
+    assert "hunter2" not in caplog.text.replace('Error("password=hunter2")', "")
+    assert "test_guard.py" in caplog.text, "the log says where"
