@@ -85,8 +85,14 @@ def problems() -> list[Problem]:
 
 
 def in_test_run() -> bool:
-    """Whether Django's test environment is set up in this process (it leaves ``mail.outbox`` behind)."""
-    return hasattr(sys.modules.get("django.core.mail"), "outbox")
+    """Whether Django's test environment is set up in this process.
+
+    It makes ``mail.outbox``; so does the locmem e-mail backend, which is no reason to go blind.
+    """
+    if not hasattr(sys.modules.get("django.core.mail"), "outbox"):
+        return False
+    state = getattr(sys.modules.get("django.test.utils"), "_TestState", None)
+    return hasattr(state, "saved_data") if state is not None else False
 
 
 def reraising() -> bool:

@@ -9,10 +9,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from django.test import utils as test_utils
 from pytest_django import Settings
 
 from django_qaprod.pipeline import guard, numbers, process, spool
-from django_qaprod.records import EventRecord, HealthRecord, NumbersRecord, Record, new_id
+from django_qaprod.records import EventRecord, HealthRecord, NumbersRecord, Record, encode, new_id
 
 ROOT = Path(__file__).parents[2]
 
@@ -153,6 +154,51 @@ def test_two_processes_share_one_drainer(tmp_path: Path) -> None:
 def test_nothing_is_recorded_or_started_in_a_host_s_test_run() -> None:
     assert not process.recording()
     assert not process.status().thread_alive
+
+
+def test_mails_that_are_kept_in_memory_make_no_test_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The locmem backend makes ``mail.outbox`` as well, in a staging environment for instance."""
+    monkeypatch.delattr(test_utils._TestState, "saved_data")  # type: ignore[attr-defined]
+    assert hasattr(process.mail, "outbox")
+    assert process.recording()
+
+
+def test_a_test_run_that_begins_ends_the_thread(tmp_path: Path) -> None:
+    script = """
+    record("before")
+    wait_until(lambda: process.status().draining)
+    from django.test.utils import setup_test_environment
+    setup_test_environment()
+    wait_until(lambda: not process.status().thread_alive)
+    record("within")
+    """
+    assert "within" not in run(tmp_path, script)
+
+
+def test_more_series_than_fit_into_one_record_are_all_there() -> None:
+    records: list[Record] = []
+    with process.tapped(records):
+        for number in range(1_500):
+            numbers.request((f"shop/products/<int:category>/{number}/", "GET", 200, "ok", "Firefox"), 0.1)
+        process.flush()
+    assert all(len(encode(record)) < spool.MAX_RECORD for record in records)
+    counted = [cell for record in records if isinstance(record, NumbersRecord) for cell in record.cells]
+    assert len(counted) == len(set(counted)) == 3_000
+
+
+def test_a_clock_that_is_set_back_stops_no_flush(tmp_path: Path) -> None:
+    script = """
+    real = time.time
+    record("a")
+    wait_until(lambda: process.status().draining)
+    numbers.FLUSH_EVERY = 0.5
+    time.sleep(1)
+    process.time = lambda: real() - 3600
+    numbers.count("counted", "x", n=3)
+    wait_until(lambda: "counted" in pathlib.Path(settings.QAPROD["RELEASE"]).read_text())
+    os._exit(0)
+    """
+    assert run(tmp_path, script) == ["a", "counted=3"]
 
 
 def test_the_app_can_be_switched_off(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
