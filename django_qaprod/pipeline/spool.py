@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.conf import settings as django_settings
 
@@ -124,8 +124,16 @@ def chosen() -> Path:
         return Path(configured)
     database = django_settings.DATABASES.get(telemetry_alias(), {})
     identity = [str(database.get(key, "")) for key in ("ENGINE", "HOST", "PORT", "NAME")]
+    # Where a name alone does not tell which database it is.
+    identity.append(str(database.get("OPTIONS", {}).get("service", "")))
+    identity.append(str(Path.cwd()) if _is_relative_file(database) else "")
     digest = hashlib.sha256("\n".join(identity).encode("utf-8", "replace")).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"qaprod-{os.geteuid()}-{digest}"
+
+
+def _is_relative_file(database: dict[str, Any]) -> bool:
+    name = str(database.get("NAME", ""))
+    return "sqlite" in str(database.get("ENGINE", "")) and ":" not in name and not Path(name).is_absolute()
 
 
 class FileSpool:
@@ -145,7 +153,7 @@ class FileSpool:
         Raises ``SpoolUnavailableError`` at the spool's cap, ``OSError`` when the disk refuses.
         """
         with self._lock:
-            if self._descriptor is None or self._size + len(line) > settings().segment_max_bytes:
+            if self._must_rotate(len(line)):
                 self._rotate()
             assert self._descriptor is not None
             written = os.write(self._descriptor, line)
@@ -167,8 +175,19 @@ class FileSpool:
             os.close(self._descriptor)
             self._descriptor = None
 
+    def _must_rotate(self, length: int) -> bool:
+        return (
+            self._descriptor is None
+            or self._size + length > settings().segment_max_bytes
+            # Somebody has tidied up: nobody would ever see what went there.
+            or filelock.is_gone(self._descriptor)
+        )
+
     def _rotate(self) -> None:
         self.close()
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if problem := unusable(self.path):
+            raise SpoolUnavailableError(problem)
         self._refuse_when_full()
         name = f"{int(time.time() * 1000):013d}-{os.getpid()}-{os.urandom(6).hex()}"
         # Under another name until it is locked: the drainer must never take it for abandoned.
@@ -201,6 +220,10 @@ class FileSegment:
             file.seek(position)
             data = file.read(CHUNK)
         end = data.rfind(b"\n") + 1
+        if not end and len(data) == CHUNK:
+            # No record is so long: a disk that lost power has left zeros.
+            guard.dropped("spool.torn")
+            return (), position + CHUNK
         return tuple(_entries(data[:end], position)), position + end
 
     def abandoned(self) -> bool:

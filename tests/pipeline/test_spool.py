@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -147,6 +148,34 @@ def test_many_threads_append_whole_lines(written: spool.FileSpool, tmp_path: Pat
     assert len(set(subjects(segment))) == 1600
 
 
+@pytest.mark.parametrize("everything", [False, True])
+def test_what_was_tidied_away_is_made_anew(tmp_path: Path, everything: bool) -> None:
+    """systemd-tmpfiles deletes what nobody has touched in /tmp for ten days: a quiet process's segment."""
+    directory = tmp_path / "spool"
+    directory.mkdir(mode=0o700)
+    written = spool.FileSpool(directory)
+    written.append(encode(event("1")))
+    if everything:
+        shutil.rmtree(directory)
+    else:
+        spool.file_segments(directory)[0].path.unlink()
+    written.append(encode(event("2")))
+    [segment] = spool.file_segments(directory)
+    assert subjects(segment) == ["2"]
+
+
+def test_zeros_that_a_power_cut_left_are_passed_over(tmp_path: Path) -> None:
+    zeros, whole = b"\0" * 2 * spool.CHUNK, encode(event("1"))
+    (tmp_path / "0-1-a.segment").write_bytes(zeros + b"\n" + whole)
+    [segment] = spool.file_segments(tmp_path)
+    position, found = 0, []
+    for _ in range(4):
+        found += subjects(segment, position)
+        _, position = segment.read(position)
+    assert found == ["1"]
+    assert position == segment.end()
+
+
 def test_a_full_disk_leaves_no_half_a_record(
     written: spool.FileSpool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +226,20 @@ class TestDirectory:
         first = spool.chosen()
         settings.QAPROD = {"DATABASE": "another"}
         assert spool.chosen() != first
+
+    def test_relative_files_of_two_projects_have_two_spools(
+        self, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = set()
+        settings.QAPROD = {"DATABASE": "one"}
+        monkeypatch.setitem(
+            settings.DATABASES, "one", {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}
+        )
+        for project in ("a", "b"):
+            (tmp_path / project).mkdir()
+            monkeypatch.chdir(tmp_path / project)
+            found.add(spool.chosen())
+        assert len(found) == 2
 
 
 class TestMemory:
