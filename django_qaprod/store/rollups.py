@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from time import monotonic
 
 from django.db import connections, transaction
@@ -81,9 +82,11 @@ def _oldest(finer: int, coarser: int, *, using: str) -> Period | None:
 
 
 def _roll_up(period: Period, *, series_at_once: int, deadline: float, using: str) -> int:
-    rows = _unrolled(period.finer, using).filter(
-        start__gte=clock.moment(period.start), start__lt=clock.moment(period.start + period.coarser)
-    )
+    first, end = clock.moment(period.start), clock.moment(period.start + period.coarser)
+    if end <= first:
+        # The hour that comes twice when summer time ends: without zones (USE_TZ) its rows are those of one.
+        end = first + timedelta(seconds=period.coarser)
+    rows = _unrolled(period.finer, using).filter(start__gte=first, start__lt=end)
     series = sorted(set(rows.order_by().values_list("series", flat=True)))
     taken = 0
     for begin in range(0, len(series), series_at_once):

@@ -4,10 +4,12 @@ import time
 from typing import Any
 
 import pytest
+import time_machine
 from django.db.models import Sum
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from django_qaprod import histogram
 from django_qaprod.models import Bucket, Series
@@ -114,3 +116,19 @@ def test_counts_are_exact_at_every_resolution_at_every_time(
         assert [everything(of) for of in (0, 60, 3600, 86400)][1:] == [total] * 3
         rollups.roll_up()
         assert [everything(of) for of in (60, 3600, 86400)] == [total] * 3
+
+
+def test_the_hour_that_comes_twice_does_not_stop_roll_ups(settings: Settings) -> None:
+    """Without ``USE_TZ`` rows hold local time, and 02:30 of that night is two moments."""
+    settings.USE_TZ = False
+    settings.TIME_ZONE = "Europe/Amsterdam"
+    # 01:00 UTC is the second two o'clock.
+    evening = 1_792_879_200
+    for since in range(0, 6 * 3600, 600):
+        numbers.save([cell(start=evening + since)])
+        with time_machine.travel(evening + since + 90.0):
+            rollups.roll_up()
+    with time_machine.travel(evening + 3 * 86400.0):
+        rollups.roll_up()
+    assert not Bucket.objects.filter(resolution__lt=86400, rolled=False).exists()
+    assert counts() == {60: 36, 3600: 36, 86400: 36}
