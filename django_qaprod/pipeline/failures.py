@@ -35,6 +35,9 @@ _MAX_LINE: Final = 500
 _MAX_LINES_CHARACTERS: Final = 10_000
 _MAX_EXTRA_CHARACTERS: Final = 5_000
 
+# Of groups within groups.
+_MAX_NESTING: Final = 10
+
 _MARK: Final = "_qaprod_recorded"
 # When, level, logger, message.
 Line = tuple[float, str, str, str]
@@ -138,13 +141,13 @@ def mark(error: BaseException, record_id: str, request_id: str) -> None:
     error.__dict__[_MARK] = (record_id, request_id)
 
 
-def was_recorded(error: BaseException, request_id: str) -> bool:
+def was_recorded(error: BaseException, request_id: str, depth: int = _MAX_NESTING) -> bool:
     """Whether the exception was recorded while the same thing was served, or outside of anything."""
     known = error.__dict__.get(_MARK)
     if known is not None:
         return not request_id or not known[1] or known[1] == request_id
-    if isinstance(error, BaseExceptionGroup):
-        return all(was_recorded(member, request_id) for member in error.exceptions)
+    if isinstance(error, BaseExceptionGroup) and depth:
+        return all(was_recorded(member, request_id, depth - 1) for member in error.exceptions)
     return False
 
 

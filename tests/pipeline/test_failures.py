@@ -350,3 +350,11 @@ def test_an_error_of_which_only_words_are_left(records: Records) -> None:
     assert (failure.error_type, failure.name) == ("jobs.ImportFailed", "jobs.tasks.run")
     assert failure.message == "password=[scrubbed]"
     assert json.loads(failure.frames)[0][0]["function"] == "run"
+
+
+def test_groups_within_groups_without_end_are_recorded(records: Records) -> None:
+    error: Exception = ValueError("the innermost")
+    for _ in range(2_000):
+        error = ExceptionGroup("several", [error])
+    failures.report_exception(error, kind="logged")
+    assert len(records.failures) == 1
