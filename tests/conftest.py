@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import TransactionTestCase
 
 from tests.servers import Postgres, postgres_missing
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+    from pytest_django import DjangoDbBlocker
 
 _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "live_server", "admin_client"}
 _suite_server = pytest.StashKey[Postgres]()
@@ -81,15 +83,30 @@ def postgres(_own_postgres: Postgres) -> Postgres:
     return _own_postgres
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """End what still looks at the test database, or PostgreSQL would not drop it.
+
+    A browser keeps its connections to a live server, whose threads keep theirs to the database.
+    """
+    yield
+    if _on_postgres():
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, driven by Playwright. By module: a test with a loop of its own could not run beside it."""
     from playwright.sync_api import sync_playwright
 
-    # Playwright's loop runs in this thread, where Django would refuse to touch the database.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-    with sync_playwright() as playwright:
+    # Playwright's loop runs in this thread, where Django would refuse to touch the database.
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         chromium = playwright.chromium.launch(executable_path=_chromium(), args=arguments)
         yield chromium
         chromium.close()
