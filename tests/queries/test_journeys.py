@@ -117,7 +117,7 @@ events = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(early=events, late=events, starts=moments, length=moments, passed=st.integers(0, 30))
 def test_rows_and_roll_ups_agree_with_the_definition_in_any_window(
     early: list[Any], late: list[Any], starts: timedelta, length: timedelta, passed: int
