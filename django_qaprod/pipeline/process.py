@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -86,6 +87,8 @@ def submit(record: Record) -> None:
     if _tap is not None:
         _tap.append(record)
         return
+    if _memory is None and _in_pytest():
+        return
     with guard.guard("submit"):
         line = encode(record)
         if len(line) > spool.MAX_RECORD:
@@ -104,7 +107,7 @@ def tick(now: float) -> None:
     if now < _state.overdue_at:
         return
     _state.overdue_at = now + OVERDUE_AFTER
-    if _tap is None and _memory is None:
+    if _tap is None and _memory is None and not _in_pytest():
         _after_unseen_fork()
         _ensure_thread()
         flush()
@@ -199,6 +202,11 @@ def shut_down(within: float = EXIT_WITHIN) -> None:
         return
     _state.stop.set()
     thread.join(within)
+
+
+def _in_pytest() -> bool:
+    # It imports the host's modules, which may log, before it sets up Django's test environment.
+    return "django_qaprod.testing.plugin" in sys.modules
 
 
 def _own_spool() -> spool.FileSpool | spool.MemorySpool:

@@ -201,6 +201,15 @@ def test_a_clock_that_is_set_back_stops_no_flush(tmp_path: Path) -> None:
     assert run(tmp_path, script) == ["a", "counted=3"]
 
 
+def test_pytest_starts_nothing_before_the_test_environment_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(process.mail, "outbox")
+    monkeypatch.setattr(process, "_own_spool", lambda: pytest.fail("something is stored"))
+    process.submit(event("a"))
+    assert not process.status().thread_alive
+
+
 def test_the_app_can_be_switched_off(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(process.mail, "outbox")
     assert process.recording()
