@@ -55,13 +55,7 @@ def save(records: Sequence[FailureRecord], *, using: str | None = None, memory: 
         return
     alias, known = using or telemetry_alias(), memory or Memory()
     by_fingerprint = _grouped(records)
-    ids = _identified(by_fingerprint, using=alias)
-    _count(by_fingerprint, ids, using=alias)
-    rows = Failure.objects.using(alias).in_bulk(ids.values())
-    groups = [
-        Group(failure=rows[pk], records=by_fingerprint[fingerprint])
-        for fingerprint, pk in sorted(ids.items(), key=lambda item: item[1])
-    ]
+    groups = _counted(by_fingerprint, using=alias)
     states.reopen_returned(groups, using=alias)
     _widen(groups, using=alias)
     stacks.save(records, using=alias, memory=known)
@@ -75,6 +69,23 @@ def _grouped(records: Iterable[FailureRecord]) -> dict[str, list[FailureRecord]]
     for record in sorted(records, key=lambda record: record.at):
         groups.setdefault(record.fingerprint[: limit(Failure, "fingerprint")], []).append(record)
     return groups
+
+
+def _counted(groups: dict[str, list[FailureRecord]], *, using: str) -> list[Group]:
+    """Count the errors; a failure that somebody deletes before its row is locked is made anew."""
+    found: list[Group] = []
+    waiting = groups
+    while waiting:
+        ids = _identified(waiting, using=using)
+        _count(waiting, ids, using=using)
+        rows = Failure.objects.using(using).in_bulk(ids.values())
+        found += [
+            Group(failure=rows[pk], records=waiting[fingerprint])
+            for fingerprint, pk in sorted(ids.items(), key=lambda item: item[1])
+            if pk in rows
+        ]
+        waiting = {text: records for text, records in waiting.items() if ids.get(text) not in rows}
+    return found
 
 
 def _identified(groups: dict[str, list[FailureRecord]], *, using: str) -> dict[str, int]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db.models import Sum
@@ -10,7 +11,7 @@ from django.utils import timezone
 from django_qaprod.models import Affected, Bucket, Deploy, Failure, Occurrence, Stack
 from django_qaprod.records import ChainLink, LogLine, Record
 from django_qaprod.sinks.database import DatabaseSink
-from django_qaprod.store import occurrences, states
+from django_qaprod.store import failures, occurrences, states
 
 from .make import batch, failure, minute, numbers
 
@@ -49,6 +50,24 @@ def test_alike_errors_are_one_failure(store: Store) -> None:
     assert found.message == "last"
     assert found.first_seen.timestamp() == pytest.approx(now - 60, abs=0.01)
     assert found.last_seen.timestamp() == pytest.approx(now, abs=0.01)
+
+
+def test_a_failure_that_is_deleted_while_it_is_counted_is_made_anew(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(failure(), failure("v1:b"))
+    count = failures._count
+    deleted: list[object] = []
+
+    def deleting(*args: Any, **kwargs: Any) -> None:
+        if not deleted:
+            deleted.append(Failure.objects.filter(fingerprint="v1:a").delete())
+        count(*args, **kwargs)
+
+    monkeypatch.setattr(failures, "_count", deleting)
+    store(failure(), failure("v1:b"), failure())
+    assert dict(Failure.objects.values_list("fingerprint", "count")) == {"v1:a": 2, "v1:b": 2}
+    assert Occurrence.objects.filter(failure__fingerprint="v1:a").count() == 2
 
 
 def test_a_failure_keeps_what_its_record_says(store: Store) -> None:
