@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model
@@ -15,14 +15,10 @@ from django.utils.translation import gettext_lazy as _
 from ..dashboard import words
 from ..models import Deploy
 from ..templatetags.qaprod import exactly
-
-if TYPE_CHECKING:
-    _Base = admin.ModelAdmin[Deploy]
-else:
-    _Base = admin.ModelAdmin
+from .careful import CarefulList
 
 
-class DeployAdmin(_Base):
+class DeployAdmin(CarefulList):
     """Releases and when they went live: seen by themselves, or told by ``manage.py qaprod_deploy``."""
 
     change_list_template = "qaprod/list.html"

@@ -16,14 +16,15 @@ from django.utils.translation import gettext as _
 
 from ..models import Failure
 from . import acts
+from .careful import AdminBase
 from .pages import Crumb, banner
-from .permissions import ReadOnlyBase, may
+from .permissions import may
 
 # Failures beyond this have no place in any bigint column.
 _MAX_ID = 2**63 - 1
 
 
-class FailurePageViews(ReadOnlyBase):
+class FailurePageViews(AdminBase):
     """The views of one failure: to look at it, to change its state, to copy it."""
 
     def page_url(self, failure: Failure, view: str = "change") -> str:

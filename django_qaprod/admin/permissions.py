@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-if TYPE_CHECKING:
-    ReadOnlyBase = admin.ModelAdmin[Any]
-else:
-    ReadOnlyBase = admin.ModelAdmin
+from .careful import CarefulList
 
 
-class ReadOnlyAdmin(ReadOnlyBase):
+class ReadOnlyAdmin(CarefulList):
     """A list and pages to look at. Who has the view or the change permission may look."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -120,7 +120,9 @@ def test_filters(client_of_boss: Client, journey: JourneySpec) -> None:
     assert found(client_of_boss, {"since": "7d", "_facets": "True"}) == {"v1:1", "v1:2"}
 
 
-@pytest.mark.parametrize("name", ["state", "journey", "route", "release", "since", "q", "o", "p"])
+@pytest.mark.parametrize(
+    "name", ["state", "kind__exact", "severity__exact", "journey", "route", "release", "since", "q", "o", "p"]
+)
 def test_nonsense_in_the_address_is_no_error(name: str, client_of_boss: Client) -> None:
     rows.failure()
     for value in ("\x00", "'", "-1", "\ud800", "x" * 5000):

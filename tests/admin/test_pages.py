@@ -274,3 +274,8 @@ def test_the_nonce_of_a_policy_is_used() -> None:
     template = Template("{% load qaprod %}<script{% nonce %}></script>")
     assert template.render(Context({"csp_nonce": 'a"b'})) == '<script nonce="a&quot;b"></script>'
     assert template.render(Context({})) == "<script></script>"
+
+
+@pytest.mark.parametrize("address", ["event/?journey__exact=%00", "deploy/?release__exact=%00"])
+def test_nul_in_a_stock_filter_is_no_error(address: str, client_of_boss: Client) -> None:
+    assert client_of_boss.get(f"/admin/qaprod/{address}").status_code in {200, 302}
