@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from ..pipeline import guard, spool
 from ..pipeline.drainer import EVERY, Drainer, DrainReport, drain_now
@@ -38,9 +39,8 @@ class Service:
         if path is None:
             self._say(f"No spool to drain: {spool.status().problem}")
         else:
-            self._say(f"Draining {path}.")
             drain = threading.Thread(
-                target=self._drain, args=(Drainer(path), stop), name="qaprod-drainer", daemon=True
+                target=self._drain, args=(path, stop), name="qaprod-drainer", daemon=True
             )
             threads.append(drain)
         for thread in threads:
@@ -63,11 +63,21 @@ class Service:
             self._watch(outcome)
         return not report.failing and not any(outcome.error for outcome in outcomes)
 
-    def _drain(self, drainer: Drainer, stop: threading.Event) -> None:
-        while not stop.wait(EVERY):
+    def _drain(self, path: Path, stop: threading.Event) -> None:
+        drainer, said = Drainer(path), ""
+        stopped = False
+        while not stopped:
             with guard.guard("drainer"):
-                if drainer.acquire():
+                held = drainer.acquire()
+                # There is no lock, and nobody to wait for, where nothing has been recorded yet.
+                other = not held and path.exists()
+                words = f"Another process drains {path}; waiting." if other else f"Draining {path}."
+                if words != said:
+                    self._say(words)
+                    said = words
+                if held:
                     self._tell(drainer.drain())
+            stopped = stop.wait(EVERY)
         with guard.guard("drainer"):
             if drainer.acquire():
                 drainer.drain(deadline=time.monotonic() + STOP_WITHIN / 2)

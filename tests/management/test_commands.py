@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from django.core.management import call_command
 
 from django_qaprod import doctor
 from django_qaprod.models import Deploy, Failure, JobRun, Series
-from django_qaprod.pipeline import guard, process, spool
+from django_qaprod.pipeline import drainer, filelock, guard, process, spool
 from django_qaprod.records import encode
+from django_qaprod.worker import service
 from tests.servers import wait_until
 from tests.store.make import failure
 
@@ -165,6 +167,19 @@ def manage(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+def test_the_worker_tells_whether_it_drains(spool_dir: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    spool_dir.mkdir(exist_ok=True, mode=0o700)
+    lock = filelock.acquire(spool_dir / drainer.LOCK_NAME)
+    assert lock is not None
+    said: list[str] = []
+    service.Service(say=said.append, verbose=False).run(stop)
+    filelock.release(lock)
+    service.Service(say=said.append, verbose=False).run(stop)
+    assert said == [f"Another process drains {spool_dir}; waiting.", f"Draining {spool_dir}."]
 
 
 @pytest.mark.slow
