@@ -108,10 +108,11 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
 
     @admin.display(description=_("failure"), ordering="error_type")
     def title(self, failure: Failure) -> SafeString:
-        """Return what broke, whose way it stands in and where it is, leading to its page."""
+        """Return what broke, leading to its page, its name, whose way it stands in and where it is."""
         flags = [gettext("came back")] if failure.regression else []
         flags += [gettext("critical view")] if failure.critical else []
         around = (
+            words.cut(failure.name, 90),
             words.cut(f"{failure.journey} {failure.route}".strip(), 90),
             words.cut(failure.culprit, 90),
         )

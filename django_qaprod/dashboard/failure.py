@@ -210,4 +210,10 @@ def _lines(stored: object) -> list[LoggedLine]:
 
 
 def _extra(stored: object) -> list[tuple[str, str]]:
-    return [(str(key), str(value)) for key, value in stored.items()] if isinstance(stored, dict) else []
+    return [(str(key), _flat(value)) for key, value in stored.items()] if isinstance(stored, dict) else []
+
+
+def _flat(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {part}" for key, part in value.items())
+    return str(value)

@@ -32,6 +32,7 @@ def _lines(failure: Failure, shown: Happened | None, impact: list[str], url: str
 def _facts(failure: Failure) -> Iterator[tuple[str, str]]:
     yield _("Kind"), f"{failure.get_kind_display()}, {failure.get_severity_display()}"
     yield _("State"), failure.get_state_display()
+    yield _("Name"), failure.name
     yield _("Where"), failure.culprit
     yield _("Journey"), failure.journey
     yield _("Route"), failure.route

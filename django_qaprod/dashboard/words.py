@@ -107,8 +107,9 @@ def _rounded(value: float, places: int) -> str:
 
 
 def title(failure: Failure) -> str:
-    """Return what broke, on one line."""
-    text = f"{failure.error_type}: {failure.message}" if failure.message else failure.error_type
+    """Return what broke, on one line: the error without its module, and its message."""
+    error = failure.error_type.rpartition(".")[2]
+    text = f"{error}: {failure.message}" if failure.message else error
     return cut(text, 120)
 
 
