@@ -32,7 +32,7 @@ def subject_key(subject: object) -> str:
 def _plain(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | UUID):
         raise SubjectKeyError(
-            f"A {type(value).__qualname__} cannot be the key of a subject: "
+            f"A value of type {type(value).__qualname__} cannot be the key of a subject: "
             "pass a saved model instance, a string, an integer or a UUID."
         )
     text = str(value)
