@@ -1,0 +1,126 @@
+"""Security and privacy, for what exists by now.
+
+| surface | test |
+|---|---|
+| every address and who may do what there | admin/test_permissions.py::test_every_address_has_a_row |
+| each act asks for its own permission | admin/test_permissions.py::test_each_act_asks_for_its_own_permission |
+| hostile text stays text | admin/test_pages.py::test_hostile_text_stays_text |
+| CSV formulas | admin/test_failures.py::test_no_cell_of_the_csv_is_a_formula |
+| a canary is found nowhere | test_a_canary_is_found_nowhere |
+| secrets in text, however they stand | pipeline/test_scrub.py::test_no_words_around_a_secret_let_it_through |
+| our own troubles repeat a secret | pipeline/test_guard.py::test_no_secret_of_an_error_is_counted_or_logged |
+| hostile text takes long | pipeline/test_scrub.py::test_hostile_text_does_not_take_long |
+| one log record is one line | sinks/test_log.py::test_a_record_is_one_line_whatever_it_says |
+| somebody else's spool directory | pipeline/test_spool.py::test_a_link_is_refused |
+| others may read the spool | pipeline/test_spool.py::test_it_is_made_for_its_owner_alone |
+
+Not yet there: beacon, webhooks, rescued submissions, status page.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.urls import path
+
+from django_qaprod.pipeline import guard, process, spool
+from django_qaprod.sinks.log import LogSink
+from django_qaprod.testing import store_records
+from django_qaprod.typing import Batch
+
+CANARY = "Xk9canaryQ7vZ2mLw8"
+
+log = logging.getLogger("jobs")
+
+
+def leak(request: HttpRequest, token: str) -> HttpResponse:  # noqa: C901 - a list of ways
+    log.info("signed in with %s", {"password": request.POST["password"]})
+    log.warning("at %s with sessionid=%s", request.get_full_path(), request.COOKIES["sessionid"])
+    match request.GET["how"]:
+        case "sql":
+            connection.cursor().execute("SELECT %s FROM nowhere", [CANARY])
+        case "cause and note":
+            try:
+                raise KeyError(f"password={CANARY}")
+            except KeyError as cause:
+                error = ValueError("outer")
+                error.add_note(f"user_password: {CANARY}")
+                raise error from cause
+        case "group":
+            raise ExceptionGroup(
+                "some", [ValueError(f"secret={CANARY}"), KeyError(f"'password': '{CANARY}'")]
+            )
+        case "nested JSON":
+            raise ValueError(json.dumps({"a": {"deep": [{"api_token": CANARY}]}}))
+        case "headers":
+            raise ValueError(str(dict(request.headers)))
+        case "cookies":
+            raise ValueError(str(request.COOKIES))
+        case "form":
+            raise ValueError(str(request.POST))
+        case "address":
+            raise ValueError(f"{request.build_absolute_uri()} {request.get_full_path()} {request.path}")
+        case "log":
+            log.error("refused %r", {"user_password": CANARY}, exc_info=ValueError(f"pwd={CANARY}"))
+        case "our own":
+            guard.caught("test", ValueError(f"password={CANARY}"))
+    return HttpResponse()
+
+
+urlpatterns = [path("reset/<str:token>/", leak)]
+WAYS = (
+    "sql", "cause and note", "group", "nested JSON", "headers", "cookies", "form", "address", "log",
+    "our own",
+)  # fmt: skip
+
+
+def stored() -> Iterator[str]:
+    for model in apps.get_app_config("qaprod").get_models():
+        for row in model._default_manager.values():
+            yield str(row)
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.django_db(databases="__all__")
+@pytest.mark.parametrize("how", WAYS)
+def test_a_canary_is_found_nowhere(
+    how: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spooled: list[bytes] = []
+    append = spool.MemorySpool.append
+
+    def remember(self: spool.MemorySpool, line: bytes) -> None:
+        spooled.append(line)
+        append(self, line)
+
+    monkeypatch.setattr(spool.MemorySpool, "append", remember)
+    client: Any = Client(
+        raise_request_exception=False, headers={"X-Api-Key": CANARY, "Authorization": f"Bearer {CANARY}"}
+    )
+    client.cookies["sessionid"] = CANARY
+    with store_records() as store:
+        guard.reset_after_fork()
+        client.post(f"/reset/{CANARY}/?how={how}&key={CANARY}", {"password": CANARY, "user_password": CANARY})
+        process.report_health()
+        process.flush()
+        assert process._memory is not None
+        entries, _ = process._memory.read(0)
+        caplog.clear()
+        with caplog.at_level(logging.DEBUG, logger="qaprod"):
+            LogSink().write(Batch(segment="memory", entries=entries))
+        if how != "sql":
+            # The statement broke the test's transaction, in which nothing can be stored.
+            store.drain()
+            assert CANARY not in "".join(stored())
+    assert spooled
+    assert CANARY.encode() not in b"".join(spooled)
+    assert "jobs" not in {record.name for record in caplog.records}
+    assert CANARY not in caplog.text
