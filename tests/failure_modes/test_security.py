@@ -15,7 +15,7 @@
 | others may read the spool | pipeline/test_spool.py::test_it_is_made_for_its_owner_alone |
 
 Not yet there: beacon, webhooks, rescued submissions, status page.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
