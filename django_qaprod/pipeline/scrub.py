@@ -177,7 +177,7 @@ def _assignments(keys: tuple[str, ...]) -> re.Pattern[str]:
     """Return the pattern of a literal that stands in source code behind a secret name."""
     name = rf"(?:{_key_pattern(keys).pattern})"
     return re.compile(
-        rf"([\w.]*{name}[\w.]*[\"']?\]?)(\s*[:=]\s*[bruf]{{0,2}})([\"'])(?:[^\"'\\\n]|\\.)+(?:\3|$)",
+        rf"((?<![\w.])[\w.]*{name}[\w.]*+[\"']?\]?)(\s*[:=]\s*[bruf]{{0,2}})([\"'])(?:[^\"'\\\n]|\\.)+(?:\3|$)",
         re.IGNORECASE,
     )
 

@@ -173,3 +173,11 @@ def test_hostile_text_does_not_take_long(hostile: str) -> None:
     started = time.perf_counter()
     scrub.text(hostile)
     assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize("word", ["cookiea", "pin-", "a_pin_"])
+def test_a_hostile_line_of_source_does_not_take_long(word: str) -> None:
+    line = (word * 400)[:400]
+    started = time.perf_counter()
+    scrub.source(line)
+    assert time.perf_counter() - started < 0.05
