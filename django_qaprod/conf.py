@@ -18,8 +18,13 @@ from typing import Any, Literal
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
+from .text import clean
+
 #: The alias of the telemetry's own SQLite file.
 SQLITE_TELEMETRY_ALIAS = "qaprod"
+
+#: Characters of a release's name that are kept.
+MAX_RELEASE = 100
 
 MIDDLEWARE = "django_qaprod.capture.middleware.capture_requests"
 
@@ -76,6 +81,9 @@ def settings() -> Settings:
         for key, value in given.items()
         if _is_known(key) and key not in wrong
     }
+    if "release" in values:
+        # It is on every record: what a database refuses there would be refused for good.
+        values["release"] = clean(values["release"], MAX_RELEASE)
     return Settings(**values)
 
 

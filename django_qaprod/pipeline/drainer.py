@@ -60,6 +60,7 @@ class SinkState:
         self.last_error = ""
         self._delay = 0.0
         self._retry_at = 0.0
+        self._at_once = BATCH
 
     def ready(self) -> bool:
         """Whether it may be tried now."""
@@ -81,16 +82,19 @@ class SinkState:
         return delivered
 
     def _write_all(self, name: str, entries: Sequence[Entry]) -> int:
-        for start in range(0, len(entries), BATCH):
-            part = entries[start : start + BATCH]
+        taken = 0
+        while taken < len(entries):
+            part = entries[taken : taken + self._at_once]
             try:
                 self._write(Batch(segment=name, entries=tuple(part)))
             except SinkUnavailableError as error:
                 self._wait(error)
-                return start
+                return taken
+            taken += len(part)
             self.cursors[name] = part[-1].position
             self._delay, self.last_error = 0.0, ""
-        return len(entries)
+            self._at_once = min(self._at_once * 2, BATCH)
+        return taken
 
     def _write(self, batch: Batch) -> None:
         try:
@@ -113,6 +117,8 @@ class SinkState:
         self.last_error = one_line(str(error), 300)
         self._delay = min(max(self._delay * 2, RETRY_FIRST), RETRY_MOST)
         self._retry_at = monotonic() + self._delay
+        # What looks like an outage may be a timeout that a smaller batch keeps.
+        self._at_once = max(self._at_once // 2, 1)
 
 
 class Drainer:
@@ -140,6 +146,7 @@ class Drainer:
                 # No directory, nothing to drain: who appends makes it anew.
                 return False
             if self._lock is not None:
+                spool.sweep(self._source)
                 self._load(_read_cursors(self._source / CURSORS_NAME))
         return self._lock is not None
 

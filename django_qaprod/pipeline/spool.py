@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from ..typing import Entry
 
 SUFFIX = ".segment"
+#: A segment on its way to being locked, and the seconds after which it has not arrived.
+NEW = ".new-segment"
+LEFT_AFTER = 60.0
 #: Bytes read at once; a record is never longer.
 CHUNK = 1024 * 1024
 MAX_RECORD = 256 * 1024
@@ -191,7 +194,7 @@ class FileSpool:
         self._refuse_when_full()
         name = f"{int(time.time() * 1000):013d}-{os.getpid()}-{os.urandom(6).hex()}"
         # Under another name until it is locked: the drainer must never take it for abandoned.
-        new = self.path / f"{name}.new"
+        new = self.path / f"{name}{NEW}"
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         filelock.take(descriptor)
         new.rename(self.path / f"{name}{SUFFIX}")
@@ -237,6 +240,9 @@ class FileSegment:
             return 0
         tail = max(size - MAX_RECORD - 1, 0)
         with self.path.open("rb") as file:
+            file.seek(size - 1)
+            if file.read(1) == b"\n":
+                return size
             file.seek(tail)
             found = file.read(MAX_RECORD + 1).rfind(b"\n")
         return tail + found + 1 if found >= 0 else 0
@@ -296,6 +302,13 @@ class MemorySpool:
 def file_segments(path: Path) -> list[FileSegment]:
     """Return the segments in a directory, the oldest first."""
     return [FileSegment(found) for found in sorted(_paths(path))]
+
+
+def sweep(path: Path) -> None:
+    """Delete what a crash left between the making of a segment and its first record."""
+    for left in path.glob(f"*{NEW}"):
+        if time.time() - _stat(left)[1] > LEFT_AFTER and not filelock.is_held(left):
+            left.unlink(missing_ok=True)
 
 
 def _paths(path: Path) -> list[Path]:

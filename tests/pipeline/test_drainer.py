@@ -247,3 +247,19 @@ def test_a_directory_that_was_tidied_away_is_drained_again_when_it_is_back(
     first.drain()
     first.release()
     assert Recorder.instance.taken == ["1"]
+
+
+def test_a_sink_that_is_too_slow_for_a_large_batch_gets_smaller_ones(
+    written: spool.FileSpool, draining: drainer.Drainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(sink: Recorder, batch: Batch) -> None:
+        if len(batch.entries) > 2:
+            raise SinkUnavailableError("statement timeout")
+        sink.taken += [record.subject for record in batch.records if isinstance(record, EventRecord)]
+
+    monkeypatch.setattr(Recorder, "write", write)
+    subjects = [str(number) for number in range(16)]
+    append(written, *subjects)
+    for _ in range(50):
+        draining.drain()
+    assert Recorder.instance.taken == subjects

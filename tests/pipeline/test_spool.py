@@ -263,3 +263,15 @@ class TestMemory:
         memory.append(line)
         with pytest.raises(SpoolUnavailableError):
             memory.append(line)
+
+
+def test_what_a_crash_left_half_made_is_swept_away(tmp_path: Path, written: spool.FileSpool) -> None:
+    written.append(encode(event("1")))
+    half, young = tmp_path / f"1-1-a{spool.NEW}", tmp_path / f"2-2-b{spool.NEW}"
+    half.touch()
+    young.touch()
+    os.utime(half, (0, 0))
+    spool.sweep(tmp_path)
+    assert not half.exists()
+    assert young.exists()
+    assert len(spool.file_segments(tmp_path)) == 1
