@@ -11,10 +11,10 @@ class DeclarationError(QAProdError, TypeError):
     """A journey, step, degradation or sink is declared in a way that cannot work."""
 
 
-class UnknownStepError(QAProdError, LookupError):
+class UnknownStepError(QAProdError, LookupError, AttributeError):
     """A journey or step was named that nobody declared.
 
-    ``known`` holds the names that exist.
+    An ``AttributeError``, too: ``JobApplication.submited`` is one. ``known`` holds the names that exist.
     """
 
     def __init__(self, message: str, *, known: tuple[str, ...] = ()) -> None:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, Never, ParamSpec, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction
 
 from .. import context
+from ..exceptions import DeclarationError
 from .declaration import journey_name, require_function
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def critical(*, journey: object = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
+def critical(*uncalled: Never, journey: object = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Mark a view whose failures outrank others, and name the journey that they interrupt.
 
     For functions, sync and async; on a class, ``@method_decorator(critical(…), name="dispatch")``.
-    ``journey`` is a ``Journey`` or its name.
+    ``journey`` is a ``Journey`` or its name. Raises ``DeclarationError`` where it is not called.
     """
+    if uncalled:
+        raise DeclarationError("@critical must be called: write @critical() or @critical(journey=…).")
     name = journey_name(journey, "@critical")
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:

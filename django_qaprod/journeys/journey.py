@@ -12,12 +12,13 @@ from ..exceptions import DeclarationError
 from ..registry import JourneySpec
 from . import recording
 from .step import Step
+from .unknown import JourneyType
 
 _MAX_NAME = 100
 _OPTIONS = frozenset({"strict", "at"})
 
 
-class Journey:
+class Journey(metaclass=JourneyType):
     """A business process, whose steps are the ``Step`` objects in the class body, in their order.
 
     The journey is registered when the class is made. ``name`` is stored with every event: the class's name

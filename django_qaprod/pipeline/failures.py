@@ -15,12 +15,12 @@ from time import time
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from .. import context
-from ..conf import settings
+from ..conf import reraising, settings
 from ..records import ChainLink, FailureKind, FailureRecord, LogLine, Severity, new_id
 from ..text import JSONValue, clean
 from . import fingerprint as fingerprints
 from . import frames, messages, process, scrub
-from .guard import guard
+from .guard import caught, guard
 from .identity import user_of
 
 if TYPE_CHECKING:
@@ -50,8 +50,16 @@ def report(
     """Record an error that you have handled yourself.
 
     Returns the record's id, ``None`` when the error was recorded before or nothing is recorded here (the
-    host's test run). Never raises. ``fingerprint`` puts it into a group of your own, whatever its type.
+    host's test run). ``fingerprint`` puts it into a group of your own, whatever its type.
+
+    Never raises in production; in development a ``TypeError`` for what is no exception.
     """
+    if not isinstance(error, BaseException):
+        refused = TypeError(f"report() takes an exception, not {type(error).__name__}.")
+        if reraising():
+            raise refused
+        caught("report", refused)
+        return None
     return report_exception(error, kind="logged", severity=severity, name=name, fingerprint=fingerprint)
 
 

@@ -107,3 +107,8 @@ def test_outside_of_a_request_it_changes_nothing() -> None:
 def test_a_use_that_cannot_work_says_what_to_do(wrong: Any, what_to_do: str) -> None:
     with pytest.raises((DeclarationError, TypeError), match=what_to_do):
         wrong()
+
+
+def test_it_says_that_it_must_be_called() -> None:
+    with pytest.raises(DeclarationError, match=r"write @critical\(\)"):
+        critical(lambda request: None)  # type: ignore[arg-type]

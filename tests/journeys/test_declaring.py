@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from django.utils.translation import gettext_lazy as _
+from pytest_django import Settings
 
 from django_qaprod import Journey, Step, registry
 from django_qaprod.exceptions import DeclarationError, UnknownStepError
+from django_qaprod.pipeline import guard
 
 
 def test_steps_keep_the_order_of_the_class_body() -> None:
@@ -103,3 +107,39 @@ def test_a_journey_is_not_instantiated() -> None:
 
     with pytest.raises(DeclarationError, match="not instantiated"):
         Signup()
+
+
+class TestAStepThatIsNotThere:
+    """A typo is an error while developing, and in production no reason to lose a request."""
+
+    def test_it_is_named_with_those_that_exist_in_development(self) -> None:
+        class Purchase(Journey):
+            started = Step()
+            paid = Step()
+
+        with pytest.raises(
+            UnknownStepError, match="Purchase has no step named 'payed'. It has: started, paid"
+        ):
+            Purchase.payed  # type: ignore[attr-defined]  # noqa: B018
+        assert not hasattr(Purchase, "payed")
+
+    def test_recording_it_is_refused_and_counted_in_production(self, settings: Settings) -> None:
+        class Purchase(Journey):
+            paid = Step()
+
+        settings.QAPROD = {"RERAISE": False}
+        guard.take()
+        Purchase.payed.record("1", strict=True)  # type: ignore[attr-defined]
+        asyncio.run(Purchase.payed.arecord("1"))  # type: ignore[attr-defined]
+        tally = guard.take()
+        assert tally is not None
+        assert tally.errors == {"journeys": 2}
+        assert "no step named 'payed'" in tally.last_error
+
+    def test_declaring_with_it_is_an_error_everywhere(self, settings: Settings) -> None:
+        class Purchase(Journey):
+            paid = Step()
+
+        settings.QAPROD = {"RERAISE": False}
+        with pytest.raises(UnknownStepError):
+            Purchase.payed.on_create("shop.Order")  # type: ignore[attr-defined]

@@ -358,3 +358,14 @@ def test_groups_within_groups_without_end_are_recorded(records: Records) -> None
         error = ExceptionGroup("several", [error])
     failures.report_exception(error, kind="logged")
     assert len(records.failures) == 1
+
+
+def test_what_is_no_exception_is_refused_clearly_and_in_production_counted(settings: Settings) -> None:
+    with pytest.raises(TypeError, match=r"report\(\) takes an exception, not str"):
+        report("it broke")  # type: ignore[arg-type]
+    settings.QAPROD = {"RERAISE": False}
+    guard.take()
+    assert report("it broke") is None  # type: ignore[arg-type]
+    tally = guard.take()
+    assert tally is not None
+    assert tally.errors == {"report": 1}
