@@ -54,8 +54,9 @@ def report(
 
     Never raises in production; in development a ``TypeError`` for what is no exception.
     """
-    if not isinstance(error, BaseException):
-        refused = TypeError(f"report() takes an exception, not {type(error).__name__}.")
+    given: object = error
+    if not isinstance(given, BaseException):
+        refused = TypeError(f"report() takes an exception, not {type(given).__name__}.")
         if reraising():
             raise refused
         caught("report", refused)
