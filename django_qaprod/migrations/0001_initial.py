@@ -280,7 +280,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'bucket',
                 'verbose_name_plural': 'buckets',
-                'indexes': [models.Index(fields=['series', 'resolution', 'start'], name='qaprod_bucket_series'), models.Index(fields=['resolution', 'start'], name='qaprod_bucket_when'), models.Index(condition=models.Q(('rolled', False)), fields=['resolution', 'start'], name='qaprod_bucket_open')],
+                'indexes': [models.Index(fields=['series', 'resolution', 'rolled', 'start'], name='qaprod_bucket_series'), models.Index(fields=['resolution', 'start'], name='qaprod_bucket_when'), models.Index(condition=models.Q(('rolled', False)), fields=['resolution', 'start'], name='qaprod_bucket_open')],
             },
         ),
         migrations.CreateModel(

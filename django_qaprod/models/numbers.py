@@ -53,7 +53,7 @@ class Bucket(models.Model):
         verbose_name = _("bucket")
         verbose_name_plural = _("buckets")
         indexes = (
-            models.Index(fields=("series", "resolution", "start"), name="qaprod_bucket_series"),
+            models.Index(fields=("series", "resolution", "rolled", "start"), name="qaprod_bucket_series"),
             models.Index(fields=("resolution", "start"), name="qaprod_bucket_when"),
             models.Index(
                 fields=("resolution", "start"), condition=models.Q(rolled=False), name="qaprod_bucket_open"
