@@ -8,10 +8,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from time import time
 
 from django.core.exceptions import SynchronousOnlyOperation
@@ -77,7 +76,7 @@ def _record(taking: Taking, *, strict: bool, forgiving: bool) -> None:
     if alias is None:
         _write(event, strict=strict)
     else:
-        transaction.on_commit(partial(_write, event, strict=False), using=alias, robust=True)
+        _on_commit(alias, lambda: _write(event, strict=False))
 
 
 def _event(taking: Taking) -> EventRecord:
@@ -122,9 +121,15 @@ def _write(event: EventRecord, *, strict: bool) -> None:
 def _spool_on_commit(event: EventRecord) -> None:
     alias = conf.events_alias()
     if connections[alias].in_atomic_block:
-        transaction.on_commit(partial(process.submit, event), using=alias, robust=True)
+        _on_commit(alias, lambda: process.submit(event))
     else:
         process.submit(event)
+
+
+def _on_commit(alias: str, callback: Callable[[], None]) -> None:
+    # A plain function: before Django 6.1 one that fails is logged by a name that a ``partial`` does not have,
+    # and that error is the host's.
+    transaction.on_commit(callback, using=alias, robust=True)
 
 
 def _foreign_alias(subject: object) -> str | None:
