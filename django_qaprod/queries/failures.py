@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.core.paginator import Paginator
-from django.db.models import Min, QuerySet
+from django.db.models import Min
 
 from .. import clock, registry
-from ..models import Affected, Deploy, Event, Occurrence, Series
+from ..models import Affected, Deploy, Event, Occurrence
 from ..registry import JourneySpec
 from . import buckets, journeys
 from .series import Point, Window, named, points
@@ -102,10 +102,9 @@ def sparklines(ids: Iterable[int], *, now: datetime | None = None) -> dict[int, 
     """Return the sparklines of several failures, every one of them. Three queries however many."""
     wanted = list(ids)
     at = clock.epoch(clock.now() if now is None else now)
-    series = named(_NUMBERS, labels=[str(pk) for pk in wanted])
-    labels = dict(series.values_list("pk", "label"))
-    day = _counts(series, labels, at, HOUR, _HOURS)
-    fortnight = _counts(series, labels, at, DAY, _DAYS)
+    labels = dict(named(_NUMBERS, labels=[str(pk) for pk in wanted]).values_list("pk", "label"))
+    day = _counts(labels, at, HOUR, _HOURS)
+    fortnight = _counts(labels, at, DAY, _DAYS)
     return {
         pk: Sparkline(day=day.get(str(pk), [0] * _HOURS), fortnight=fortnight.get(str(pk), [0] * _DAYS))
         for pk in wanted
@@ -141,15 +140,12 @@ def occurrences(failure_id: int, page: int = 1, per_page: int = 20) -> Occurrenc
     )
 
 
-def _counts(
-    series: QuerySet[Series], labels: Mapping[int, str], at: float, step: int, number: int
-) -> dict[str, list[int]]:
+def _counts(labels: Mapping[int, str], at: float, step: int, number: int) -> dict[str, list[int]]:
     end = (int(at // step) + 1) * step
     start = end - number * step
     found: dict[str, list[int]] = {}
-    for row in buckets.short_rows(series, buckets.steps(start, end, step)):
-        if row.series in labels:
-            found.setdefault(labels[row.series], [0] * number)[(row.start - start) // step] += row.count
+    for row in buckets.short_rows(labels.keys(), buckets.steps(start, end, step)):
+        found.setdefault(labels[row.series], [0] * number)[(row.start - start) // step] += row.count
     return found
 
 
