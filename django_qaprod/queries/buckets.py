@@ -7,7 +7,8 @@ finer rows, rolled up or not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -25,7 +26,7 @@ _RESOLUTIONS = (
 )
 
 #: Whose rows: by a query, or by id where they are few and known. Ids leave a database nothing to guess.
-Chosen: TypeAlias = QuerySet[Series] | Set[int]
+Chosen: TypeAlias = QuerySet[Series] | AbstractSet[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +135,7 @@ def short_rows(series: Chosen, pieces: Iterable[Piece]) -> Iterator[ShortRow]:
         yield ShortRow(pk, int(clock.epoch(start)), count)
 
 
-def _select(
-    series: Chosen, pieces: Iterable[Piece], names: tuple[str, ...]
-) -> Iterable[tuple[Any, ...]]:
+def _select(series: Chosen, pieces: Iterable[Piece], names: tuple[str, ...]) -> Iterable[tuple[Any, ...]]:
     # One branch for each piece: with OR, SQLite would walk through the whole history of a series.
     branches = [_branch(series, piece).values_list(*names) for piece in pieces]
     if not branches:
@@ -145,7 +144,7 @@ def _select(
 
 
 def _branch(series: Chosen, piece: Piece) -> QuerySet[Bucket]:
-    if isinstance(series, Set):
+    if isinstance(series, AbstractSet):
         found = Bucket.objects.filter(series_id__in=series)
     else:
         found = Bucket.objects.filter(series_id__in=series.values("pk"))
