@@ -2,29 +2,35 @@
 
 An error swallowed within ``atomic()`` leaves PostgreSQL's transaction broken, and half of the work done,
 whatever the database. A savepoint takes back what the failed part did, and nothing else. Outside of a
-transaction there is nothing to do, and no query is made.
+transaction there is nothing to do, and no query is made; nor is it where autocommit is off, because what runs
+there may commit for itself.
 """
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from django.db import Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from django.db.transaction import Atomic
 
 
+class _Known(threading.local):
+    #: The connections of this thread: to look each alias up at each call takes 0.4 µs, or 1 in vain.
+    connections: list[BaseDatabaseWrapper] | None = None
+
+
+_known = _Known()
+
+
 def in_transaction() -> list[BaseDatabaseWrapper]:
-    """Return the connections of this thread that are in a transaction."""
-    # As ``connections.all(initialized_only=True)``, which looks every one up twice: 2.5 µs of the 2 we have.
-    handler: Any = connections
-    local = handler._connections
-    found = []
-    for alias in connections:
-        connection = getattr(local, alias, None)
-        if connection is not None and connection.in_atomic_block:
-            found.append(connection)
-    return found
+    """Return the connections of this thread that are in ``atomic()``."""
+    known = _known.connections
+    if known is None:
+        known = _known.connections = connections.all(initialized_only=True)
+    return [connection for connection in known if connection.in_atomic_block]
 
 
 def open_savepoints(opened: list[Atomic]) -> None:
@@ -56,3 +62,12 @@ def let_pass(opened: list[Atomic], error: BaseException) -> None:
         roll_back(opened, error)
     else:
         release(opened)
+
+
+def _notice(*, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    # One that is opened again is the same object.
+    if connection not in (_known.connections or ()):
+        _known.connections = None
+
+
+connection_created.connect(_notice, dispatch_uid="qaprod.savepoints")

@@ -3,11 +3,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, connections, transaction
 from django.http import Http404
 from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
@@ -397,6 +398,43 @@ def test_in_a_transaction_the_work_of_what_failed_is_taken_back_and_the_rest_sta
             broken()
         Order.objects.create(number="after")
     assert sorted(Order.objects.values_list("number", flat=True)) == ["after", "before"]
+
+
+def numbers_kept_in_a_thread_of_its_own() -> list[str]:
+    """Degrade before the thread has a connection, then do half of some work in a transaction."""
+    try:
+        degrade()(broken)()
+        with transaction.atomic():
+            with degrade("a block"):
+                Order.objects.create(number="half done")
+                broken()
+            Order.objects.create(number="after")
+        return list(Order.objects.values_list("number", flat=True))
+    finally:
+        connections.close_all()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_connections_made_after_the_first_call_are_seen(records: Records) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(numbers_kept_in_a_thread_of_its_own).result() == ["after"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_autocommit_is_off_the_function_may_commit_for_itself() -> None:
+    @degrade()
+    def work() -> None:
+        Order.objects.create(number="kept")
+        transaction.commit()
+        Order.objects.create(number="taken back")
+
+    transaction.set_autocommit(False)
+    try:
+        work()
+        transaction.rollback()
+    finally:
+        transaction.set_autocommit(True)
+    assert list(Order.objects.values_list("number", flat=True)) == ["kept"]
 
 
 @pytest.mark.django_db(transaction=True)
