@@ -47,3 +47,15 @@ class SpoolUnavailableError(QAProdError):
 
 class RecordFormatError(QAProdError, ValueError):
     """A line of a segment is not a record that this version can read."""
+
+
+class NoKeyError(QAProdError):
+    """There is no key to encrypt what visitors sent: ``QAPROD["RESCUE_KEYS"]`` is empty."""
+
+
+class UnreadableError(QAProdError, ValueError):
+    """What a visitor sent cannot be decrypted: its key is gone, or somebody has changed it."""
+
+
+class CannotKeepError(QAProdError):
+    """A submission cannot be kept whole, so the visitor is not told that it was. The message is for staff."""

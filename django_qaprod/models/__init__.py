@@ -6,6 +6,7 @@ from .events import Event, EventKey
 from .failures import Affected, Failure, Occurrence, Stack, Transition
 from .numbers import Bucket, Series
 from .pages import JourneyPage, RequestPage
+from .submissions import RescuedSubmission, SubmissionAct, SubmissionVersion
 
 __all__ = [
     "Affected",
@@ -21,7 +22,10 @@ __all__ = [
     "Lease",
     "Occurrence",
     "RequestPage",
+    "RescuedSubmission",
     "Series",
     "Stack",
+    "SubmissionAct",
+    "SubmissionVersion",
     "Transition",
 ]

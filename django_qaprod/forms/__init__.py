@@ -1,0 +1,1 @@
+"""The form is always served, and what was typed is kept: ``serve_form``, rescued submissions, replay."""

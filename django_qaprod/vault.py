@@ -1,0 +1,90 @@
+"""Encryption of what visitors sent, under keys of its own: ``QAPROD["RESCUE_KEYS"]``.
+
+The only place that knows ``cryptography``, and no earlier than there is something to encrypt.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from typing import TYPE_CHECKING
+
+from django.conf import settings as django_settings
+
+from .conf import settings
+from .exceptions import NoKeyError, UnreadableError
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
+
+_SALT = b"django_qaprod.vault"
+
+
+def available() -> bool:
+    """Whether there is a key to encrypt with."""
+    return bool(settings().rescue_keys) or django_settings.DEBUG
+
+
+def encrypt(content: bytes) -> bytes:
+    """Return the content encrypted with the first key, authenticated and dated (Fernet).
+
+    Raises ``NoKeyError``.
+    """
+    return _box().encrypt(content)
+
+
+def decrypt(content: bytes) -> bytes:
+    """Return what was encrypted with any of the keys.
+
+    Raises ``UnreadableError`` when none of them fits, or somebody has changed it, and ``NoKeyError``.
+    """
+    from cryptography.fernet import InvalidToken
+
+    try:
+        return _box().decrypt(content)
+    except InvalidToken as error:
+        raise UnreadableError("None of QAPROD['RESCUE_KEYS'] decrypts this.") from error
+
+
+def rotate(content: bytes) -> bytes:
+    """Return the content encrypted anew, with the first key. Raises as ``decrypt`` does."""
+    from cryptography.fernet import InvalidToken
+
+    try:
+        return _box().rotate(content)
+    except InvalidToken as error:
+        raise UnreadableError("None of QAPROD['RESCUE_KEYS'] decrypts this.") from error
+
+
+def bad_keys() -> list[int]:
+    """Return the positions of those of ``QAPROD["RESCUE_KEYS"]`` that are no Fernet keys, for the checks."""
+    return [at for at, key in enumerate(settings().rescue_keys) if not _is_key(key)]
+
+
+def _box() -> MultiFernet:
+    keys = tuple(key for key in settings().rescue_keys if _is_key(key))
+    if not keys and django_settings.DEBUG:
+        keys = (_derived(django_settings.SECRET_KEY),)
+    if not keys:
+        raise NoKeyError("Set QAPROD['RESCUE_KEYS']: without a key nothing can be kept.")
+    return _multi(keys)
+
+
+@cache
+def _multi(keys: tuple[str, ...]) -> MultiFernet:
+    from cryptography.fernet import Fernet, MultiFernet
+
+    return MultiFernet([Fernet(key) for key in keys])
+
+
+def _derived(secret: str) -> str:
+    digest = hashlib.scrypt(secret.encode(), salt=_SALT, n=2**12, r=8, p=1, dklen=32)
+    return base64.urlsafe_b64encode(digest).decode()
+
+
+def _is_key(key: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(key)) == 32
+    except ValueError:
+        return False
