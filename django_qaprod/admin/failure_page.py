@@ -15,7 +15,6 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from ..models import Failure
-from . import acts
 from .careful import AdminBase
 from .pages import Crumb, banner
 from .permissions import may
@@ -42,6 +41,7 @@ class FailurePageViews(AdminBase):
         """Show a failure. States are changed by ``state_view`` alone."""
         from ..dashboard import failure as failure_data
         from ..dashboard import ticket, words
+        from .acts import SPANS
 
         failure = self._failure(request, object_id)
         if request.method not in {"GET", "HEAD"}:
@@ -66,7 +66,7 @@ class FailurePageViews(AdminBase):
             "may_resolve": may(request, "resolve"),
             "may_silence": may(request, "silence"),
             "may_delete": self.has_delete_permission(request, failure),
-            "spans": acts.SPANS,
+            "spans": SPANS,
             **(extra_context or {}),
         }
         return TemplateResponse(request, "qaprod/failure.html", context)
@@ -80,6 +80,8 @@ class FailurePageViews(AdminBase):
 
     def state_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Change a failure's state by POST, with the permission that the act asks for."""
+        from . import acts
+
         failure = self._failure(request, object_id)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])

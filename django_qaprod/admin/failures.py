@@ -15,11 +15,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from ..dashboard import export, priority, svg, words
+from ..dashboard import svg, words
 from ..models import Failure
 from ..templatetags.qaprod import ago
-from . import filters, search
-from .acts import Act, SilenceForm
+from . import filters
 from .failure_page import FailurePageViews
 from .pages import banner
 from .permissions import ReadOnlyAdmin, may
@@ -94,6 +93,8 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
+        from . import search
+
         return queryset.filter(search.condition(search_term)), False
 
     def get_deleted_objects(
@@ -167,6 +168,8 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
     @admin.display(description=_("priority"), ordering="priority")
     def how_bad(self, failure: Failure) -> SafeString:
         """Return the priority, and on request how it came about."""
+        from ..dashboard import priority
+
         rows = format_html_join(
             "", "<li><b>{}</b> {}</li>", ((part.signed, part.reason) for part in priority.parts(failure))
         )
@@ -182,34 +185,36 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
     @admin.action(description=_("Resolve"), permissions=["resolve"])
     def resolve(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Say that the failures are mended."""
-        self._act(request, queryset, Act(do="resolve"))
+        self._act(request, queryset, "resolve")
 
     @admin.action(description=_("Resolve in the next release"), permissions=["resolve"])
     def resolve_in_next(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Say that the next release mends the failures."""
-        self._act(request, queryset, Act(do="resolve_in_next"))
+        self._act(request, queryset, "resolve_in_next")
 
     @admin.action(description=_("Silence for an hour"), permissions=["silence"])
     def silence_hour(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Ask for an hour of quiet."""
-        self._act(request, queryset, Act(do="silence", span=3600))
+        self._act(request, queryset, "silence", span=3600)
 
     @admin.action(description=_("Silence for a day"), permissions=["silence"])
     def silence_day(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Ask for a day of quiet."""
-        self._act(request, queryset, Act(do="silence", span=86400))
+        self._act(request, queryset, "silence", span=86400)
 
     @admin.action(description=_("Silence for a week"), permissions=["silence"])
     def silence_week(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Ask for a week of quiet."""
-        self._act(request, queryset, Act(do="silence", span=604800))
+        self._act(request, queryset, "silence", span=604800)
 
     @admin.action(description=_("Silence until it happens more often…"), permissions=["silence"])
     def silence_until(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         """Ask above how many an hour the failures should speak up again, then silence them."""
+        from .acts import SilenceForm
+
         form = SilenceForm(request.POST if "confirmed" in request.POST else None)
         if form.is_valid():
-            self._act(request, queryset, Act(do="silence_until", **form.cleaned_data))
+            self._act(request, queryset, "silence_until", **form.cleaned_data)
             return None
         request.current_app = self.admin_site.name
         chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
@@ -230,20 +235,27 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
     @admin.action(description=_("Reopen"), permissions=["resolve"])
     def reopen(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Open the failures again."""
-        self._act(request, queryset, Act(do="reopen"))
+        self._act(request, queryset, "reopen")
 
     @admin.action(description=_("Export as CSV"), permissions=["export"])
     def export_csv(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
         """Hand out the failures for a spreadsheet."""
+        from ..dashboard import export
+
         content = export.as_csv(queryset.iterator(chunk_size=500))
         return _file(content, "text/csv; charset=utf-8", "failures.csv")
 
     @admin.action(description=_("Export as JSON"), permissions=["export"])
     def export_json(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
         """Hand out the failures for a program."""
+        from ..dashboard import export
+
         return _file(export.as_json(queryset.iterator(chunk_size=500)), "application/json", "failures.json")
 
-    def _act(self, request: HttpRequest, queryset: QuerySet[Any], act: Act) -> None:
+    def _act(self, request: HttpRequest, queryset: QuerySet[Any], do: str, **particulars: Any) -> None:
+        from .acts import Act
+
+        act = Act(do=do, **particulars)
         message = act.perform(queryset.values_list("pk", flat=True), who=request.user.get_username())
         self.message_user(request, message, messages.SUCCESS)
 

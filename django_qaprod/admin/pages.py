@@ -5,8 +5,7 @@ What they show is imported when somebody looks, not at every start of the host.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import django
 from django.contrib.admin import AdminSite
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     from ..dashboard.requests import RequestsPage
 
 
-@dataclass(frozen=True, slots=True)
-class Crumb:
+class Crumb(NamedTuple):
     """A step on the way to a page."""
 
     title: str

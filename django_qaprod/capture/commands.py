@@ -18,7 +18,6 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from .. import context
-from ..pipeline.failures import report_exception
 from ..pipeline.guard import guarded
 
 # These serve or run other things that have a context of their own.
@@ -89,6 +88,8 @@ def _report(error: BaseException) -> None:
         and isinstance(error, Exception)
         and not isinstance(error, CommandError)
     ):
+        from ..pipeline.failures import report_exception
+
         report_exception(error, kind="command", name=command)
 
 
@@ -97,6 +98,8 @@ def _report_thread(args: threading.ExceptHookArgs) -> None:
     name = args.thread.name if args.thread is not None else ""
     # Our own threads answer for themselves: what fails in them is health, not a failure of the host.
     if isinstance(args.exc_value, Exception) and not name.startswith(_OWN_PREFIX):
+        from ..pipeline.failures import report_exception
+
         report_exception(args.exc_value, kind="unhandled", name=_NUMBER.sub("", name))
 
 

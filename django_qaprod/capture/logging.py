@@ -14,15 +14,16 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
 
 from .. import context
 from ..conf import settings
 from ..pipeline import guard, messages, process
-from ..pipeline.failures import report_exception, report_log
-from ..records import Severity
+
+if TYPE_CHECKING:
+    from ..records import Severity
 
 #: Characters kept of a line around.
 MAX_LINE = 500
@@ -87,6 +88,8 @@ def _capture(record: logging.LogRecord) -> None:
 
 
 def _report(record: logging.LogRecord) -> None:
+    from ..pipeline.failures import report_exception, report_log
+
     error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
     severity: Severity | None = "critical" if record.levelno >= logging.CRITICAL else None
     if record.name == _TASKS:

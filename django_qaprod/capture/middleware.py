@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
@@ -18,8 +19,10 @@ from ..browser import family
 from ..context import UNMATCHED, Context, enter, leave
 from ..pipeline import numbers, process
 from ..pipeline.guard import guarded
-from ..records import Outcome
 from . import streams
+
+if TYPE_CHECKING:
+    from ..records import Outcome
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 AsyncHandler = Callable[[HttpRequest], Awaitable[HttpResponseBase]]

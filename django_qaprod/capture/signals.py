@@ -9,7 +9,6 @@ from django.core.signals import got_request_exception
 from django.http import HttpRequest
 
 from .. import context
-from ..pipeline.failures import report_exception
 from ..pipeline.guard import guarded
 
 
@@ -35,8 +34,12 @@ def _on_request_exception(*, request: HttpRequest | None = None, **kwargs: Any) 
         context.leave(token)
 
 
+@guarded("capture.exception")
 def report_unhandled(error: BaseException) -> None:
     """Report an error that became a 500, or broke a response that was under way."""
+    # Not at every start of the host; ``process`` imports it before there is a failure, if it can.
+    from ..pipeline.failures import report_exception
+
     current = context.current()
     critical = current is not None and current.critical
     report_exception(error, kind="unhandled", severity="critical" if critical else "error")

@@ -7,17 +7,19 @@ a ``yield``: it is set for each step of the host's iterator and put back at once
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.http import FileResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from .. import context
-from ..records import Outcome
 from .signals import report_unhandled
 
+if TYPE_CHECKING:
+    from ..records import Outcome
+
 #: Called once, with ``None`` for the outcome that the status says.
-Finish = Callable[[Outcome | None], object]
+Finish: TypeAlias = "Callable[[Outcome | None], object]"
 
 
 def wrap(response: HttpResponseBase, current: context.Context, finish: Finish) -> bool:

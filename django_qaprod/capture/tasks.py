@@ -14,7 +14,6 @@ from typing import Any
 from django.conf import settings as django_settings
 
 from .. import context
-from ..pipeline.failures import report_exception, report_words
 from ..pipeline.guard import guarded
 from .commands import named
 
@@ -80,6 +79,8 @@ def leave(token: Token[context.Context | None] | None) -> None:
 
 
 def _report(task_result: Any) -> None:
+    from ..pipeline.failures import report_exception, report_words
+
     name = task_result.task.module_path
     error = sys.exc_info()[1]
     if error is not None:

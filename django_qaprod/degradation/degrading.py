@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import wraps
 from inspect import isawaitable
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings as django_settings
@@ -21,11 +21,13 @@ from ..conf import in_test_run, settings
 from ..exceptions import DeclarationError
 from ..pipeline import guard, numbers, process
 from ..pipeline.failures import report_exception
-from ..records import Severity
 from .breaker import REFUSED, CircuitBreaker, CircuitOpenError
 from .declaration import exception_types, journey_name, refuse_generators, require_function
 from .fallback import fallback_from
 from .savepoints import in_transaction, let_pass, open_savepoints, release, roll_back
+
+if TYPE_CHECKING:
+    from ..records import Severity
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from ..conf import settings
 from ..exceptions import PropertyError
-from ..pipeline import guard, scrub
+from ..pipeline import guard
 from ..registry import JourneySpec
 from ..text import JSONValue, one_line
 
@@ -65,6 +65,9 @@ def kept(journey: JourneySpec, properties: Mapping[str, object]) -> tuple[str, d
 
 
 def _scrubbed(name: str, value: object) -> JSONValue:
+    # Not at every start of the host: its patterns are many.
+    from ..pipeline import scrub
+
     if _is_secret(name, settings().scrub_keys):
         return scrub.SCRUBBED
     return scrub.text(value) if type(value) is str else scrub.json(value)
@@ -73,6 +76,8 @@ def _scrubbed(name: str, value: object) -> JSONValue:
 # Names are few: they are those that journeys allow.
 @lru_cache(maxsize=1024)
 def _is_secret(name: str, scrub_keys: tuple[str, ...]) -> bool:
+    from ..pipeline import scrub
+
     return scrub.is_secret_key(name)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from time import time
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import Error, connections, transaction
@@ -21,12 +22,14 @@ from django.utils import timezone
 from .. import conf, context
 from ..exceptions import SubjectKeyError
 from ..pipeline import guard, process
-from ..records import EventRecord, new_id
 from ..registry import JourneySpec, StepSpec
 from ..store import events
 from ..text import clean
 from . import properties as allowed
 from .keys import subject_key
+
+if TYPE_CHECKING:
+    from ..records import EventRecord
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,6 +83,9 @@ def _record(taking: Taking, *, strict: bool, forgiving: bool) -> None:
 
 
 def _event(taking: Taking) -> EventRecord:
+    # Not at every start of the host.
+    from ..records import EventRecord, new_id
+
     journey = taking.journey
     try:
         subject = subject_key(taking.subject)

@@ -8,14 +8,12 @@ import traceback as tracebacks
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache, wraps
 from time import monotonic
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from ..text import one_line
-from . import scrub
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,8 +26,7 @@ LOG_EVERY = 60.0
 MAX_WORDS = 300
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class Tally(NamedTuple):
     """What went wrong since the last ``take``: by part, errors caught and records dropped."""
 
     errors: dict[str, int]
@@ -164,6 +161,9 @@ def words_of(error: Exception) -> str:
     """Return what the error says, without secrets, bounded: databases repeat the values they were given."""
     try:
         with ours():
+            # Not at every start of the host: its patterns are many.
+            from . import scrub
+
             return scrub.text(str(error), MAX_WORDS)
     except Exception:  # noqa: BLE001 - this is the guard
         return "(its message cannot be shown)"

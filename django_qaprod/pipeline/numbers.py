@@ -6,15 +6,17 @@ The histogram is built at the flush, from plain floats, which the garbage collec
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from time import time
+from typing import TYPE_CHECKING
 
-from .. import histogram
 from ..conf import settings
-from ..records import Cell
 from . import guard
+
+if TYPE_CHECKING:
+    from ..records import Cell
 
 REQUEST_DURATION = "http.server.request.duration"
 REQUEST_BROWSER = "qaprod.requests.browser"
@@ -59,15 +61,12 @@ def take() -> tuple[Cell, ...]:
     It is booked to the minute that held the middle of a full flush interval.
     """
     global _counts
+    from . import cells
+
     start = int((time() - FLUSH_EVERY / 2) // 60) * 60
     with _counts_lock:
         counts, _counts = _counts, Counter()
-    cells = _request_cells(start)
-    cells += [
-        Cell(name=name, label=label, attributes=attributes, start=start, count=n)
-        for (name, label, attributes), n in counts.items()
-    ]
-    return tuple(cells)
+    return (*cells.of_requests(_requests_taken(), start), *cells.of_counts(counts, start))
 
 
 def reset_after_fork() -> None:
@@ -86,45 +85,11 @@ def _open(key: RequestKey) -> list[float]:
     return _requests.setdefault(key, [])
 
 
-def _request_cells(start: int) -> list[Cell]:
-    durations: dict[tuple[str, str, int, str], list[float]] = {}
-    browsers: Counter[tuple[str, str, str]] = Counter()
-    for (route, method, status, outcome, browser), recorded in list(_requests.items()):
+def _requests_taken() -> Iterator[tuple[RequestKey, list[float]]]:
+    for key, recorded in list(_requests.items()):
         # The list stays in place: a request that holds it already may append at any time.
         seen = len(recorded)
-        if not seen:
-            continue
-        taken = recorded[:seen]
-        del recorded[:seen]
-        durations.setdefault((route, method, status, outcome), []).extend(taken)
-        browsers[route, browser, outcome] += seen
-    return [_duration_cell(key, values, start) for key, values in durations.items()] + [
-        Cell(
-            name=REQUEST_BROWSER,
-            label=route,
-            attributes=(("http.route", route), ("browser", browser), ("qaprod.outcome", outcome)),
-            start=start,
-            count=n,
-        )
-        for (route, browser, outcome), n in browsers.items()
-    ]
-
-
-def _duration_cell(key: tuple[str, str, int, str], values: list[float], start: int) -> Cell:
-    route, method, status, outcome = key
-    return Cell(
-        name=REQUEST_DURATION,
-        label=route,
-        attributes=(
-            ("http.request.method", method),
-            ("http.route", route),
-            ("http.response.status_code", str(status or "")),
-            ("qaprod.outcome", outcome),
-        ),
-        start=start,
-        count=len(values),
-        total=math.fsum(values),
-        minimum=min(values),
-        maximum=max(values),
-        histogram=histogram.encode(histogram.of(values)),
-    )
+        if seen:
+            taken = recorded[:seen]
+            del recorded[:seen]
+            yield key, taken
