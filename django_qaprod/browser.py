@@ -12,26 +12,23 @@ from typing import Final
 OTHER: Final = "Other"
 BOT: Final = "Bot"
 
-# In this order: nearly everyone claims to be Chrome or Safari, and some say who they are besides.
+# Looked for in this order: nearly everyone claims to be Chrome or Safari, and some say who they are besides.
 _FAMILIES: Final = (
-    (
-        BOT,
-        re.compile(
-            # Cubot makes telephones.
-            r"(?<!cu)bot(?![a-z])|crawl|spider|slurp|curl/|wget/|python-|httpx|okhttp|go-http-client|java/|"
-            r"axios/|node-fetch|postman|probe/|googlehc/|health-?check|headlesschrome|lighthouse|monitor|uptime|"
-            r"scan|zgrab|facebookexternalhit|preview",
-            re.IGNORECASE,
-        ),
-    ),
-    ("Edge", re.compile(r"Edg(e|A|iOS)?/")),
-    ("Opera", re.compile(r"OPR/|Opera|OPiOS/")),
-    ("Samsung Internet", re.compile(r"SamsungBrowser/")),
-    ("Firefox", re.compile(r"Firefox/|FxiOS/")),
-    ("Chrome", re.compile(r"Chrome/|CriOS/|Chromium/")),
-    ("Safari", re.compile(r"Safari/|AppleWebKit/")),
-    ("Internet Explorer", re.compile(r"MSIE |Trident/")),
+    ("Edge", ("Edg/", "Edge/", "EdgA/", "EdgiOS/")),
+    ("Opera", ("OPR/", "Opera", "OPiOS/")),
+    ("Samsung Internet", ("SamsungBrowser/",)),
+    ("Firefox", ("Firefox/", "FxiOS/")),
+    ("Chrome", ("Chrome/", "CriOS/", "Chromium/")),
+    ("Safari", ("Safari/", "AppleWebKit/")),
+    ("Internet Explorer", ("MSIE ", "Trident/")),
 )
+_BOTS: Final = (
+    "crawl", "spider", "slurp", "curl/", "wget/", "python-", "httpx", "okhttp", "go-http-client", "java/",
+    "axios/", "node-fetch", "postman", "probe/", "googlehc/", "healthcheck", "health-check", "headlesschrome",
+    "lighthouse", "monitor", "uptime", "scan", "zgrab", "facebookexternalhit", "preview",
+)  # fmt: skip
+# Cubot makes telephones.
+_BOT: Final = re.compile(r"(?<!cu)bot(?![a-z])")
 
 _CACHE_SIZE: Final = 1024
 _MAX_LENGTH: Final = 512
@@ -55,7 +52,13 @@ def family(user_agent: str) -> str:
 
 
 def _family(user_agent: str) -> str:
-    for name, pattern in _FAMILIES:
-        if pattern.search(user_agent):
+    if _is_bot(user_agent.lower()):
+        return BOT
+    for name, words in _FAMILIES:
+        if any(word in user_agent for word in words):
             return name
     return OTHER
+
+
+def _is_bot(lowered: str) -> bool:
+    return any(word in lowered for word in _BOTS) or _BOT.search(lowered) is not None
