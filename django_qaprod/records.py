@@ -162,6 +162,11 @@ def new_id(at: float | None = None) -> str:
     return f"{milliseconds:012x}7{noise[:3]}{'89ab'[int(noise[3], 16) & 3]}{noise[4:19]}"
 
 
+def first_id(at: float) -> str:
+    """Return what sorts before every id of a time, in seconds since the epoch, and after those before it."""
+    return f"{int(at * 1000) & 0xFFFFFFFFFFFF:012x}{'0' * 20}"
+
+
 def encode(record: Record) -> bytes:
     """Return the record as one line of a segment, the newline included."""
     data: dict[str, Any] = {"_": _TAGS[type(record)], **_flat(record)}

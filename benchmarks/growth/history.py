@@ -46,7 +46,9 @@ _EVENTS = {
     "postgresql": """
         INSERT INTO qaprod_event
             (id, at, journey, step, subject, variant, browser, request_id, release, properties)
-        SELECT lpad(to_hex(n), 32, '0')::uuid, to_timestamp(%(newest)s - n * %(every)s), 'JobApplication',
+        SELECT (lpad(to_hex(((%(newest)s - n * %(every)s) * 1000)::bigint), 12, '0') || '70008000'
+                || lpad(to_hex(n), 12, '0'))::uuid,
+            to_timestamp(%(newest)s - n * %(every)s), 'JobApplication',
             (ARRAY['submitted', 'updated', 'started'])[n %% 3 + 1], (n / 3)::text,
             (ARRAY['short', 'long'])[n / 3 %% 2 + 1],
             (ARRAY['Chrome', 'Safari', 'Firefox', 'Edge'])[n / 3 %% 4 + 1], '', '', '{}'
@@ -58,7 +60,7 @@ _EVENTS = {
         )
         INSERT INTO qaprod_event
             (id, at, journey, step, subject, variant, browser, request_id, release, properties)
-        SELECT printf('%%032x', n),
+        SELECT printf('%%012x70008000%%012x', cast((%(newest)s - n * %(every)s) * 1000 AS integer), n),
             strftime('%%Y-%%m-%%d %%H:%%M:%%f', %(newest)s - n * %(every)s, 'unixepoch'), 'JobApplication',
             CASE n %% 3 WHEN 0 THEN 'submitted' WHEN 1 THEN 'updated' ELSE 'started' END, n / 3,
             CASE n / 3 %% 2 WHEN 0 THEN 'short' ELSE 'long' END,

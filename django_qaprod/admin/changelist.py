@@ -1,14 +1,20 @@
-"""The list of failures: its order and its sparklines."""
+"""The lists of failures and of events: their order, and what they read."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from ..queries.failures import sparklines
+from .filters import JourneyFilter
+
+#: Further than this nobody turns the pages of events: what is further back is found by the filters.
+PAGES = 100
 
 
 class FailureChangeList(ChangeList):
@@ -28,3 +34,32 @@ class FailureChangeList(ChangeList):
         for row in rows:
             row.drawn = drawn[row.pk]
         self.result_list = rows
+
+
+class EventChangeList(ChangeList):
+    """The stock list without its counts: a page reads its own rows, of a thousand or of ten million.
+
+    The latest first: as they were recorded, which is the order of the ids; those of one journey as they were
+    taken, because its index has that order. ``later`` and ``earlier`` are the numbers of the pages beside it.
+    """
+
+    later: int | None
+    earlier: int | None
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        return ["-at", "-id"] if self.params.get(JourneyFilter.parameter_name) else ["-id"]
+
+    def get_results(self, request: HttpRequest) -> None:
+        if not 1 <= self.page_num <= PAGES:
+            raise IncorrectLookupParameters
+        begin = (self.page_num - 1) * self.list_per_page
+        found = list(self.queryset[begin : begin + self.list_per_page + 1])
+        more = len(found) > self.list_per_page
+        self.result_list = found[: self.list_per_page]
+        self.later = self.page_num - 1 or None
+        self.earlier = self.page_num + 1 if more and self.page_num < PAGES else None
+        # As far as is known. Both alike, so that the search box does not tell of it as of a result.
+        self.result_count = self.full_result_count = begin + len(found)
+        self.paginator = Paginator(range(self.result_count), self.list_per_page)
+        self.multi_page = self.result_count > self.list_per_page
+        self.can_show_all = self.show_full_result_count = self.show_admin_actions = False

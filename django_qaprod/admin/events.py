@@ -1,15 +1,13 @@
-"""The list of events: to look at, a window at a time."""
+"""The list of events: to look at, a page at a time."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -22,18 +20,8 @@ from ..templatetags.qaprod import exactly
 from . import filters
 from .permissions import ReadOnlyAdmin
 
-#: Further than this nobody turns pages, and no count goes.
-COUNTED = 10_000
-
-
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """Pages whose count costs the same for a thousand rows and for ten million."""
-
-    @cached_property
-    def count(self) -> int:
-        """How many rows there are, ``COUNTED`` for more."""
-        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        return rows.order_by()[:COUNTED].count()
+if TYPE_CHECKING:
+    from django.contrib.admin.views.main import ChangeList
 
 
 class EventAdmin(ReadOnlyAdmin):
@@ -46,8 +34,6 @@ class EventAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     list_filter = (filters.EventSinceFilter, filters.JourneyFilter, filters.StepFilter)
     list_per_page = 100
-    ordering = ("-at",)
-    paginator = BoundedPaginator
     search_fields = ("subject",)
     search_help_text = _("The key of a subject, as a whole.")
     show_full_result_count = False
@@ -57,6 +43,12 @@ class EventAdmin(ReadOnlyAdmin):
         "shown_request", "shown_release", "shown_properties",
     )  # fmt: skip
     readonly_fields = fields
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        # Not at every start of the host.
+        from .changelist import EventChangeList
+
+        return EventChangeList
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -73,7 +65,7 @@ class EventAdmin(ReadOnlyAdmin):
         declared = [spec.name for spec in registry.journeys()]
         return queryset.filter(journey__in=declared, subject=term), False
 
-    @admin.display(description=_("at"), ordering="at")
+    @admin.display(description=_("at"))
     def shown_at(self, event: Event) -> str:
         """Return the time to the second."""
         return exactly(event.at)

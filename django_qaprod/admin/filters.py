@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
@@ -14,8 +14,6 @@ from django.utils.translation import gettext_lazy as _
 from .. import clock, registry
 from ..dashboard.words import cut
 from ..models import Deploy, Failure
-from ..queries.window import Window
-from . import search
 
 if TYPE_CHECKING:
     from django.contrib.admin.filters import _ListFilterChoices
@@ -61,6 +59,9 @@ class StateFilter(admin.SimpleListFilter):
         value = self.value()
         if value in {"all", *Failure.State.values}:
             return str(value)
+        # Not at every start of the host.
+        from . import search
+
         return "all" if search.names_a_state(query) else Failure.State.OPEN
 
 
@@ -138,11 +139,18 @@ class SinceFilter(admin.SimpleListFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
+        since = self.since()
+        return queryset if since is None else queryset.filter(**{f"{self.column}__gte": since})
+
+    def since(self) -> datetime | None:
+        """Return the time that is chosen, ``None`` for any."""
         value = self.value() or self.default
         if value == "today":
-            return queryset.filter(**{f"{self.column}__gte": Window.today().start})
+            from ..queries.window import Window
+
+            return Window.today().start
         span = self._spans.get(value)
-        return queryset.filter(**{f"{self.column}__gte": clock.now() - span}) if span else queryset
+        return clock.now() - span if span else None
 
 
 class EventSinceFilter(SinceFilter):
@@ -154,6 +162,13 @@ class EventSinceFilter(SinceFilter):
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> _Choices:
         return [*super().lookups(request, model_admin), ("all", _("All"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
+        from ..records import first_id
+
+        found, since = super().queryset(request, queryset), self.since()
+        # Nothing is recorded before it is taken, and the ids, of the time of recording, are the list's order.
+        return found if since is None else found.filter(pk__gte=first_id(clock.epoch(since)))
 
     def choices(self, changelist: ChangeList) -> Iterator[_ListFilterChoices]:
         chosen = self.value() or self.default

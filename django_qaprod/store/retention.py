@@ -100,12 +100,29 @@ def prune_events(*, seconds: float = 10.0) -> int:
     They live in the host's database: a few rows at a time, and rarely. That a subject has taken a step that
     counts once (``EventKey``) is remembered for good: it has no age, and forgetting it would count twice.
     """
-    alias = events_alias()
-    small = connections[alias].vendor == "sqlite"
-    kept = Kept(
-        key="events", rows=Event.objects.using(alias), by="at", days=days("events"), most=most("events")
-    )
-    return _prune(kept, monotonic() + seconds, batch=_BATCH_BESIDE_THE_HOST if small else _BATCH)
+    alias, deadline = events_alias(), monotonic() + seconds
+    batch = _BATCH_BESIDE_THE_HOST if connections[alias].vendor == "sqlite" else _BATCH
+    events = Event.objects.using(alias)
+    cutoff = now() - timedelta(days=days("events"))
+    gone = 0
+    # No index is by time alone.
+    for journey in _journeys(events):
+        old = events.filter(journey=journey, at__lt=cutoff).order_by("at")
+        gone += _delete(old, events, deadline, batch=batch)
+    if number := most("events"):
+        # Those that were recorded last are kept.
+        for last in events.order_by("-id").values_list("id", flat=True)[number - 1 : number]:
+            gone += _delete(events.filter(id__lt=last).order_by("id"), events, deadline, batch=batch)
+    return gone
+
+
+def _journeys(events: QuerySet[Event]) -> Iterator[str]:
+    """Yield the journeys of all events, of those that are not declared any more, too: a look-up for each."""
+    names = events.order_by("journey").values_list("journey", flat=True)
+    name = names.first()
+    while name is not None:
+        yield name
+        name = names.filter(journey__gt=name).first()
 
 
 def _telemetry(using: str) -> Iterator[Kept]:
@@ -128,12 +145,17 @@ def _telemetry(using: str) -> Iterator[Kept]:
     yield Kept(key="stacks", rows=stacks, by="last_used", days=days("occurrences") + 1, most=most("stacks"))
 
 
-def _prune(kept: Kept, deadline: float, *, batch: int = _BATCH) -> int:
-    gone = 0
+def _prune(kept: Kept, deadline: float) -> int:
     old = kept.rows.filter(**{f"{kept.by}__lt": _cutoff(kept)}).order_by(kept.by)
+    return _delete(old, kept.rows, deadline, batch=_BATCH)
+
+
+def _delete(old: QuerySet[Any], rows: QuerySet[Any], deadline: float, *, batch: int) -> int:
+    """Delete ``old`` in its order, some of ``rows`` at a time."""
+    gone = 0
     while monotonic() < deadline and (found := list(old.values_list("pk", flat=True)[:batch])):
-        with transaction.atomic(using=kept.rows.db):
-            gone += kept.rows.filter(pk__in=found).delete()[0]
+        with transaction.atomic(using=rows.db):
+            gone += rows.filter(pk__in=found).delete()[0]
     return gone
 
 

@@ -9,7 +9,9 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin import AdminSite
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
 from django_qaprod import registry
@@ -249,16 +251,57 @@ def test_events_of_the_last_week_unless_asked(client_of_boss: Client, journey: J
     assert len(client_of_boss.get(f"{HOME}event/?{query}").context["cl"].result_list) == 0
 
 
-def test_counting_events_ends_somewhere() -> None:
-    from django_qaprod.admin import events
+def test_a_page_of_events_reads_its_own_rows(client_of_boss: Client) -> None:
+    for number in range(205):
+        rows.event(subject=f"number-{number}")
+    with CaptureQueriesContext(connection) as queries:
+        text = body(client_of_boss, "event/")
+    read = [query["sql"] for query in queries if "qaprod_event" in query["sql"]]
+    assert len(read) == 1
+    assert "LIMIT 101" in read[0]
+    assert text.count("number-") == 100
+    assert 'href="?p=2">earlier' in text
+    assert "later</a>" not in text
+    last = body(client_of_boss, "event/?p=3&since=24h")
+    assert last.count("number-") == 5
+    assert 'href="?p=2&amp;since=24h">later' in last
+    assert "earlier</a>" not in last
 
-    for number in range(5):
-        rows.event(subject=str(number))
-    bounded = events.BoundedPaginator(Event.objects.order_by("-at"), 2)
-    assert bounded.count == 5
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(events, "COUNTED", 3)
-        assert events.BoundedPaginator(Event.objects.order_by("-at"), 2).count == 3
+
+@pytest.mark.parametrize("page", ["0", "-1", "101", "9" * 30])
+def test_no_page_of_events_is_far_back(client_of_boss: Client, page: str) -> None:
+    assert client_of_boss.get(f"{HOME}event/", {"p": page}).headers["Location"].endswith("?e=1")
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ("", "PRIMARY"),
+        ("since=all", "PRIMARY"),
+        ("journey=JobApplication", "qaprod_event_when"),
+        ("journey=JobApplication&since=all&step=started", "qaprod_event_when"),
+        ("q=number-7&since=all", "qaprod_event_subject"),
+    ],
+)
+def test_every_list_of_events_has_an_index(
+    client_of_boss: Client, journey: JourneySpec, query: str, index: str
+) -> None:
+    rows.event()
+    with CaptureQueriesContext(connection) as queries:
+        body(client_of_boss, f"event/?{query}")
+    (read,) = (query["sql"] for query in queries if "qaprod_event" in query["sql"])
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # Of one row, reading it all is best.
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            if "q=" not in query:
+                cursor.execute("SET LOCAL enable_sort = off")
+            cursor.execute(f"EXPLAIN {read}")
+        else:
+            cursor.execute(f"EXPLAIN QUERY PLAN {read}")
+        plan = str(cursor.fetchall())
+    primary = {"postgresql": "qaprod_event_pkey", "sqlite": "sqlite_autoindex_qaprod_event_1"}
+    assert (primary[connection.vendor] if index == "PRIMARY" else index) in plan
 
 
 def test_only_the_note_of_a_deploy_can_be_written(client_of_boss: Client) -> None:

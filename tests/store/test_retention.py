@@ -117,10 +117,26 @@ def test_a_run_without_time_deletes_nothing() -> None:
 
 
 def test_old_events_go() -> None:
-    for days in (500, 10):
-        Event.objects.create(id=new_id(), at=ago(days), journey="J", step="s", subject="1")
-    assert retention.prune_events() == 1
-    assert Event.objects.get().at > ago(20)
+    for journey in ("J", "K", "L"):
+        for days in (500, 10):
+            Event.objects.create(id=new_id(), at=ago(days), journey=journey, step="s", subject="1")
+    assert retention.prune_events() == 3
+    assert {(event.journey, event.at > ago(20)) for event in Event.objects.all()} == {
+        ("J", True),
+        ("K", True),
+        ("L", True),
+    }
+
+
+def test_the_events_that_were_recorded_last_are_kept(settings: Any) -> None:
+    settings.QAPROD = {"MAX_ROWS": {"events": 2}}
+    for number in range(5):
+        at = ago(10 - number)
+        Event.objects.create(
+            id=new_id(at.timestamp()), at=at, journey=f"J{number % 2}", step="s", subject=str(number)
+        )
+    assert retention.prune_events() == 3
+    assert set(Event.objects.values_list("subject", flat=True)) == {"3", "4"}
 
 
 @pytest.mark.parametrize("key", [*retention.DAYS, *retention.ROWS])
