@@ -52,8 +52,8 @@ def save_spooled(records: Sequence[EventRecord], *, using: str | None = None) ->
 
 def _holds_savepoints(connection: BaseDatabaseWrapper) -> bool:
     """Whether a transaction of the host's is open in which a savepoint may stand."""
-    # Without ``atomic()`` a savepoint is SQLite's outermost transaction: to release it would be to commit. Nor
-    # is one needed there, where a refused statement does not break a transaction.
+    # Without ``atomic()``, to release a savepoint may be to commit on SQLite. Nor is one needed there: a
+    # refused statement does not break a transaction.
     return connection.in_atomic_block or (connection.vendor != "sqlite" and not connection.get_autocommit())
 
 

@@ -146,6 +146,46 @@ def test_an_event_in_a_broken_transaction_goes_with_it(application: Any, spool: 
     assert not Event.objects.exists()
 
 
+@pytest.fixture
+def without_autocommit() -> Iterator[None]:
+    transaction.set_autocommit(False)
+    try:
+        yield
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+
+
+@pytest.mark.usefixtures("without_autocommit")
+@pytest.mark.parametrize("step", ["started", "submitted"])
+def test_an_event_goes_with_a_transaction_that_the_host_manages(
+    application: Any, spool: Drainer, step: str
+) -> None:
+    getattr(application, step).record(1)
+    Order.objects.create(number="taken back")
+    transaction.rollback()
+    assert not Event.objects.exists()
+    getattr(application, step).record(1)
+    transaction.commit()
+    transaction.rollback()
+    assert Event.objects.get().step == step
+
+
+@pytest.mark.usefixtures("production", "refusing", "without_autocommit")
+def test_a_refused_event_leaves_a_transaction_alone_that_the_host_manages(
+    application: Any, spool: Drainer
+) -> None:
+    Order.objects.create(number="kept")
+    application.started.record(1)
+    assert Order.objects.count() == 1  # The transaction can still be used.
+    transaction.commit()
+    transaction.set_autocommit(True)
+    assert Order.objects.count() == 1
+    restore()
+    spool.drain()
+    assert Event.objects.count() == 1
+
+
 @pytest.mark.skipif(telemetry_alias() == events_alias(), reason="needs a second database, as on SQLite")
 def test_the_subjects_own_transaction_decides_on_another_database(application: Any, spool: Drainer) -> None:
     order = Order(pk=5)
