@@ -12,7 +12,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from .. import clock
+from ..conf import telemetry_alias
+from ..templatetags.qaprod import exactly
 from .permissions import may
+
+#: Characters of a reason: a transition has 500, and says the limits of a silence in front of it.
+LONGEST_REASON = 440
 
 SPANS = {
     "3600": gettext_lazy("for an hour"),
@@ -36,7 +41,7 @@ class SilenceForm(forms.Form):
     above = forms.IntegerField(
         label=gettext_lazy("Speak up above this many an hour"), min_value=1, max_value=1_000_000, initial=20
     )
-    why = forms.CharField(label=gettext_lazy("Why"), max_length=500, required=False)
+    why = forms.CharField(label=gettext_lazy("Why"), max_length=LONGEST_REASON, required=False)
 
 
 class ActForm(forms.Form):
@@ -45,7 +50,7 @@ class ActForm(forms.Form):
     do = forms.ChoiceField(choices=[(act, act) for act in PERMISSION])
     span = forms.TypedChoiceField(choices=list(SPANS.items()), coerce=int, required=False, empty_value="3600")
     above = forms.IntegerField(min_value=1, max_value=1_000_000, required=False)
-    why = forms.CharField(max_length=500, required=False)
+    why = forms.CharField(max_length=LONGEST_REASON, required=False)
 
     def clean(self) -> dict[str, object]:
         """Refuse a silence without its limit."""
@@ -74,18 +79,50 @@ class Act:
         # Not at every start of the host.
         from ..store import states
 
+        particulars: dict[str, object] = {"above": self.above}
         match self.do:
-            case "resolve" | "resolve_in_next":
-                changed = states.resolve(ids, who=who, why=self.why, in_next=self.do == "resolve_in_next")
+            case "resolve":
+                changed = states.resolve(ids, who=who, why=self.why)
                 words = ngettext("%(n)d failure is resolved.", "%(n)d failures are resolved.", changed)
+            case "resolve_in_next":
+                changed = states.resolve(ids, who=who, why=self.why, in_next=True)
+                words = _in_next(changed)
             case "reopen":
                 changed = states.reopen(ids, who=who, why=self.why)
                 words = ngettext("%(n)d failure is open again.", "%(n)d failures are open again.", changed)
             case "silence":
                 until = clock.now() + timedelta(seconds=self.span)
                 changed = states.silence(ids, who=who, why=self.why, until=until)
-                words = ngettext("%(n)d failure is silent.", "%(n)d failures are silent.", changed)
+                words = ngettext(
+                    "%(n)d failure is silent until %(until)s.",
+                    "%(n)d failures are silent until %(until)s.",
+                    changed,
+                )
+                particulars["until"] = exactly(until)
             case _:
                 changed = states.silence(ids, who=who, why=self.why, above=self.above)
-                words = ngettext("%(n)d failure is silent.", "%(n)d failures are silent.", changed)
-        return words % {"n": changed} if changed else _("Nothing changed: that was the state already.")
+                words = ngettext(
+                    "%(n)d failure is silent up to %(above)d an hour.",
+                    "%(n)d failures are silent up to %(above)d an hour.",
+                    changed,
+                )
+        if not changed:
+            return _("Nothing changed: that was the state already.")
+        return words % {**particulars, "n": changed}
+
+
+def _in_next(changed: int) -> str:
+    # Not at every start of the host.
+    from ..store import deploys
+
+    if deploys.current(using=telemetry_alias()):
+        return ngettext(
+            "%(n)d failure is resolved in the next release: until it is live, the failure may still happen.",
+            "%(n)d failures are resolved in the next release: until it is live, they may still happen.",
+            changed,
+        )
+    return ngettext(
+        "%(n)d failure is resolved now: no release is known, so there is no next one to wait for.",
+        "%(n)d failures are resolved now: no release is known, so there is no next one to wait for.",
+        changed,
+    )

@@ -79,7 +79,10 @@ class TrendPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BigNumber:
-    """How often a step was taken today, and up to the same time of the day a week before."""
+    """How many subjects ``reached`` a step today, and up to the same time of the day a week before.
+
+    As in a funnel: those that took it for the first time. ``events`` counts every time it was taken today.
+    """
 
     step: str
     title: str
@@ -141,7 +144,7 @@ def today(
             title=step.title,
             events=found.taken[step.name],
             reached=found.reached[step.name],
-            week_before=before.taken[step.name],
+            week_before=before.reached[step.name],
         )
         for step in journey.steps
     ]

@@ -7,13 +7,13 @@ people who press at once change a failure once, and no row is read, thought abou
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from ..clock import moment, now
+from ..clock import epoch, moment, now
 from ..conf import telemetry_alias
 from ..models import Failure, Transition
 from ..records import FailureRecord
@@ -47,6 +47,8 @@ def resolve(
     alias = using or telemetry_alias()
     release = deploys.current(using=alias)
     in_next = in_next and bool(release)
+    if in_next:
+        why = f"In the next release. {why}".rstrip()
     changes = {
         **_UNSILENCED, "resolved_release": release, "resolve_in_next": in_next, "regression": False
     }  # fmt: skip
@@ -75,7 +77,19 @@ def silence(
     A failure that is silent already gets the new limits.
     """
     changes = {**_UNRESOLVED, "silenced_until": until, "silenced_above": above}
-    return _change(failure_ids, Q(), _SILENCED, changes, who=who, why=why, using=using)
+    said = f"{_limits(until, above)} {why}".strip()
+    return _change(failure_ids, Q(), _SILENCED, changes, who=who, why=said, using=using)
+
+
+def _limits(until: datetime | None, above: int | None) -> str:
+    """Say when a silence ends: the failure forgets its limits, the transition keeps them."""
+    limits = []
+    if until is not None:
+        limits.append(f"until {datetime.fromtimestamp(epoch(until), UTC):%Y-%m-%d %H:%M} UTC")
+    if above is not None:
+        limits.append(f"up to {above} an hour")
+    words = ", ".join(limits)
+    return f"{words[0].upper()}{words[1:]}." if words else ""
 
 
 def review(*, using: str | None = None) -> int:

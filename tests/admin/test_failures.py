@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django_qaprod import clock
 from django_qaprod.models import Deploy, Failure, Occurrence, Transition
 from django_qaprod.registry import JourneySpec
+from django_qaprod.templatetags.qaprod import exactly
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -170,6 +171,25 @@ def test_an_action_changes_the_state_and_says_who_did_it(
     assert (transition.failure_id, transition.who, transition.after) == (chosen.pk, "boss", state)
 
 
+@pytest.mark.parametrize(
+    ("releases", "said"), [(["r1"], "2 failures are resolved in the next release"), ([], "resolved now")]
+)
+def test_resolving_in_the_next_release_says_so(
+    releases: list[str], said: str, client_of_boss: Client
+) -> None:
+    for release in releases:
+        Deploy.objects.create(release=release, at=clock.now())
+    answer = act(client_of_boss, "resolve_in_next", rows.failure(1), rows.failure(2))
+    assert said in answer.content.decode()
+
+
+def test_a_silence_says_how_long(client_of_boss: Client) -> None:
+    made = rows.failure()
+    answer = act(client_of_boss, "silence_day", made)
+    made.refresh_from_db()
+    assert f"1 failure is silent until {exactly(made.silenced_until)}." in answer.content.decode()
+
+
 def test_an_action_reopens(client_of_boss: Client) -> None:
     chosen = rows.failure(1, state="resolved")
     client_of_boss.post(
@@ -188,7 +208,7 @@ def test_silencing_until_it_happens_more_often_asks_how_often(client_of_boss: Cl
     act(client_of_boss, "silence_until", chosen, confirmed="yes", above="7", why="known")
     chosen.refresh_from_db()
     assert (chosen.state, chosen.silenced_above) == ("silenced", 7)
-    assert Transition.objects.get().why == "known"
+    assert Transition.objects.get().why == "Up to 7 an hour. known"
 
 
 def test_an_action_on_all_pages(client_of_boss: Client) -> None:

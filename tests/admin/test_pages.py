@@ -193,6 +193,18 @@ def test_choices_that_do_not_exist_are_no_choices(
     assert (shown.spec, shown.variant, shown.browser) == (journey, None, None)
 
 
+def test_todays_numbers_are_those_of_the_funnel(client_of_boss: Client, journey: JourneySpec) -> None:
+    now = rows.clock.now()
+    for subject in ("a", "b", "b"):
+        rows.event(subject=subject, at=now)
+    text = body(client_of_boss, "journeypage/?window=today")
+    assert "how many took a step for the first time" in text
+    tile = re.search(r"<div><b>(.*?)</b> <bdi>Started</bdi>(.*?)</div>", text, re.DOTALL)
+    assert tile is not None
+    assert tile[1] == "2"
+    assert "taken 3 times" in tile[2]
+
+
 # Requests
 
 

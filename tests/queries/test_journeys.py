@@ -230,12 +230,14 @@ def test_today_begins_at_midnight_in_the_given_zone() -> None:
     midnight = datetime(2026, 3, 20, tzinfo=amsterdam)
     take("started", "1", midnight - timedelta(minutes=1)).save()
     take("started", "2", midnight).save()
+    take("started", "2", midnight + timedelta(seconds=1)).save()
     take("started", "3", midnight - 7 * DAY).save()
+    take("started", "3", midnight - 7 * DAY + timedelta(seconds=1)).save()
     take("started", "4", NOW - 7 * DAY + timedelta(minutes=1)).save()
     started, *_ = journeys.today(SPEC, zone=amsterdam)
-    assert (started.step, started.events, started.reached, started.week_before) == ("started", 1, 1, 1)
-    assert journeys.today(SPEC)[0].events == 1  # The project's time zone is Amsterdam's.
-    assert journeys.today(SPEC, zone=UTC)[0].events == 0
+    assert (started.step, started.events, started.reached, started.week_before) == ("started", 2, 1, 1)
+    assert journeys.today(SPEC)[0].reached == 1  # The project's time zone is Amsterdam's.
+    assert journeys.today(SPEC, zone=UTC)[0].reached == 0
 
 
 def test_an_empty_journey_is_all_zeros() -> None:

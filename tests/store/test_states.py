@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
@@ -46,6 +48,38 @@ def test_resolving_remembers_the_release_that_is_live() -> None:
     assert states.resolve([failure.pk], who="ada") == 1
     failure.refresh_from_db()
     assert failure.resolve_in_next is False
+
+
+def test_the_transition_says_when_it_is_to_be_mended() -> None:
+    failure = made()
+    states.resolve([failure.pk], who="ada", in_next=True)
+    assert Transition.objects.get().why == ""  # Where no releases are in use there is no next one.
+    states.reopen([failure.pk], who="ada")
+    Deploy.objects.create(release="r1", at=timezone.now())
+    states.resolve([failure.pk], who="ada", in_next=True, why="#12")
+    assert Transition.objects.latest("pk").why == "In the next release. #12"
+
+
+@pytest.mark.parametrize(
+    ("limits", "why"),
+    [
+        ({}, "noise"),
+        ({"above": 20}, "Up to 20 an hour. noise"),
+        (
+            {"until": datetime(2026, 1, 2, 4, 5, tzinfo=ZoneInfo("Europe/Paris"))},
+            "Until 2026-01-02 03:05 UTC. noise",
+        ),
+        (
+            {"until": datetime(2026, 1, 2, 3, 5, tzinfo=UTC), "above": 20},
+            "Until 2026-01-02 03:05 UTC, up to 20 an hour. noise",
+        ),
+    ],
+)
+def test_the_transition_keeps_the_limits_of_a_silence(limits: dict[str, Any], why: str) -> None:
+    failure = made()
+    states.silence([failure.pk], who="ada", why="noise", **limits)
+    states.reopen([failure.pk], who="ada")
+    assert Transition.objects.earliest("pk").why == why
 
 
 def test_reopening_forgets_what_was_agreed() -> None:
