@@ -1,4 +1,4 @@
-"""System checks: what is wrong in the settings, and what a setup means for the promises.
+"""System checks: what is wrong in settings and declarations, and what a setup means for the promises.
 
 No check touches a database or makes a directory. ``docs/checks.md`` explains each id.
 """
@@ -20,9 +20,10 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004 - Django's names
 from django.db import router
+from django.urls import get_resolver
 from django.utils.module_loading import import_string
 
-from . import conf
+from . import conf, registry
 from .pipeline import guard, scrub, spool
 from .store import retention
 
@@ -33,7 +34,7 @@ Messages = Iterator[CheckMessage]
 
 def check_always(*, app_configs: object = None, **kwargs: Any) -> list[CheckMessage]:
     """Return what is wrong."""
-    found = [*_keys(), *_aliases(), *_sinks(), *_fingerprint(), *_patterns(), *_retention()]
+    found = [*_keys(), *_aliases(), *_sinks(), *_fingerprint(), *_patterns(), *_retention(), *_journeys()]
     if conf.settings().enabled:
         found += [*_middleware(), *_spool(), *_server(), *_shared_sqlite(), *_events_elsewhere()]
     return found
@@ -138,6 +139,20 @@ def _retention() -> Messages:
                 hint=_did_you_mean(name, sorted(names)),
                 id="qaprod.E009",
             )
+
+
+def _journeys() -> Messages:
+    if getattr(django_settings, "ROOT_URLCONF", None):
+        # Views name journeys when they are imported. What is wrong with the URLs, Django's own check says.
+        with guard.guard("checks"):
+            get_resolver().url_patterns  # noqa: B018
+    known = [spec.name for spec in registry.journeys()]
+    for name, by in registry.unknown_references():
+        yield Error(
+            f"{by} names the journey {name!r}, which nobody has declared: its failures belong to none.",
+            hint=f"{_did_you_mean(name, known)} A Journey can be given as such, too.",
+            id="qaprod.E011",
+        )
 
 
 def _middleware() -> Messages:
@@ -269,7 +284,7 @@ def _promise() -> Messages:
 def _did_you_mean(name: str, known: Iterable[str]) -> str:
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1) or difflib.get_close_matches(name.upper(), known, n=1)
-    return f"Did you mean {close[0]!r}?" if close else f"Known are: {', '.join(known)}."
+    return f"Did you mean {close[0]!r}?" if close else f"Known are: {', '.join(known) or 'none'}."
 
 
 def _imported(path: str) -> tuple[object, str]:

@@ -8,7 +8,7 @@ from typing import Any, Never, ParamSpec, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction
 
-from .. import context
+from .. import context, registry
 from ..exceptions import DeclarationError
 from .declaration import journey_name, require_function
 
@@ -20,11 +20,14 @@ def critical(*uncalled: Never, journey: object = "") -> Callable[[Callable[P, R]
     """Mark a view whose failures outrank others, and name the journey that they interrupt.
 
     For functions, sync and async; on a class, ``@method_decorator(critical(…), name="dispatch")``.
-    ``journey`` is a ``Journey`` or its name. Raises ``DeclarationError`` where it is not called.
+    ``journey`` is a ``Journey`` or its name, which a system check compares with those that are declared.
+    Raises ``DeclarationError`` where it is not called.
     """
     if uncalled:
         raise DeclarationError("@critical must be called: write @critical() or @critical(journey=…).")
     name = journey_name(journey, "@critical")
+    if name:
+        registry.refer(name, by="@critical")
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         require_function(view, "@critical", 'put @method_decorator(critical(…), name="dispatch") on a class')

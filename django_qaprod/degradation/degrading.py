@@ -16,9 +16,9 @@ from django.db.transaction import Atomic
 from django.http import Http404
 from django.http.multipartparser import MultiPartParserError
 
-from .. import context
+from .. import context, registry
 from ..conf import in_test_run, settings
-from ..exceptions import DeclarationError
+from ..exceptions import DeclarationError, QAProdError, UnknownStepError
 from ..pipeline import guard, numbers, process
 from ..pipeline.failures import report_exception
 from .breaker import REFUSED, CircuitBreaker, CircuitOpenError
@@ -48,6 +48,10 @@ MEANT_FOR_DJANGO: tuple[type[Exception], ...] = (
 #: How often a breaker was open when a call came, by the breaker's or the decorator's name.
 SHORT_CIRCUITED = "qaprod.degraded.short_circuited"
 
+_FOR_FUNCTIONS = (
+    "fallback and breaker are for the decorator: a block cannot be skipped or replaced. "
+    "Look at `section.failed` behind it."
+)
 _SEVERITIES = ("info", "warning", "error", "critical")
 
 # The host's handlers get these, as from any other code: not our own logger, which nobody has to read.
@@ -174,6 +178,8 @@ class degrade(Generic[F]):  # noqa: N801 - reads as the keyword that it nearly i
         require_function(function, "@degrade(…)", "decorate the methods that may fail")
         refuse_generators(function, "@degrade(…)")
         name = self.name or _name_of(function)
+        if self.journey:
+            registry.refer(self.journey, by=f"@degrade of {name}")
         if iscoroutinefunction(function):
             return self._async_wrapper(function, name)
         if self._async_fallback:
@@ -324,16 +330,21 @@ class degrade(Generic[F]):  # noqa: N801 - reads as the keyword that it nearly i
 
     def _open_section(self) -> Section:
         if self._for_function:
-            self._refuse_function_options()
+            self._refuse(DeclarationError(_FOR_FUNCTIONS))
+        if self.journey:
+            self._require_journey()
         section = Section()
         self._sections.append(section)
         return section
 
-    def _refuse_function_options(self) -> None:
-        refusal = DeclarationError(
-            "fallback and breaker are for the decorator: a block cannot be skipped or replaced. "
-            "Look at `section.failed` behind it."
-        )
+    def _require_journey(self) -> None:
+        # The system check knows the decorated functions; a block is met when it runs.
+        try:
+            registry.journey(self.journey)
+        except UnknownStepError as error:
+            self._refuse(error)
+
+    def _refuse(self, refusal: QAProdError) -> None:
         if self._raises():
             raise refusal
         guard.caught("degrade", refusal)

@@ -20,7 +20,7 @@ from django.core.management.base import SystemCheckError
 from django.test import override_settings
 from pytest_django import Settings
 
-from django_qaprod import checks, conf
+from django_qaprod import Journey, Step, checks, conf, critical, degrade, registry
 from django_qaprod.apps import TAG
 from django_qaprod.conf import MIDDLEWARE
 from django_qaprod.pipeline import spool
@@ -89,7 +89,10 @@ def _well(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     settings.MIDDLEWARE = [MIDDLEWARE, "django.middleware.common.CommonMiddleware"]
     settings.QAPROD = {"SPOOL_DIR": str(tmp_path / "spool")}
     spool.forget_directory()
-    yield
+    # What other tests' modules name is not declared here.
+    monkeypatch.setattr(registry, "_references", {})
+    with registry.isolated():
+        yield
     spool.forget_directory()
 
 
@@ -189,6 +192,51 @@ def test_a_sink_whose_module_raises_is_an_error_and_no_crash(settings: Settings,
     sys.path.insert(0, str(tmp_path))
     try:
         assert "ZeroDivisionError" in the("E005").msg
+    finally:
+        sys.path.remove(str(tmp_path))
+
+
+def view() -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("decorator", "by"), [(critical, "@critical"), (degrade, f"@degrade of {__name__}.view")]
+)
+def test_a_journey_that_nobody_declared_is_an_error(decorator: Any, by: str) -> None:
+    decorator(journey="job_aplication")(view)
+    assert "Known are: none." in (the("E011").hint or "")
+
+    class JobApplication(Journey):
+        started = Step()
+
+    message = the("E011")
+    assert message.msg.startswith(f"{by} names the journey 'job_aplication'")
+    assert "Did you mean 'job_application'?" in (message.hint or "")
+
+
+def test_a_journey_may_be_declared_after_the_views_that_name_it() -> None:
+    critical(journey="job_application")(view)
+
+    class JobApplication(Journey):
+        started = Step()
+
+    degrade(journey=JobApplication)(view)
+    assert ids() == []
+
+
+def test_the_views_that_name_journeys_are_looked_for(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "qaprod_urls.py").write_text(
+        "from django_qaprod import critical\ncritical(journey='typo')(print)\nurlpatterns = []\n"
+    )
+    (tmp_path / "qaprod_broken_urls.py").write_text("1 / 0")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        settings.ROOT_URLCONF = "qaprod_broken_urls"
+        assert ids() == []
+        settings.ROOT_URLCONF = "qaprod_urls"
+        assert ids() == ["qaprod.E011"]
+        del settings.ROOT_URLCONF
+        assert ids() == ["qaprod.E011"]
     finally:
         sys.path.remove(str(tmp_path))
 

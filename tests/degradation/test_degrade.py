@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 
 from django_qaprod import CircuitBreaker, context, degrade
 from django_qaprod.context import Context
-from django_qaprod.exceptions import DeclarationError
+from django_qaprod.exceptions import DeclarationError, UnknownStepError
 from django_qaprod.journeys import Journey, Step
 from django_qaprod.pipeline import guard
 from django_qaprod.registry import isolated
@@ -555,6 +555,21 @@ def test_options_for_functions_are_refused_in_a_block_where_somebody_can_see_it(
     settings.QAPROD = {}
     breaker = CircuitBreaker(trip_after=1, retry_after=1)
     with pytest.raises(DeclarationError, match="for the decorator"), degrade("a block", breaker=breaker):
+        pass
+
+
+def test_a_block_of_a_journey_that_nobody_declared_is_an_error_where_somebody_can_see_it(
+    settings: Settings,
+) -> None:
+    guard.take()
+    with degrade("a block", journey="typo") as section:
+        pass
+    assert not section.failed
+    tally = guard.take()
+    assert tally is not None
+    assert tally.errors == {"degrade": 1}
+    settings.QAPROD = {}
+    with pytest.raises(UnknownStepError, match="No journey is named 'typo'"), degrade(journey="typo"):
         pass
 
 
