@@ -9,10 +9,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import Error, connections, transaction
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
     from ..records import EventRecord
 
 
-@dataclass(slots=True, kw_only=True)
-class Taking:
+class Taking(NamedTuple):
     """A step as it was taken by a subject, before anything is looked at."""
 
     journey: JourneySpec
