@@ -62,8 +62,7 @@ class Settings:
     max_rows: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(typing.NamedTuple):
     """A key of ``QAPROD`` that was not understood; ``unknown`` tells a stranger from a wrong type."""
 
     key: str
@@ -77,7 +76,7 @@ def settings() -> Settings:
     given = _given()
     wrong = {problem.key for problem in problems()}
     values = {
-        key.lower(): _coerce(value, _TYPES[key.lower()])
+        key.lower(): _coerce(value, _types()[key.lower()])
         for key, value in given.items()
         if _is_known(key) and key not in wrong
     }
@@ -141,12 +140,12 @@ def _problems() -> Iterator[Problem]:
     for key, value in raw.items():
         if not _is_known(key):
             yield Problem(key=str(key), unknown=True, expected="")
-        elif not _fits(value, _TYPES[key.lower()]):
-            yield Problem(key=key, unknown=False, expected=_describe(_TYPES[key.lower()]))
+        elif not _fits(value, _types()[key.lower()]):
+            yield Problem(key=key, unknown=False, expected=_describe(_types()[key.lower()]))
 
 
 def _is_known(key: object) -> bool:
-    return isinstance(key, str) and key.isupper() and key.lower() in _TYPES
+    return isinstance(key, str) and key.isupper() and key.lower() in _types()
 
 
 def _fits(value: object, kind: Any) -> bool:
@@ -185,8 +184,10 @@ def _describe(kind: Any) -> str:
     return "None" if kind is type(None) else f"a {kind.__name__}"
 
 
-_HINTS = typing.get_type_hints(Settings)
-_TYPES: dict[str, Any] = {field.name: _HINTS[field.name] for field in fields(Settings)}
+@cache
+def _types() -> dict[str, Any]:
+    hints = typing.get_type_hints(Settings)
+    return {field.name: hints[field.name] for field in fields(Settings)}
 
 
 def _forget(*, setting: str, **kwargs: object) -> None:

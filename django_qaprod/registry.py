@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .exceptions import DeclarationError, UnknownStepError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepSpec:
+# Named tuples, because every start of the host pays for them: a dataclass takes seven times as long to make.
+class StepSpec(NamedTuple):
     """A declared step; ``once`` counts a subject once."""
 
     name: str
@@ -21,8 +21,7 @@ class StepSpec:
     once: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JourneySpec:
+class JourneySpec(NamedTuple):
     """A declared journey. ``steps`` are in the order of the class body: the funnel's order.
 
     ``variant`` names the property by which forms are compared, ``properties`` those that may be kept.
@@ -50,8 +49,6 @@ class JourneySpec:
 
 
 _journeys: dict[str, JourneySpec] = {}
-# Each once, in their order: the name of a journey, and what names it.
-_references: dict[tuple[str, str], None] = {}
 
 
 def register(spec: JourneySpec) -> None:
@@ -87,24 +84,12 @@ def journey(name: str) -> JourneySpec:
         ) from None
 
 
-def refer(name: str, *, by: str) -> None:
-    """Remember that a decorator names a journey, which may be declared later; ``by`` is for people."""
-    _references[name, by] = None
-
-
-def unknown_references() -> list[tuple[str, str]]:
-    """Return the names that name no journey, each with what names it, for the system checks."""
-    return [(name, by) for name, by in _references if name not in _journeys]
-
-
 @contextmanager
 def isolated() -> Iterator[None]:
     """Forget, at the end of the block, what was declared within it. For tests."""
-    before, referred = dict(_journeys), dict(_references)
+    before = dict(_journeys)
     try:
         yield
     finally:
         _journeys.clear()
         _journeys.update(before)
-        _references.clear()
-        _references.update(referred)

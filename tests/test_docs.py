@@ -74,7 +74,7 @@ def test_every_setting_is_documented_with_its_type_and_default() -> None:
     documented, defaults = headings("settings.md"), conf.Settings()
     assert list(documented) == [field.name.upper() for field in fields(conf.Settings)]
     for field in fields(conf.Settings):
-        kind = conf._describe(conf._TYPES[field.name])
+        kind = conf._describe(conf._types()[field.name])
         line = f"*{kind}; by default* `{getattr(defaults, field.name)!r}`"
         assert documented[field.name.upper()].startswith(f"\n\n{line}\n\n"), field.name
 

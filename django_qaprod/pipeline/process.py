@@ -13,26 +13,28 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from time import monotonic, perf_counter, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.apps import apps
 from django.core import mail
 
 from ..conf import in_test_run, settings
 from ..exceptions import SpoolUnavailableError
-from ..records import HealthRecord, NumbersRecord, Record, encode, new_id
-from . import filelock, guard, numbers, spool
+from . import filelock, guard, numbers
 
 if TYPE_CHECKING:
+    from ..records import Record
+    from . import spool
     from .drainer import Drainer
 
 #: Seconds after which a request flushes by itself, because the thread should have done so by then.
 OVERDUE_AFTER = numbers.FLUSH_EVERY + 2.0
 #: Seconds between two reports of what went wrong inside us.
 HEALTH_EVERY = 60.0
+#: Seconds that the thread leaves to the first visitors before it imports what failures and flushes need.
+IMPORT_AFTER = 0.5
 #: Seconds that everything at exit may take together.
 EXIT_WITHIN = 2.0
 #: Cells of one record: all that a large site counts in five seconds is longer than a record may be.
@@ -42,8 +44,7 @@ CELLS_PER_RECORD = 50
 neighbours: list[Callable[[threading.Event], None]] = []
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessStatus:
+class ProcessStatus(NamedTuple):
     """What runs in this process."""
 
     recording: bool
@@ -68,6 +69,10 @@ _state = _State()
 _tap: list[Record] | None = None
 _memory: spool.MemorySpool | None = None
 
+# Held while our thread imports, and by whoever forks: a child would wait for ever for a module that was half
+# imported by a thread which it does not have.
+_importing = threading.RLock()
+
 
 def recording() -> bool:
     """Whether anything is recorded: not in the host's test run, unless a test asks for it."""
@@ -90,6 +95,9 @@ def submit(record: Record) -> None:
     if _memory is None and _in_pytest():
         return
     with guard.guard("submit"):
+        from ..records import encode
+        from . import spool
+
         line = encode(record)
         if len(line) > spool.MAX_RECORD:
             guard.dropped("spool.too_long")
@@ -106,11 +114,13 @@ def tick(now: float) -> None:
     """Start the thread at the first request and stand in for it when late (``now``: ``perf_counter``)."""
     if now < _state.overdue_at:
         return
+    first = not _state.overdue_at
     _state.overdue_at = now + OVERDUE_AFTER
     if _tap is None and _memory is None and not _in_pytest():
         _after_unseen_fork()
         _ensure_thread()
-        flush()
+        if not first:
+            flush()
 
 
 def due() -> float:
@@ -121,6 +131,8 @@ def due() -> float:
 def flush() -> None:
     """Move what was counted to the spool."""
     with guard.guard("flush"):
+        from ..records import NumbersRecord, new_id
+
         cells = numbers.take()
         at, release = time(), settings().release
         for begin in range(0, len(cells), CELLS_PER_RECORD):
@@ -163,6 +175,7 @@ def in_memory(*, sinks: tuple[str, ...] | None = None) -> Iterator[Drainer]:
     ``sinks`` stands in for ``QAPROD["SINKS"]``: a test must not send to those of production.
     """
     global _memory
+    from . import spool
     from .drainer import Drainer
 
     before, _memory = _memory, spool.MemorySpool()
@@ -181,6 +194,8 @@ def report_health() -> None:
     """Submit what went wrong inside us since the last report."""
     tally = guard.take()
     if tally is not None:
+        from ..records import HealthRecord, new_id
+
         at = time()
         submit(
             HealthRecord(
@@ -214,6 +229,8 @@ def _own_spool() -> spool.FileSpool | spool.MemorySpool:
         return _memory
     _after_unseen_fork()
     if _state.spool is None:
+        from . import spool
+
         with _state.lock:
             path = spool.directory()
             if _state.spool is None:
@@ -225,10 +242,6 @@ def _ensure_thread() -> None:
     # Before the apps are ready a sink could import what is not there yet; the record waits in the spool.
     if _state.thread is not None or _memory is not None or _state.stop.is_set() or not apps.ready:
         return
-    # Not at start-up, because a process that is never asked for anything needs no drainer; and not by the
-    # thread, because a fork amid its import would leave the child waiting for the module for ever.
-    from . import drainer  # noqa: F401
-
     with _state.lock:
         if _state.thread is None:
             thread = threading.Thread(target=_pulse, args=(_state.stop,), name="qaprod", daemon=True)
@@ -238,6 +251,9 @@ def _ensure_thread() -> None:
 
 def _pulse(stop: threading.Event) -> None:
     """Flush every five seconds; drain every second, in whichever process of the machine has the lock."""
+    stop.wait(IMPORT_AFTER)
+    _import_rest()
+    from . import spool
     from .drainer import EVERY, Drainer
 
     own = _own_spool()
@@ -272,6 +288,12 @@ def _pulse(stop: threading.Event) -> None:
         drainer.release()
 
 
+def _import_rest() -> None:
+    """Import what a start can do without, so that the first failure does not have to."""
+    with _importing, guard.guard("import"):
+        from . import drainer, failures  # noqa: F401
+
+
 def _drain(drainer: Drainer, stop: threading.Event) -> None:
     if not drainer.acquire():
         return
@@ -298,9 +320,15 @@ def _begin_afresh() -> None:
     filelock.abandon()
     guard.reset_after_fork()
     numbers.reset_after_fork()
-    if isinstance(inherited, spool.FileSpool):
-        inherited.abandon()
+    if inherited is not None:
+        from . import spool
+
+        if isinstance(inherited, spool.FileSpool):
+            inherited.abandon()
 
 
+os.register_at_fork(
+    before=_importing.acquire, after_in_parent=_importing.release, after_in_child=_importing.release
+)
 os.register_at_fork(after_in_child=_begin_afresh)
 atexit.register(shut_down)

@@ -106,6 +106,31 @@ def test_a_fork_in_the_middle_of_an_append_does_not_hang_the_child(tmp_path: Pat
     assert sorted(run(tmp_path, script)) == ["child", "parent"]
 
 
+def test_a_fork_in_the_middle_of_our_imports_does_not_hang_the_child(tmp_path: Path) -> None:
+    script = """
+    import importlib.abc, threading
+
+    importing = threading.Event()
+
+    class Slow(importlib.abc.MetaPathFinder):
+        def find_spec(self, name, path, target=None):
+            if name == "django_qaprod.pipeline.frames":  # in the middle of the import of ``failures``
+                importing.set()
+                time.sleep(1)
+
+    sys.meta_path.insert(0, Slow())
+    process.IMPORT_AFTER = 0
+    record("parent")
+    assert importing.wait(10)
+    if os.fork() == 0:
+        from django_qaprod.pipeline import failures
+        record("child")
+        sys.exit()
+    assert os.wait()[1] == 0
+    """
+    assert sorted(run(tmp_path, script, timeout=20)) == ["child", "parent"]
+
+
 def test_a_server_that_skips_fork_hooks_is_noticed_by_the_process_id(tmp_path: Path) -> None:
     script = """
     record("parent")
