@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from django.apps import apps
@@ -52,9 +53,13 @@ class Finding:
     hint: str = ""
 
 
-def examine() -> list[Finding]:
-    """Look at every part. Never raises: a part that cannot be looked at is a finding."""
-    return [finding for part, look in _PARTS.items() for finding in _look(part, look)]
+def examine(*, deploy: bool = False) -> list[Finding]:
+    """Look at every part. Never raises: a part that cannot be looked at is a finding.
+
+    What concerns production alone is left out where ``DEBUG`` is on, unless ``deploy``.
+    """
+    parts = {"settings": partial(_settings, deploy=deploy or not django_settings.DEBUG), **_PARTS}
+    return [finding for part, look in parts.items() for finding in _look(part, look)]
 
 
 def send_test(*, within: float = TEST_WITHIN) -> Finding:
@@ -112,7 +117,7 @@ def _look(part: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
         return [_error(part, f"The database cannot be asked: {_words(error)}", "Is it up, and migrated?")]
 
 
-def _settings() -> Iterator[Finding]:
+def _settings(*, deploy: bool) -> Iterator[Finding]:
     chosen = conf.settings()
     if not chosen.enabled:
         yield _warning("settings", "QAPROD['ENABLED'] is false: nothing is recorded.")
@@ -120,7 +125,7 @@ def _settings() -> Iterator[Finding]:
         yield _ok("settings", f"On. The release is {chosen.release}.")
     else:
         yield _ok("settings", "On. No release is set: QAPROD['RELEASE'] would mark deploys on the charts.")
-    for message in checks.run_checks(tags=[TAG], include_deployment_checks=True):
+    for message in checks.run_checks(tags=[TAG], include_deployment_checks=deploy):
         if not message.is_silenced():
             words = f"{message.id}: {message.msg}"
             yield Finding(part="settings", level=_level(message), message=words, hint=message.hint or "")
@@ -169,9 +174,8 @@ def _spool() -> Iterator[Finding]:
         )
         return
     most = conf.settings().spool_max_bytes
-    size = (
-        f"{status.segments} segments, {status.bytes / 1e6:.1f} MB of {most / 1e6:.0f} in {status.directory}"
-    )
+    segments = _number(status.segments, "segment")
+    size = f"{segments}, {status.bytes / 1e6:.1f} MB of {most / 1e6:.0f} in {status.directory}"
     if status.bytes >= most:
         yield _error(
             "spool", f"It is full: {size}. New records are dropped.", "See what is said about the sinks."
@@ -247,7 +251,8 @@ def _worker() -> Iterator[Finding]:
 def _troubles() -> Iterator[Finding]:
     found = health_queries.health()
     for trouble in found.troubles:
-        said = f"{trouble.part} on {trouble.host}: {trouble.errors} errors, {trouble.dropped} records dropped"
+        errors, dropped = _number(trouble.errors, "error"), _number(trouble.dropped, "record")
+        said = f"{trouble.part} on {trouble.host}: {errors}, {dropped} dropped"
         yield _warning(
             "inside", f"{said}, last at {trouble.at:%Y-%m-%d %H:%M}. {trouble.last_error}".rstrip()
         )
@@ -256,7 +261,6 @@ def _troubles() -> Iterator[Finding]:
 
 
 _PARTS: dict[str, Callable[[], Iterable[Finding]]] = {
-    "settings": _settings,
     "middleware": _middleware,
     "logs": _logs,
     "spool": _spool,
@@ -273,6 +277,10 @@ def _since(at: float | None) -> str:
 
 def _span(span: timedelta) -> str:
     return str(span).partition(".")[0]
+
+
+def _number(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _words(error: Exception) -> str:

@@ -85,6 +85,20 @@ class TestDoctor:
         for part in ("settings", "middleware", "logs", "spool", "sinks", "tables", "worker", "inside"):
             assert f" {part} " in out
 
+    def test_what_concerns_production_alone_is_not_said_in_development(
+        self, spool_dir: Path, settings: Any
+    ) -> None:
+        assert "qaprod.I001" in run("qaprod_doctor")[1]
+        settings.DEBUG = True
+        assert "qaprod.I001" not in run("qaprod_doctor")[1]
+        assert "qaprod.I001" in run("qaprod_doctor", "--deploy")[1]
+
+    def test_one_segment_is_no_plural(self, spool_dir: Path) -> None:
+        append(spool_dir, failure())
+        assert " 1 segment, " in run("qaprod_doctor")[1]
+        append(spool_dir, failure())
+        assert " 2 segments, " in run("qaprod_doctor")[1]
+
     def test_json_is_for_programs(self, spool_dir: Path) -> None:
         _, out, _ = run("qaprod_doctor", "--json")
         assert {"part", "level", "message", "hint"} == set(json.loads(out)[0])

@@ -29,10 +29,13 @@ class Command(BaseCommand):
             action="store_true",
             help="send a failure and a number through spool, drainer and sinks, and remove them again",
         )
+        parser.add_argument(
+            "--deploy", action="store_true", help="say what concerns production alone even where DEBUG is on"
+        )
         parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        findings = doctor.examine()
+        findings = doctor.examine(deploy=options["deploy"])
         if options["send_test"]:
             findings.append(doctor.send_test())
         if options["json"]:
