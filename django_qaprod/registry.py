@@ -49,6 +49,8 @@ class JourneySpec(NamedTuple):
 
 
 _journeys: dict[str, JourneySpec] = {}
+# Each once, in their order: the name of a journey, and what names it.
+_references: dict[tuple[str, str], None] = {}
 
 
 def register(spec: JourneySpec) -> None:
@@ -84,12 +86,24 @@ def journey(name: str) -> JourneySpec:
         ) from None
 
 
+def refer(name: str, *, by: str) -> None:
+    """Remember that a decorator names a journey, which may be declared later; ``by`` is for people."""
+    _references[name, by] = None
+
+
+def unknown_references() -> list[tuple[str, str]]:
+    """Return the names that name no journey, each with what names it, for the system checks."""
+    return [(name, by) for name, by in _references if name not in _journeys]
+
+
 @contextmanager
 def isolated() -> Iterator[None]:
     """Forget, at the end of the block, what was declared within it. For tests."""
-    before = dict(_journeys)
+    before, referred = dict(_journeys), dict(_references)
     try:
         yield
     finally:
         _journeys.clear()
         _journeys.update(before)
+        _references.clear()
+        _references.update(referred)
