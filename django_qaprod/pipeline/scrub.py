@@ -88,15 +88,19 @@ def text(value: str, limit: int = 1000) -> str:
     """Return the text without secrets, sanitised, at most ``limit`` characters long."""
     if len(value) > MAX_TEXT:
         value = value[:MAX_TEXT]
-    if _may_hold_secret(value):
-        for rule in _rules(settings().scrub_keys, settings().scrub_patterns):
+    own = settings()
+    for pattern in _own_patterns(own.scrub_patterns):
+        value = pattern.sub(SCRUBBED, value)
+    if _may_hold_secret(value, own.scrub_keys):
+        for rule in _rules(own.scrub_keys):
             value = rule(value)
     return clean(value, limit)
 
 
 def texts(values: Sequence[str], limit: int = 1000) -> list[str]:
     """Return each text as ``text`` does; faster, as long as none of them holds anything."""
-    if _may_hold_secret("\n".join(values)):
+    own = settings()
+    if own.scrub_patterns or _may_hold_secret("\n".join(values), own.scrub_keys):
         return [text(value, limit) for value in values]
     return [clean(value, limit) for value in values]
 
@@ -108,9 +112,9 @@ def json(value: object, *, limit: int = 1000) -> JSONValue:
 
 def source(line: str) -> str:
     """Return a line of source code without secrets written into it; names and calls stay readable."""
-    if not _may_hold_secret(line):
-        return line
     keys = settings().scrub_keys
+    if not _may_hold_secret(line, keys):
+        return line
     line = _assignments(keys).sub(rf"\1\2\3{SCRUBBED}\3", line)
     line = _LITERAL.sub(lambda literal: _without_pairs(keys)(literal[0]), line)
     for rule in _VALUE_RULES:
@@ -128,11 +132,13 @@ def bad_patterns() -> list[str]:
     return [pattern for pattern in settings().scrub_patterns if _compiled(pattern) is None]
 
 
-def _may_hold_secret(value: str) -> bool:
-    own = settings()
-    if own.scrub_keys or own.scrub_patterns or _LOOKS_SECRET.search(value):
+def _may_hold_secret(value: str, keys: tuple[str, ...]) -> bool:
+    if _LOOKS_SECRET.search(value):
         return True
     lower = value.lower()
+    # A pattern takes "ſ" for an "s"; only in ASCII does a key look like its own lower case.
+    if keys and (not value.isascii() or any(key in lower for key in _lowered(keys))):
+        return True
     for hint in _HINTS:
         if hint in lower:
             return True
@@ -162,14 +168,28 @@ def _under_key(value: JSONValue) -> JSONValue:
 
 
 @cache
-def _rules(keys: tuple[str, ...], patterns: tuple[str, ...]) -> tuple[Rule, ...]:
-    own = tuple(_replacing(found) for found in map(_compiled, patterns) if found is not None)
-    return (*own, _without_private_keys, *_DATABASE_RULES, _without_pairs(keys), *_VALUE_RULES)
+def _rules(keys: tuple[str, ...]) -> tuple[Rule, ...]:
+    return (_without_private_keys, *_DATABASE_RULES, _without_pairs(keys), *_VALUE_RULES)
+
+
+@cache
+def _own_patterns(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+    """Return the host's patterns that are valid.
+
+    One after the other and never as alternatives of one pattern: of two that overlap, the one that begins
+    first would take the other's beginning away and leave the rest of a secret.
+    """
+    return tuple(found for found in map(_compiled, patterns) if found is not None)
 
 
 @cache
 def _key_pattern(keys: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join((_KEYS, *(re.escape(key.lower()) for key in keys if key))), re.IGNORECASE)
+    return re.compile("|".join((_KEYS, *map(re.escape, _lowered(keys)))), re.IGNORECASE)
+
+
+@cache
+def _lowered(keys: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(key.lower() for key in keys if key)
 
 
 @cache
@@ -185,35 +205,39 @@ def _assignments(keys: tuple[str, ...]) -> re.Pattern[str]:
 @cache
 def _without_pairs(keys: tuple[str, ...]) -> Rule:
     """Return the rule for ``key=value``, ``"key": "value"``, ``('key', 'value')`` and ``Header: value``."""
-    name = rf"[\w.\-\[]*(?:{_key_pattern(keys).pattern})[\w.\-\]]*+"
-    quoted = r"(?P<slashes>\\*)(?P<quote>[\"']).*?(?:(?<!\\)(?P=slashes)(?P=quote)|\Z)"
+    # Atomic, from where a name begins and over few brackets: a text full of names is gone through in a time
+    # that grows with its length alone.
+    name = (
+        rf"(?<![\w.\-\[])(?>[\w.\-\[]*(?:{_key_pattern(keys).pattern})(?:[\w.\-\[]*\]){{0,8}}[\w.\-\[]*)"
+        r"\\*+"
+    )
+    secret = (
+        r"[bruf]{0,2}(?:(?P<slashes>\\*)(?P<quote>[\"']).*?(?:(?<!\\)(?P=slashes)(?P=quote)|\Z)"
+        r"|[\[({][^\])}]*[\])}]*|[^\s,;&)\]}'\"]+)"
+    )
     header = re.compile(
-        r"((?<![\w-])[\w-]*(?:authorization|cookie)\b\\*[\"']?\s*:\s*)(?![\"'\\\[{(])[^\n]+",
+        r"((?<![\w-])[\w-]*(?:authorization|cookie)\b\\*+[\"']?\s*:\s*)(?![\"'\\\[{(])[^\n]+",
         re.IGNORECASE,
     )
+    assignment = re.compile(
+        rf"(?P<key>{name}[\"']?\s*(?:=>|:=|[:=])\s*){secret}",
+        re.IGNORECASE | re.DOTALL,
+    )
+    # Not two names in a list.
     pair = re.compile(
-        rf"(?P<key>(?<![\w.\-\[])\\*[\"']?{name}\\*[\"']?)"
-        r"(?P<between>\s*(?:=>|:=|[:=])\s*|(?<=[\"'])\s*,\s*)[bruf]{0,2}"
-        rf"(?:{quoted}|[\[({{][^\])}}]*[\])}}]*|[^\s,;&)\]}}'\"]+)",
+        rf"(?P<key>\([br]*\\*[\"']?{name}[\"']\s*,\s*){secret}",
         re.IGNORECASE | re.DOTALL,
     )
 
     def replace(match: re.Match[str]) -> str:
-        between = match["between"]
-        if "," in between and not _opens_pair(match):
-            return match[0]
         slashes, quote = match["slashes"] or "", match["quote"] or ""
-        return f"{match['key']}{between}{slashes}{quote}{SCRUBBED}{slashes}{quote}"
+        return f"{match['key']}{slashes}{quote}{SCRUBBED}{slashes}{quote}"
 
     def rule(value: str) -> str:
-        return pair.sub(replace, header.sub(rf"\1{SCRUBBED}", value))
+        value = header.sub(rf"\1{SCRUBBED}", value)
+        return pair.sub(replace, assignment.sub(replace, value))
 
     return rule
-
-
-def _opens_pair(match: re.Match[str]) -> bool:
-    """Whether ``'key', 'value'`` is a pair, ``('password', 'hunter2')``, not two names in a list."""
-    return match.string[: match.start()].rstrip("br").endswith("(")
 
 
 def _without_private_keys(value: str) -> str:
@@ -306,10 +330,6 @@ def _iban(word: str) -> bool:
 
 def _snake(key: str) -> str:
     return _HUMP.sub("_", key).lower()
-
-
-def _replacing(pattern: re.Pattern[str]) -> Rule:
-    return lambda value: pattern.sub(SCRUBBED, value)
 
 
 @cache
