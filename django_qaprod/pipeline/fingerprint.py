@@ -21,20 +21,23 @@ from .guard import guarded
 VERSION: Final = "v1"
 MAX_MESSAGE: Final = 300
 
-_VARIABLE: Final = re.compile(
-    r"""
-      (?<!\w)'[^'\n]*'(?!\w) | "[^"\n]*"
+# Where it can, a branch begins with a character and looks behind it then: one look rules most of them out.
+_BEFORE_ADDRESSES: Final = r"""
+      '(?<!\w')[^'\n]*'(?!\w) | "[^"\n]*"
     | <[^<>\n]*>
     | \[(?:scrubbed|email|card|iban)\]
-    | [\w.+-]+@[\w-]+(?:\.[\w-]+)+
-    | \b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b
-    | \b0[xX][0-9a-fA-F]+
-    | (?<![\w.])(?:/[\w.%+~-]+){2,}/?
-    | \b(?=[a-fA-F]*\d)[0-9a-fA-F]{8,}\b
-    | \d+(?:[.,:/T-]\d+)*Z?
-    """,
-    re.VERBOSE,
-)
+    """
+_ADDRESSES: Final = r"| [\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+_BEHIND_ADDRESSES: Final = r"""
+    | [0-9a-fA-F](?<!\w.)[0-9a-fA-F]{7}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b
+    | 0(?<!\w0)[xX][0-9a-fA-F]+
+    | /(?<![\w.]/)[\w.%+~-]+(?:/[\w.%+~-]+)+/?
+    | [0-9a-fA-F](?<!\w.)(?:(?<=\d)|(?=[a-fA-F]*\d))[0-9a-fA-F]{7,}\b
+    | \d\d*(?:[.,:/T-]\d+)*Z?
+    """
+# Addresses are looked for at every character of every word.
+_VARIABLE_WITHOUT_ADDRESSES: Final = re.compile(_BEFORE_ADDRESSES + _BEHIND_ADDRESSES, re.VERBOSE)
+_VARIABLE: Final = re.compile(_BEFORE_ADDRESSES + _ADDRESSES + _BEHIND_ADDRESSES, re.VERBOSE)
 _REPEATED: Final = re.compile(r"\*(?:[\s,;:|]*\*)+")
 
 
@@ -65,7 +68,9 @@ def by_host(error: object, default: str) -> str:
 
 def normalise(message: str) -> str:
     """Return the message without what varies from one happening to the next."""
-    return _REPEATED.sub("*", _VARIABLE.sub("*", message[: MAX_MESSAGE * 4]))[:MAX_MESSAGE]
+    message = message[: MAX_MESSAGE * 4]
+    variable = _VARIABLE if "@" in message else _VARIABLE_WITHOUT_ADDRESSES
+    return _REPEATED.sub("*", variable.sub("*", message))[:MAX_MESSAGE]
 
 
 @guarded("fingerprint")
