@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -10,7 +11,8 @@ from django.utils.translation import gettext as _
 
 from .words import number
 
-_HEIGHT = 24
+# As wide for fewer columns than a day's hours as for those, so that one may stand below another.
+_WIDTH, _HEIGHT = 72, 24
 _STEP, _GAP = 3, 1
 # A chart's own units; CSS stretches it to the width there is.
 _WIDE, _HIGH = 800, 160
@@ -18,11 +20,16 @@ _WIDE, _HIGH = 800, 160
 
 def sparkline(values: Sequence[float], *, title: str = "") -> SafeString:
     """Return the values as columns, the highest as high as the picture; what is not zero can be seen."""
-    top, wide = max(values, default=0), len(values) * _STEP
+    top, wide = max(values, default=0), max(len(values) * _STEP, _WIDTH)
+    # Whole pixels: what is drawn between them is a blur.
+    edges = [position * wide // len(values) for position in range(len(values) + 1)] if values else []
     columns = format_html_join(
         "",
         '<rect x="{}" y="{}" width="{}" height="{}"/>',
-        ((i * _STEP, _HEIGHT - high, _STEP - _GAP, high) for i, high in enumerate(_heights(values, top))),
+        (
+            (left, _HEIGHT - high, right - left - _GAP, high)
+            for (left, right), high in zip(pairwise(edges), _heights(values, top), strict=True)
+        ),
     )
     text = _("%(title)s: %(total)s, at most %(top)s") % {
         "title": title, "total": number(sum(values)), "top": number(top)

@@ -19,6 +19,14 @@ def test_a_sparkline_shows_what_is_not_zero() -> None:
     assert "24 hours: 1,001, at most 1,000" in drawn
 
 
+def test_a_fortnight_is_drawn_as_wide_as_a_day() -> None:
+    day, fortnight = (ElementTree.fromstring(svg.sparkline([1] * number)) for number in (24, 14))
+    assert day.get("width") == fortnight.get("width") == "72"
+    for drawn in (day, fortnight):
+        last = drawn.findall("rect")[-1]
+        assert int(last.get("x", "")) + int(last.get("width", "")) == 71
+
+
 def test_a_sparkline_of_nothing() -> None:
     for values in ([], [0, 0, 0]):
         ElementTree.fromstring(svg.sparkline(values))
