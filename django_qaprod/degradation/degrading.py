@@ -20,7 +20,6 @@ from .. import context, registry
 from ..conf import in_test_run, settings
 from ..exceptions import DeclarationError, QAProdError, UnknownStepError
 from ..pipeline import guard, numbers, process
-from ..pipeline.failures import report_exception
 from .breaker import REFUSED, CircuitBreaker, CircuitOpenError
 from .declaration import exception_types, journey_name, refuse_generators, require_function
 from .fallback import fallback_from
@@ -316,9 +315,8 @@ class degrade(Generic[F]):  # noqa: N801 - reads as the keyword that it nearly i
     def _record(self, error: Exception, name: str, *, served: bool) -> None:
         if served:
             _count_degraded()
-        report_exception(
+        _report(
             error,
-            kind="degraded",
             severity=self.severity,
             name=name,
             journey=self.journey,
@@ -376,6 +374,14 @@ def _add_note(error: Exception, name: str) -> None:
     note = f"In production degrade swallows this error ({name or 'a block'}). See QAPROD['RERAISE']."
     if note not in getattr(error, "__notes__", ()):
         error.add_note(note)
+
+
+@guard.guarded("degrade")
+def _report(error: Exception, **particulars: Any) -> None:
+    # Not at every start of the host; where it comes to that, the stack may be nearly full.
+    from ..pipeline.failures import report_exception
+
+    report_exception(error, kind="degraded", **particulars)
 
 
 @guard.guarded("degrade")
