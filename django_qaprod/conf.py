@@ -96,7 +96,9 @@ def in_test_run() -> bool:
 
     It makes ``mail.outbox``; so does the locmem e-mail backend, which is no reason to go blind.
     """
-    if not hasattr(sys.modules.get("django.core.mail"), "outbox"):
+    mail = sys.modules.get("django.core.mail")
+    # Not ``hasattr``: Django 6.1's module has a ``__getattr__`` that takes its time to say no.
+    if mail is None or "outbox" not in mail.__dict__:
         return False
     state = getattr(sys.modules.get("django.test.utils"), "_TestState", None)
     return hasattr(state, "saved_data") if state is not None else False

@@ -11,6 +11,9 @@ from ..text import clean
 
 MAX_LENGTH = 200
 
+# A union of types would be made anew at each call.
+_PLAIN = (str, int, UUID)
+
 
 def subject_key(subject: object) -> str:
     """Return the key of a subject: a model instance's primary key, or a string, integer or UUID as it is.
@@ -30,7 +33,7 @@ def subject_key(subject: object) -> str:
 
 
 def _plain(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | UUID):
+    if isinstance(value, bool) or not isinstance(value, _PLAIN):
         raise SubjectKeyError(
             f"A value of type {type(value).__qualname__} cannot be the key of a subject: "
             "pass a saved model instance, a string, an integer or a UUID."

@@ -82,9 +82,11 @@ def _is_secret(name: str, scrub_keys: tuple[str, ...]) -> bool:
 
 
 def _is_too_long(properties: dict[str, JSONValue]) -> bool:
-    # Scalars are bounded one by one.
-    nested = any(type(value) not in _SCALARS for value in properties.values())
-    return nested and len(json.dumps(properties)) > MAX_LENGTH
+    for value in properties.values():
+        # Scalars are bounded one by one.
+        if type(value) not in _SCALARS:
+            return len(json.dumps(properties)) > MAX_LENGTH
+    return False
 
 
 def _allowed(journey: JourneySpec, name: str) -> bool:

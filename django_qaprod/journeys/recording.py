@@ -23,7 +23,6 @@ from ..exceptions import SubjectKeyError
 from ..pipeline import guard, process
 from ..registry import JourneySpec, StepSpec
 from ..store import events
-from ..text import clean
 from . import properties as allowed
 from .keys import subject_key
 
@@ -105,7 +104,7 @@ def _event(taking: Taking) -> EventRecord:
         variant=variant,
         browser=current.browser if current is not None else "",
         request_id=current.request_id if current is not None else "",
-        release=clean(conf.settings().release, 100),
+        release=conf.settings().release,
         once=taking.once or taking.step.once,
         properties=properties,
     )
