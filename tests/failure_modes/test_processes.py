@@ -15,9 +15,7 @@
 | exit hangs for minutes | pipeline/test_process.py::test_exit_does_not_wait_for_a_sink_that_hangs |
 | the buffer is lost at a kill | pipeline/test_process.py::test_a_killed_process_leaves_its_records_to_the_next |
 | the same under real servers | live/test_live.py::test_kill_9_loses_nothing_that_was_promised_and_doubles_nothing |
-
-Without a test: a native thread that logs parks greenlets. gevent is no dependency of the tests; our thread is
-made by ``threading.Thread``, which gevent replaces by a greenlet.
+| gevent: a native thread that logs parks greenlets | test_under_gevent_no_thread_of_ours_is_native |
 """  # noqa: E501
 
 from __future__ import annotations
@@ -27,6 +25,8 @@ from pathlib import Path
 import pytest
 
 from tests.live import host as hosts
+from tests.live.load import visit
+from tests.servers import wait_until
 
 DATABASE, LOG = "django_qaprod.sinks.database.DatabaseSink", "django_qaprod.sinks.log.LogSink"
 LOGS_ONE = "import django, logging; django.setup(); logging.getLogger('jobs').error('out of order')"
@@ -40,3 +40,24 @@ def test_draining_from_cron_makes_no_new_failures(tmp_path: Path) -> None:
     for _ in range(3):
         host.tick()
     assert host.ask("list(Failure.objects.values_list('error_type', 'count'))") == [["jobs", 1]]
+
+
+@pytest.mark.servers
+@pytest.mark.slow
+@pytest.mark.parametrize("preload", [False, True], ids=["", "preload"])
+def test_under_gevent_no_thread_of_ours_is_native(tmp_path: Path, preload: bool) -> None:
+    host = hosts.sqlite(tmp_path)
+    early = tmp_path / "gunicorn.conf.py"
+    # What is loaded before the fork is to be patched before: else all greenlets share Django's connections.
+    early.write_text(
+        "from gevent import monkey\n\nmonkey.patch_all()\npreload_app = True\n" if preload else ""
+    )
+    with host.serve("gunicorn-gevent", arguments=("--config", str(early))) as server:
+        seen = visit(server.port, ["/ok/", "/raise/apples/"] * 100)
+        assert seen.statuses == {200: 100, 500: 100}
+        # So there is a drainer in the worker, and it works.
+        wait_until(lambda: host.requests("ok/") == 100, timeout=30, what="all requests arrive")
+        (worker,) = server.workers()
+        assert len(list(Path(f"/proc/{worker}/task").iterdir())) == 1
+    host.tick()
+    assert host.ask("Failure.objects.get().count") == 100
