@@ -152,14 +152,17 @@ _ALWAYS: Final = {
     cls: frozenset(spec.name for spec in fields(cls) if spec.default is spec.default_factory)
     for cls in (*_TAGS, *_NESTED.values())
 }
+# Of a UUID's 128 bits, 48 are the time, 4 the version, 2 the variant, and all others chance.
+_VERSION_7: Final = 7 << 76 | 2 << 62
+_NOISE: Final = (1 << 80) - 1 & ~(0xF << 76 | 3 << 62)
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 
 
 def new_id(at: float | None = None) -> str:
     """Return a new record id: 32 hex digits in the layout of UUID version 7 (RFC 9562), sorted by time."""
     milliseconds = int((time.time() if at is None else at) * 1000) & 0xFFFFFFFFFFFF
-    noise = os.urandom(10).hex()
-    return f"{milliseconds:012x}7{noise[:3]}{'89ab'[int(noise[3], 16) & 3]}{noise[4:19]}"
+    noise = int.from_bytes(os.urandom(10)) & _NOISE
+    return f"{milliseconds << 80 | noise | _VERSION_7:032x}"
 
 
 def first_id(at: float) -> str:
