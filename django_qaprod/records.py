@@ -10,7 +10,10 @@ import json
 import os
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final, Literal, TypeAlias
 
 from .exceptions import RecordFormatError
@@ -152,6 +155,15 @@ _ALWAYS: Final = {
     cls: frozenset(spec.name for spec in fields(cls) if spec.default is spec.default_factory)
     for cls in (*_TAGS, *_NESTED.values())
 }
+# Made once: ``json.dumps`` makes one a call. What goes in is bounded in depth, so that it holds no circle.
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+# The fields of a failure that are the same for many: their text is remembered.
+_STEADY: Final = (
+    "kind", "severity", "error_type", "stack", "culprit", "name", "served", "critical", "journey",
+    "route", "method", "browser", "release", "host",
+)  # fmt: skip
+_steady_of: Final = attrgetter(*_STEADY)
+_VARYING: Final = tuple(spec.name for spec in fields(FailureRecord) if spec.name not in {*_STEADY, "frames"})
 # Of a UUID's 128 bits, 48 are the time, 4 the version, 2 the variant, and all others chance.
 _VERSION_7: Final = 7 << 76 | 2 << 62
 _NOISE: Final = (1 << 80) - 1 & ~(0xF << 76 | 3 << 62)
@@ -172,13 +184,11 @@ def first_id(at: float) -> str:
 
 def encode(record: Record) -> bytes:
     """Return the record as one line of a segment, the newline included."""
-    data: dict[str, Any] = {"_": _TAGS[type(record)], **_flat(record)}
-    frames = data.pop("frames", "")
-    for name in _NESTED.keys() & data.keys():
-        data[name] = [_flat(item) for item in data[name]]
-    line = json.dumps(data, separators=(",", ":"))
     if isinstance(record, FailureRecord):
-        line = f"{line}\t{_ascii(frames)}"
+        varying = _ENCODER.encode(_members(record, _VARYING))
+        line = f"{varying[:-1]},{_steady(_steady_of(record))}\t{_ascii(record.frames)}"
+    else:
+        line = _ENCODER.encode(_members(record, record.__slots__))
     return line.encode("ascii") + b"\n"
 
 
@@ -196,13 +206,15 @@ def decode(line: bytes) -> Record:
 def _record(line: bytes) -> Record:
     if not line.endswith(b"\n"):
         raise ValueError("torn")
-    head, tab, frames = line[:-1].partition(b"\t")
+    # As text: of bytes the parser would first find out the encoding.
+    head, tab, frames = line[:-1].decode("ascii").partition("\t")
     data = json.loads(head)
     cls: Any = _CLASSES[data.pop("_")]
-    for name in _NESTED.keys() & data.keys():
-        data[name] = tuple(_NESTED[name](**_deep(name, item)) for item in data[name])
+    for name, nested in _NESTED.items():
+        if name in data:
+            data[name] = tuple([nested(**_deep(name, item)) for item in data[name]])
     if tab:
-        data["frames"] = frames.decode("ascii")
+        data["frames"] = frames
     record: Record = cls(**data)
     return record
 
@@ -212,10 +224,26 @@ def _ascii(frames: str) -> str:
     return frames if frames.isascii() else _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], frames)
 
 
-def _flat(item: Record | LogLine | ChainLink | Cell) -> dict[str, Any]:
-    """Return the fields that differ from nothing, and those that have no default."""
+@lru_cache(maxsize=1024)
+def _steady(values: tuple[object, ...]) -> str:
+    """Return the members of an object in which failures are alike, and its end, as JSON text."""
+    always = _ALWAYS[FailureRecord]
+    members = {name: value for name, value in zip(_STEADY, values, strict=True) if value or name in always}
+    return _ENCODER.encode(members)[1:]
+
+
+def _members(record: Record, names: Iterable[str]) -> dict[str, Any]:
+    data = {"_": _TAGS[type(record)], **_flat(record, names)}
+    for name in _NESTED:
+        if name in data:
+            data[name] = [_flat(item, item.__slots__) for item in data[name]]
+    return data
+
+
+def _flat(item: Record | LogLine | ChainLink | Cell, names: Iterable[str]) -> dict[str, Any]:
+    """Return those of the fields that differ from nothing, and those that have no default."""
     always = _ALWAYS[type(item)]
-    flat = {name: value for name in item.__slots__ if (value := getattr(item, name)) or name in always}
+    flat = {name: value for name in names if (value := getattr(item, name)) or name in always}
     if "histogram" in flat:
         flat["histogram"] = flat["histogram"].hex()
     return flat

@@ -266,16 +266,12 @@ def _fingerprint(
     if isinstance(chosen, str) and chosen:
         return fingerprints.chosen(chosen)
     # The members of a group vary in number and order; that is not what makes one failure differ from another.
-    members = {
-        (link.error_type, where)
-        for link, where in zip(chain, stack.where, strict=True)
-        if link.relation == "group"
-    }
-    own = [
-        (link.error_type, where)
-        for link, where in zip(chain, stack.where, strict=True)
-        if link.relation != "group"
-    ]
+    own, members = [], set()
+    for link, where_of in zip(chain, stack.where, strict=True):
+        if link.relation == "group":
+            members.add((link.error_type, where_of))
+        else:
+            own.append((link.error_type, where_of))
     parts = [*own, *sorted(members)]
     where = [where for _, where in parts]
     if template is not None:
