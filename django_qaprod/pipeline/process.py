@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from time import monotonic, perf_counter, time
+from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.apps import apps
@@ -95,10 +96,8 @@ def submit(record: Record) -> None:
     if _memory is None and _in_pytest():
         return
     with guard.guard("submit"):
-        from ..records import encode
-        from . import spool
-
-        line = encode(record)
+        records, spool = _modules()
+        line = records.encode(record)
         if len(line) > spool.MAX_RECORD:
             guard.dropped("spool.too_long")
             return
@@ -217,6 +216,15 @@ def shut_down(within: float = EXIT_WITHIN) -> None:
         return
     _state.stop.set()
     thread.join(within)
+
+
+@cache
+def _modules() -> tuple[ModuleType, ModuleType]:
+    """Return ``records`` and ``spool``. Once: an import statement in a function costs more than the call."""
+    from .. import records
+    from . import spool
+
+    return records, spool
 
 
 def _in_pytest() -> bool:
