@@ -211,7 +211,7 @@ def _without_pairs(keys: tuple[str, ...]) -> Rule:
         rf"(?<![\w.\-\[])(?>[\w.\-\[]*(?:{_key_pattern(keys).pattern})(?:[\w.\-\[]*\]){{0,8}}[\w.\-\[]*)"
         r"\\*+"
     )
-    secret = (
+    told = (
         r"[bruf]{0,2}(?:(?P<slashes>\\*)(?P<quote>[\"']).*?(?:(?<!\\)(?P=slashes)(?P=quote)|\Z)"
         r"|[\[({][^\])}]*[\])}]*|[^\s,;&)\]}'\"]+)"
     )
@@ -220,12 +220,12 @@ def _without_pairs(keys: tuple[str, ...]) -> Rule:
         re.IGNORECASE,
     )
     assignment = re.compile(
-        rf"(?P<key>{name}[\"']?\s*(?:=>|:=|[:=])\s*){secret}",
+        rf"(?P<key>{name}[\"']?\s*(?:=>|:=|[:=])\s*){told}",
         re.IGNORECASE | re.DOTALL,
     )
     # Not two names in a list.
     pair = re.compile(
-        rf"(?P<key>\([br]*\\*[\"']?{name}[\"']\s*,\s*){secret}",
+        rf"(?P<key>\([br]*\\*[\"']?{name}[\"']\s*,\s*){told}",
         re.IGNORECASE | re.DOTALL,
     )
 
