@@ -1,7 +1,8 @@
 """Makes events and puts them where the promise says.
 
 - Inside ``atomic()`` on the events' database: an INSERT in a savepoint, there if and only if the work is. A
-  refused one leaves the transaction alone and is spooled when it commits.
+  refused one leaves the transaction alone and is spooled when it commits. Where the host has switched
+  autocommit off instead, nothing tells of the commit, so it is spooled at once.
 - The subject's own database is another one and in ``atomic()``: when that transaction commits, at most once.
 - Else: at once. A refused one is spooled.
 """
