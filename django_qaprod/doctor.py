@@ -9,6 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from django.apps import apps
 from django.conf import settings as django_settings
@@ -53,12 +54,16 @@ class Finding:
     hint: str = ""
 
 
+_Look: TypeAlias = Callable[[], Iterable[Finding]]
+
+
 def examine(*, deploy: bool = False) -> list[Finding]:
     """Look at every part. Never raises: a part that cannot be looked at is a finding.
 
     What concerns production alone is left out where ``DEBUG`` is on, unless ``deploy``.
     """
-    parts = {"settings": partial(_settings, deploy=deploy or not django_settings.DEBUG), **_PARTS}
+    settings = partial(_settings, deploy=deploy or not django_settings.DEBUG)
+    parts: dict[str, _Look] = {"settings": settings, **_PARTS}
     return [finding for part, look in parts.items() for finding in _look(part, look)]
 
 
@@ -110,7 +115,7 @@ def _wait(mark: str, deadline: float) -> bool:
         time.sleep(_POLL)
 
 
-def _look(part: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
+def _look(part: str, look: _Look) -> list[Finding]:
     try:
         return list(look())
     except Error as error:
@@ -260,7 +265,7 @@ def _troubles() -> Iterator[Finding]:
         yield _ok("inside", "Nothing was dropped and nothing went wrong inside us for a day.")
 
 
-_PARTS: dict[str, Callable[[], Iterable[Finding]]] = {
+_PARTS: dict[str, _Look] = {
     "middleware": _middleware,
     "logs": _logs,
     "spool": _spool,

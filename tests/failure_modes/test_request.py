@@ -14,16 +14,21 @@
 | a response differs | capture/test_middleware.py::test_responses_are_the_same_to_the_byte |
 | a message runs SQL | pipeline/test_messages.py::test_no_message_runs_a_query |
 | a message raises, or is a gigabyte | pipeline/test_messages.py::test_a_huge_message_is_cut |
+| the ``__str__`` of what is logged or raised with never ends | test_an_object_is_named_without_being_asked |
 | a lazy queryset in a frame | pipeline/test_frames.py::test_no_locals_are_kept |
 | bots: made-up paths | capture/test_middleware.py::test_scanners_make_one_route_and_made_up_methods_one_method |
 | bots: memory grows with what strangers make up | test_what_strangers_make_up_takes_no_memory |
 | too many routes, and more than fit into one record | pipeline/test_process.py::test_more_series_than_fit_into_one_record_are_all_there |
 | exits and interrupts are swallowed | capture/test_middleware.py::test_an_exception_that_ends_the_process_passes_and_counts_as_aborted |
+
+Without a test: an exception whose own ``__str__`` never ends. It is asked, since what it says is what a person
+wants to read, and nothing in Python can stop it in its thread. Whatever else prints it hangs there, too.
 """  # noqa: E501
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import tracemalloc
 from typing import Any
 
@@ -35,7 +40,7 @@ from django.test import AsyncClient, Client, RequestFactory
 
 from django_qaprod.capture.middleware import capture_requests
 from django_qaprod.models import Failure
-from django_qaprod.pipeline import process
+from django_qaprod.pipeline import guard, messages, process
 from django_qaprod.testing import Records, store_records
 from tests.recorded import records as records
 
@@ -98,3 +103,21 @@ def test_what_strangers_make_up_takes_no_memory(records: Records) -> None:
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert grown < 500_000
+
+
+class Endless:
+    def __str__(self) -> str:
+        raise AssertionError("it would never end")
+
+    __repr__ = __str__
+
+
+def test_an_object_is_named_without_being_asked() -> None:
+    guard.take()
+    endless = Endless()
+    record = logging.LogRecord(
+        "jobs", logging.ERROR, "f.py", 1, "cannot save %s of %r", (endless, [endless]), None
+    )
+    assert messages.of_log(record).startswith("cannot save <Endless> of ")
+    assert "<Endless>" in messages.of_exception(LookupError(endless, {"school": endless}))
+    assert guard.take() is None, "what is asked raises, and that is counted"
