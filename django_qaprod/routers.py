@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig
-from django.conf import settings as django_settings
 from django.db import connections, router
 from django.db.models import Model
 
-from . import conf
+from . import conf, databases
 
 _APP = "qaprod"
 _BUSINESS_FACTS = frozenset({"event", "eventkey", "journeypage"})
@@ -90,8 +89,7 @@ def _register_sqlite_file() -> None:
         "TEST": {**host.get("TEST", {}), "NAME": None, "MIRROR": None, "MIGRATE": False, "DEPENDENCIES": []},
         _APP: True,
     }
-    connections.settings[conf.SQLITE_TELEMETRY_ALIAS] = database
-    django_settings.DATABASES[conf.SQLITE_TELEMETRY_ALIAS] = database
+    databases.add_own(database)
 
 
 def _beside(name: object) -> str:

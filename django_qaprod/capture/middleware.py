@@ -85,7 +85,6 @@ def _finish(context: Context, request: HttpRequest, response: HttpResponseBase |
         _count(context, request, response.status_code)
 
 
-@guarded("capture.request")
 def _count(context: Context, request: HttpRequest, status: int, outcome: Outcome | None = None) -> None:
     now = perf_counter()
     match = request.resolver_match

@@ -13,6 +13,7 @@ from django.http import FileResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from .. import context
+from ..pipeline.guard import guarded
 from .signals import report_unhandled
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class _Watched:
         self._context = current
         self._finish: Finish | None = finish
 
+    @guarded("capture.request")
     def _end(self, outcome: Outcome | None) -> None:
         finish, self._finish = self._finish, None
         if finish is not None:

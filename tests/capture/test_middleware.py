@@ -322,5 +322,7 @@ class TestHost:
 
         monkeypatch.setattr(numbers, "request", explode)
         assert sync_get("/ok/1/").content == b"fine"
+        assert list(sync_get("/stream/0/").streaming_content)
+        assert async_get("/stream/async/0/").body
         monkeypatch.setattr("django_qaprod.capture.middleware.family", explode)
         assert async_get("/aok/").content == b"fine"
