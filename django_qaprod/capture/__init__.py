@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from types import ModuleType
+
 
 def install() -> None:
     """Connect the receivers. Called by ``AppConfig.ready()``; may be called again."""
@@ -11,3 +14,15 @@ def install() -> None:
     logging.install()
     commands.install()
     tasks.install()
+
+
+@cache
+def failures() -> ModuleType:
+    """Return the module that reports failures.
+
+    It is not imported at every start of the host, and an import statement would cost something at each error;
+    ``process`` imports it before there is one, if it can.
+    """
+    from ..pipeline import failures
+
+    return failures

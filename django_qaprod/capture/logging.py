@@ -21,6 +21,7 @@ from django.http import HttpRequest
 from .. import context
 from ..conf import settings
 from ..pipeline import guard, messages, process
+from . import failures
 
 if TYPE_CHECKING:
     from ..records import Severity
@@ -88,18 +89,16 @@ def _capture(record: logging.LogRecord) -> None:
 
 
 def _report(record: logging.LogRecord) -> None:
-    from ..pipeline.failures import report_exception, report_log
-
     error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
     severity: Severity | None = "critical" if record.levelno >= logging.CRITICAL else None
     if record.name == _TASKS:
         if error is not None:
-            report_exception(error, kind="task", name=_task_name(record))
+            failures().report_exception(error, kind="task", name=_task_name(record))
     elif error is not None:
-        report_exception(error, kind="logged", severity=severity)
+        failures().report_exception(error, kind="logged", severity=severity)
     else:
         with _serving(record):
-            report_log(record)
+            failures().report_log(record)
 
 
 @contextmanager

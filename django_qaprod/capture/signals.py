@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from .. import context
 from ..pipeline.guard import guarded
+from . import failures
 
 
 def install() -> None:
@@ -37,9 +38,6 @@ def _on_request_exception(*, request: HttpRequest | None = None, **kwargs: Any) 
 @guarded("capture.exception")
 def report_unhandled(error: BaseException) -> None:
     """Report an error that became a 500, or broke a response that was under way."""
-    # Not at every start of the host; ``process`` imports it before there is a failure, if it can.
-    from ..pipeline.failures import report_exception
-
     current = context.current()
     critical = current is not None and current.critical
-    report_exception(error, kind="unhandled", severity="critical" if critical else "error")
+    failures().report_exception(error, kind="unhandled", severity="critical" if critical else "error")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Any, Final, Protocol
 
@@ -84,6 +84,7 @@ def _chooser(path: str) -> Chooser:
     return found
 
 
-def _digest(parts: Sequence[str]) -> str:
+@lru_cache(maxsize=1024)
+def _digest(parts: tuple[str, ...]) -> str:
     text = "\0".join(parts).encode("utf-8", "replace")
     return f"{VERSION}:{blake2b(text, digest_size=16).hexdigest()}"
