@@ -51,7 +51,8 @@ _FOR_FUNCTIONS = (
     "fallback and breaker are for the decorator: a block cannot be skipped or replaced. "
     "Look at `section.failed` behind it."
 )
-_SEVERITIES = ("info", "warning", "error", "critical")
+#: How grave an error that was swallowed can be said to be.
+SEVERITIES = ("info", "warning", "error", "critical")
 
 # The host's handlers get these, as from any other code: not our own logger, which nobody has to read.
 logger = logging.getLogger("qaprod.degrade")
@@ -148,8 +149,8 @@ class degrade(Generic[F]):  # noqa: N801 - reads as the keyword that it nearly i
     ) -> None:
         if not isinstance(name, str):
             raise DeclarationError("Call the decorator: write @degrade(), not @degrade. A name is a string.")
-        if severity not in _SEVERITIES:
-            raise DeclarationError(f"severity is one of {', '.join(_SEVERITIES)}, not {severity!r}.")
+        if severity not in SEVERITIES:
+            raise DeclarationError(f"severity is one of {', '.join(SEVERITIES)}, not {severity!r}.")
         if breaker is not None and not isinstance(breaker, CircuitBreaker):
             raise DeclarationError(f"breaker is a CircuitBreaker, not {breaker!r}.")
         self.name = name
@@ -176,7 +177,7 @@ class degrade(Generic[F]):  # noqa: N801 - reads as the keyword that it nearly i
         """Return the function, degrading."""
         require_function(function, "@degrade(…)", "decorate the methods that may fail")
         refuse_generators(function, "@degrade(…)")
-        name = self.name or _name_of(function)
+        name = self.name or name_of(function)
         if self.journey:
             registry.refer(self.journey, by=f"@degrade of {name}")
         if iscoroutinefunction(function):
@@ -276,7 +277,7 @@ class degrade(Generic[F]):  # noqa: N801 - reads as the keyword that it nearly i
         if (self._only and not isinstance(error, self._only)) or isinstance(error, self._excluding):
             return False
         if self._raises():
-            _add_note(error, name)
+            add_note(error, f"In production degrade swallows this error ({name or 'a block'}).")
             return False
         return True
 
@@ -359,7 +360,8 @@ async def _awaited(value: Any) -> Any:
     return await value if isawaitable(value) else value
 
 
-def _name_of(function: Callable[..., Any]) -> str:
+def name_of(function: Callable[..., Any]) -> str:
+    """Return the dotted name of what is decorated."""
     return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
 
 
@@ -370,8 +372,9 @@ def _count_degraded() -> None:
 
 
 @guard.guarded("degrade")
-def _add_note(error: Exception, name: str) -> None:
-    note = f"In production degrade swallows this error ({name or 'a block'}). See QAPROD['RERAISE']."
+def add_note(error: Exception, words: str) -> None:
+    """Tell the developer who gets to see an error what would become of it."""
+    note = f"{words} See QAPROD['RERAISE']."
     if note not in getattr(error, "__notes__", ()):
         error.add_note(note)
 

@@ -77,31 +77,61 @@ def report_exception(
 ) -> str | None:
     """Record an error once; return the record's id, ``None`` when nothing was recorded. Never raises."""
     with guard("failures"):
-        if not process.recording():
-            return None
-        current = context.current()
-        request_id = current.request_id if current is not None else ""
-        if was_recorded(error, request_id):
-            return None
-        at = time()
-        record_id = new_id(at)
-        mark(error, record_id, request_id)
-        record = _of_exception(
+        record = prepare(
             error,
-            current,
-            record_id=record_id,
-            at=at,
             kind=kind,
             severity=severity,
             name=name,
             journey=journey,
             served=served,
-            chosen=fingerprint,
+            fingerprint=fingerprint,
             extra=extra,
         )
-        process.submit(record)
-        return record_id
+        if record is not None:
+            process.submit(record)
+            return record.id
     return None
+
+
+def prepare(
+    error: BaseException,
+    *,
+    kind: FailureKind,
+    severity: Severity | None = None,
+    name: str = "",
+    journey: str = "",
+    served: bool = False,
+    fingerprint: str | None = None,
+    extra: dict[str, Any] | None = None,
+) -> FailureRecord | None:
+    """Return the record of an error for ``process.submit``, ``None`` when it is not to be recorded.
+
+    For those who learn only later what the visitor was served; the error counts as recorded from here on.
+    """
+    if not process.recording():
+        return None
+    current = context.current()
+    request_id = current.request_id if current is not None else ""
+    if was_recorded(error, request_id):
+        return None
+    at = time()
+    record_id = new_id(at)
+    mark(error, record_id, request_id)
+    record = _of_exception(
+        error,
+        current,
+        record_id=record_id,
+        at=at,
+        kind=kind,
+        severity=severity,
+        name=name,
+        journey=journey,
+        served=served,
+        chosen=fingerprint,
+        extra=extra,
+    )
+    mark(error, record_id, request_id, record.fingerprint)
+    return record
 
 
 def report_log(record: logging.LogRecord) -> str | None:
@@ -144,10 +174,16 @@ def report_words(
     return None
 
 
-def mark(error: BaseException, record_id: str, request_id: str) -> None:
+def mark(error: BaseException, record_id: str, request_id: str, fingerprint: str = "") -> None:
     """Remember on the exception that it was recorded."""
     # Not ``setattr``: an exception that is a frozen dataclass refuses that, and has a ``__dict__`` anyway.
-    error.__dict__[_MARK] = (record_id, request_id)
+    error.__dict__[_MARK] = (record_id, request_id, fingerprint)
+
+
+def link_of(error: BaseException) -> tuple[str, str]:
+    """Return the id and the fingerprint of an error's record, nothing where it has none."""
+    record_id, _, fingerprint = error.__dict__.get(_MARK, ("", "", ""))
+    return record_id, fingerprint
 
 
 def was_recorded(error: BaseException, request_id: str, depth: int = _MAX_NESTING) -> bool:
