@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
@@ -25,11 +26,12 @@ def lock_before_writing(
             return get_response(request)
         # Connecting sets the mode from the settings; ours comes after it.
         connection.ensure_connection()
-        before = connection.transaction_mode
-        connection.transaction_mode = "IMMEDIATE"
+        sqlite: Any = connection
+        before = sqlite.transaction_mode
+        sqlite.transaction_mode = "IMMEDIATE"
         try:
             return get_response(request)
         finally:
-            connection.transaction_mode = before
+            sqlite.transaction_mode = before
 
     return middleware

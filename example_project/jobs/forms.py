@@ -114,7 +114,8 @@ def answers(application: Application) -> list[tuple[Page, list[tuple[str, Any]]]
 
 
 def _answers(page: Page, application: Application) -> list[tuple[str, Any]]:
-    fields = [Application._meta.get_field(name) for name in page.form.Meta.fields]  # type: ignore[attr-defined]
+    names = page.form.Meta.fields  # type: ignore[attr-defined]
+    fields: list[Any] = [Application._meta.get_field(name) for name in names]
     return [(str(field.verbose_name), getattr(application, field.name)) for field in fields]
 
 

@@ -184,7 +184,7 @@ def done(request: HttpRequest, token: str) -> HttpResponse:
 @require_GET
 def mine(request: HttpRequest) -> HttpResponse:
     """List the applications of a teacher."""
-    found = Application.objects.filter(teacher=request.user).select_related("vacancy__school")
+    found = Application.objects.filter(teacher=request.user.pk).select_related("vacancy__school")
     return render(request, "jobs/mine.html", {"applications": Paginator(found, 30).get_page(1)})
 
 

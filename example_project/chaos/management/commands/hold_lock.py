@@ -37,7 +37,8 @@ def hold(stop: threading.Event) -> None:
     """Hold the lock until the fault is switched off: readers go on, writers wait."""
     connection.ensure_connection()
     if connection.vendor == "sqlite":
-        connection.transaction_mode = "IMMEDIATE"
+        sqlite: Any = connection
+        sqlite.transaction_mode = "IMMEDIATE"
     with transaction.atomic():
         if connection.vendor == "postgresql":
             table = connection.ops.quote_name(Application._meta.db_table)
