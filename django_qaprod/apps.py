@@ -39,9 +39,10 @@ class QAProdConfig(AppConfig):
         routers.install()
         post_migrate.connect(routers.migrate_own_file, sender=self, dispatch_uid="qaprod.migrate")
         if conf.settings().enabled:
-            from . import capture, worker
+            from . import capture, forms, worker
 
             capture.install()
+            forms.install()
             worker.install()
             if conf.settings().auto_middleware:
                 _put_middleware_first()

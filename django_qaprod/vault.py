@@ -23,7 +23,7 @@ _SALT = b"django_qaprod.vault"
 
 def available() -> bool:
     """Whether there is a key to encrypt with."""
-    return bool(settings().rescue_keys) or django_settings.DEBUG
+    return bool(_keys())
 
 
 def encrypt(content: bytes) -> bytes:
@@ -57,18 +57,41 @@ def rotate(content: bytes) -> bytes:
         raise UnreadableError("None of QAPROD['RESCUE_KEYS'] decrypts this.") from error
 
 
+def is_current(content: bytes) -> bool:
+    """Whether it is the first key that decrypts this, so that ``rotate`` would change nothing.
+
+    Raises ``NoKeyError``.
+    """
+    from cryptography.fernet import InvalidToken
+
+    try:
+        _multi(_needed_keys()[:1]).decrypt(content)
+    except InvalidToken:
+        return False
+    return True
+
+
 def bad_keys() -> list[int]:
     """Return the positions of those of ``QAPROD["RESCUE_KEYS"]`` that are no Fernet keys, for the checks."""
     return [at for at, key in enumerate(settings().rescue_keys) if not _is_key(key)]
 
 
 def _box() -> MultiFernet:
+    return _multi(_needed_keys())
+
+
+def _needed_keys() -> tuple[str, ...]:
+    keys = _keys()
+    if not keys:
+        raise NoKeyError("Set QAPROD['RESCUE_KEYS']: without a key nothing can be kept.")
+    return keys
+
+
+def _keys() -> tuple[str, ...]:
     keys = tuple(key for key in settings().rescue_keys if _is_key(key))
     if not keys and django_settings.DEBUG:
         keys = (_derived(django_settings.SECRET_KEY),)
-    if not keys:
-        raise NoKeyError("Set QAPROD['RESCUE_KEYS']: without a key nothing can be kept.")
-    return _multi(keys)
+    return keys
 
 
 @cache
@@ -78,6 +101,8 @@ def _multi(keys: tuple[str, ...]) -> MultiFernet:
     return MultiFernet([Fernet(key) for key in keys])
 
 
+# Slow on purpose.
+@cache
 def _derived(secret: str) -> str:
     digest = hashlib.scrypt(secret.encode(), salt=_SALT, n=2**12, r=8, p=1, dklen=32)
     return base64.urlsafe_b64encode(digest).decode()

@@ -24,8 +24,13 @@ def user_of(request: HttpRequest | None) -> str:
     how = settings().user_ids
     if request is None or how == "off":
         return ""
-    key = _key(request)
-    return hashed(key) if key and how == "hash" else key or ""
+    key = key_of(request)
+    return hashed(key) if how == "hash" and key else key
+
+
+def key_of(request: HttpRequest) -> str:
+    """Return the user's primary key itself, if the host has looked the user up. For what is encrypted."""
+    return _key(request) or ""
 
 
 @lru_cache(maxsize=1024)

@@ -46,6 +46,10 @@ neighbours: list[Callable[[threading.Event], None]] = []
 
 
 class ProcessStatus(NamedTuple):
+#: Called with the spool's directory at each of the drainer's passes, for what else lies there. A pass comes
+#: every second, so they cost nothing when there is nothing to do.
+companions: list[Callable[[Path], None]] = []
+
     """What runs in this process."""
 
     recording: bool

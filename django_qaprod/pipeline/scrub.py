@@ -8,7 +8,7 @@ word too many goes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Final
 
@@ -125,6 +125,13 @@ def source(line: str) -> str:
 def is_secret_key(key: str) -> bool:
     """Whether what is kept under that key must not be."""
     return _key_pattern(settings().scrub_keys).search(_snake(key)) is not None
+
+
+def cards(value: str) -> Iterator[tuple[int, int]]:
+    """Yield where card numbers stand in the text, from the left: where each begins, and where it ended."""
+    for found in _CARD.finditer(value):
+        if _card_digits(found[0]):
+            yield found.span()
 
 
 def bad_patterns() -> list[str]:

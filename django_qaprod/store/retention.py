@@ -26,10 +26,12 @@ from ..models import (
     Failure,
     Health,
     Occurrence,
+    RescuedSubmission,
     Series,
     Stack,
     Transition,
 )
+from ..records import first_id
 
 #: ``QAPROD["RETENTION_DAYS"]`` over these. Minutes and hours as long as pages read them: ``queries.buckets``.
 DAYS: Final[Mapping[str, int]] = {
@@ -42,6 +44,7 @@ DAYS: Final[Mapping[str, int]] = {
     "health": 30,
     "cursors": 7,
     "events": 400,
+    "submissions": 90,
 }
 
 #: ``QAPROD["MAX_ROWS"]`` over these; zero is without limit.
@@ -114,6 +117,20 @@ def prune_events(*, seconds: float = 10.0) -> int:
         for last in events.order_by("-id").values_list("id", flat=True)[number - 1 : number]:
             gone += _delete(events.filter(id__lt=last).order_by("id"), events, deadline, batch=batch)
     return gone
+
+
+def prune_submissions(*, seconds: float = 10.0) -> int:
+    """Delete rescued submissions that are over their age, and what hangs on them; return how many rows went.
+
+    What is being replayed is left for the next time.
+    """
+    alias, deadline = events_alias(), monotonic() + seconds
+    batch = _BATCH_BESIDE_THE_HOST if connections[alias].vendor == "sqlite" else _BATCH
+    rows = RescuedSubmission.objects.using(alias)
+    # The ids sort by time, and no index is by anything else.
+    edge = first_id((now() - timedelta(days=days("submissions"))).timestamp())
+    old = rows.filter(pk__lt=edge).exclude(state=RescuedSubmission.State.REPLAYING).order_by("pk")
+    return _delete(old, rows, deadline, batch=batch)
 
 
 def _journeys(events: QuerySet[Event]) -> Iterator[str]:

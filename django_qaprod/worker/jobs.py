@@ -49,3 +49,9 @@ def prune(run: Run) -> None:
 def prune_events(run: Run) -> None:
     """Delete events that are too old."""
     retention.prune_events()
+
+
+@job("prune_submissions", every=timedelta(hours=1), offset=timedelta(minutes=25))
+def prune_submissions(run: Run) -> None:
+    """Delete rescued submissions that are too old."""
+    retention.prune_submissions()

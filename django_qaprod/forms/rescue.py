@@ -1,0 +1,148 @@
+"""Keeps what was sent, durably, before the visitor is told so: in the database, or encrypted in the spool."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from django.db import connections
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+
+from .. import context, vault
+from ..conf import events_alias, in_test_run, settings
+from ..exceptions import CannotKeepError, NoKeyError, SpoolUnavailableError
+from ..pipeline import guard, identity, spool
+from ..records import new_id
+from ..sent import Submission, pack, reference_of
+from ..store import submissions
+from ..store.submissions import NewSubmission
+from . import signals, waiting
+
+if TYPE_CHECKING:
+    from .options import ServeOptions
+
+#: The input by which ``{% qaprod_form_guard %}`` tells one page from another.
+NONCE = "qaprod_form"
+
+_SALT = "django_qaprod.rescue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Where a submission is kept. ``duplicate``: it was kept before, under the same ``reference``."""
+
+    id: str
+    reference: str
+    duplicate: bool
+    where: Literal["database", "spool"]
+
+
+def keep(
+    request: HttpRequest,
+    submission: Submission,
+    *,
+    options: ServeOptions,
+    name: str,
+    subject: str = "",
+    failure: str = "",
+    occurrence: str = "",
+    in_doubt: str = "",
+    transactional: bool = True,
+    database: bool = True,
+) -> Kept:
+    """Keep what was sent; when this returns, it survives the death of process, database and machine.
+
+    ``failure`` is a fingerprint and ``occurrence`` a record id: that record may be stored later. Without
+    ``database`` it is not asked, because it is known to be dead. Raises ``CannotKeepError``.
+    """
+    key = _key(request, submission)
+    at = time.time()
+    current = context.current() or context.Context(request)
+    new = NewSubmission(
+        # The last digits are the reference: of the key, so that a second click gets the same.
+        id=new_id(at)[:17] + key[:15],
+        key=key,
+        at=at,
+        name=name,
+        content=_encrypted(submission),
+        journey=options.journey,
+        subject=subject,
+        route=current.route,
+        user=identity.user_of(request),
+        request_id=current.request_id,
+        release=settings().release,
+        failure=failure,
+        occurrence=occurrence,
+        in_doubt=in_doubt,
+        transactional=transactional,
+        healing=options.replay,
+    )
+    kept = (_in_database(new) if database else None) or _in_spool(new)
+    if not kept.duplicate:
+        signals.tell(signals.submission_rescued, name, submission=submission, kept=kept, request=request)
+    return kept
+
+
+def _encrypted(submission: Submission) -> bytes:
+    try:
+        return vault.encrypt(pack(submission))
+    except NoKeyError as error:
+        raise CannotKeepError(str(error)) from error
+
+
+def _key(request: HttpRequest, submission: Submission) -> str:
+    """Return the same for a double click, and another for the same words in a page that was loaded anew."""
+    nonce = request.POST.get(NONCE) or request.POST.get("csrfmiddlewaretoken")
+    if not nonce:
+        return os.urandom(32).hex()
+    files = [(one.field, one.name, hashlib.sha256(one.content).hexdigest()) for one in submission.files]
+    # As JSON, so that no two ways of cutting the same text are the same.
+    sent = json.dumps((nonce, submission.path, submission.fields, files))
+    return salted_hmac(_SALT, sent, algorithm="sha256").hexdigest()
+
+
+def _in_database(new: NewSubmission) -> Kept | None:
+    if not _commits():
+        return None
+    with guard.guard("rescue.database"):
+        return _kept(new, submissions.save(new), "database")
+    return None
+
+
+def _commits() -> bool:
+    """Whether a row is there for good as soon as it is written.
+
+    Within a transaction of somebody else's, opened by a middleware for instance, it may be rolled back after
+    the visitor was told that it is there; so that goes to the spool. A host's test case is such a transaction
+    as well, but there the row is what its tests want to see.
+    """
+    connection = connections[events_alias()]
+    if connection.in_atomic_block:
+        return in_test_run()
+    if connection.connection is None:
+        return bool(connection.settings_dict["AUTOCOMMIT"])
+    return connection.autocommit
+
+
+def _in_spool(new: NewSubmission) -> Kept:
+    path = spool.directory()
+    if path is None:
+        raise CannotKeepError(f"The database does not take it, and {spool.status().problem}")
+    return _kept(new, _written(path, new), "spool")
+
+
+def _written(path: Path, new: NewSubmission) -> str:
+    try:
+        return waiting.write(path, new)
+    except (OSError, SpoolUnavailableError) as error:
+        raise CannotKeepError(f"Neither database nor spool takes it: {error}") from error
+
+
+def _kept(new: NewSubmission, kept: str, where: Literal["database", "spool"]) -> Kept:
+    return Kept(id=kept, reference=reference_of(kept), duplicate=kept != new.id, where=where)

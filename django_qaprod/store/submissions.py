@@ -1,0 +1,263 @@
+"""Writes rescued submissions: kept once, read only behind an audit row, edited beside the original."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Count, F
+
+from .. import vault
+from ..clock import moment, now
+from ..conf import events_alias
+from ..exceptions import UnreadableError
+from ..models import RescuedSubmission, SubmissionAct, SubmissionVersion
+from ..records import first_id
+from ..sent import Submission, pack, unpack
+from ..text import clean
+from . import retention
+from .statements import limit
+
+#: How long before the age limit bites it is warned of.
+WARN_WITHIN = timedelta(days=7)
+
+_CHUNK = 500
+_State = RescuedSubmission.State
+_Act = SubmissionAct.Act
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSubmission:
+    """A submission to be kept: its row, and what was sent, encrypted (``content``). ``at`` in epoch seconds.
+
+    The ``key`` is the same for the same click, and another for another.
+    """
+
+    id: str
+    key: str
+    at: float
+    name: str
+    content: bytes
+    journey: str = ""
+    subject: str = ""
+    route: str = ""
+    user: str = ""
+    request_id: str = ""
+    release: str = ""
+    failure: str = ""
+    occurrence: str = ""
+    in_doubt: str = ""
+    transactional: bool = True
+    healing: str = RescuedSubmission.Healing.BY_HAND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """What a stretch of the rotation found; ``unreadable`` names submissions, ``last`` is where to go on."""
+
+    rotated: int
+    current: int
+    unreadable: tuple[str, ...]
+    last: int | None
+
+
+def save(new: NewSubmission, *, using: str | None = None) -> str:
+    """Store a submission, unless its key is there already; return the id under which it is kept.
+
+    In a transaction of its own, or in a savepoint of the one that is open.
+    """
+    alias = using or events_alias()
+    with transaction.atomic(using=alias):
+        rows = RescuedSubmission.objects.using(alias)
+        rows.bulk_create([_row(new)], ignore_conflicts=True)
+        kept = rows.filter(key=new.key).values_list("pk", flat=True).first()
+        if kept == new.id:
+            content = SubmissionVersion(
+                submission_id=new.id, number=1, content=new.content, at=moment(new.at)
+            )
+            SubmissionVersion.objects.using(alias).bulk_create([content], ignore_conflicts=True)
+    # One that was discarded in the meantime has given its key away.
+    return kept or new.id
+
+
+def opened(
+    rescued: RescuedSubmission, *, who: str, act: str = _Act.VIEWED, version: int = 0, why: str = ""
+) -> Submission:
+    """Return what was sent, in its latest version or the one that is named; who asked is stored first.
+
+    Raises ``UnreadableError`` and ``NoKeyError``; then nothing was seen, and nothing is stored.
+    """
+    alias = rescued._state.db or events_alias()
+    with transaction.atomic(using=alias):
+        done = _acted(rescued.pk, version or rescued.version, who=who, act=act, why=why, using=alias)
+        return read(done)
+
+
+def read(act: SubmissionAct) -> Submission:
+    """Return the version that an act is about, which is stored already: no content without its audit.
+
+    Raises ``UnreadableError`` and ``NoKeyError``.
+    """
+    if act.pk is None:
+        raise ValueError("Save the act first: each decryption has its audit row.")
+    versions = SubmissionVersion.objects.using(act._state.db)
+    found = versions.filter(submission=act.submission_id, number=act.version)
+    content = found.values_list("content", flat=True).first()
+    if content is None:
+        raise UnreadableError("This version of the submission is gone.")
+    return unpack(vault.decrypt(bytes(content)))
+
+
+def add_version(rescued: RescuedSubmission, submission: Submission, *, by: str) -> bool:
+    """Store an edit beside what there is; return whether it was, ``rescued`` being as it was read.
+
+    Not if it is not waiting any more, or somebody else has edited it in the meantime. Raises ``NoKeyError``.
+    """
+    alias, content = rescued._state.db or events_alias(), vault.encrypt(pack(submission))
+    mine = RescuedSubmission.objects.using(alias).filter(
+        pk=rescued.pk, state=_State.WAITING, version=rescued.version
+    )
+    with transaction.atomic(using=alias):
+        if not mine.update(version=F("version") + 1):
+            return False
+        number, who = rescued.version + 1, by[: limit(SubmissionVersion, "by")]
+        SubmissionVersion.objects.using(alias).create(
+            submission_id=rescued.pk, number=number, content=content, by=who, at=now()
+        )
+        _acted(rescued.pk, number, who=by, act=_Act.EDITED, why="", using=alias)
+    return True
+
+
+def discard(ids: Iterable[str], *, who: str, reason: str, using: str | None = None) -> int:
+    """Give up those that wait, asked for or not; return how many did.
+
+    Their idempotency keys are free again: who sends the same once more has it kept anew.
+    """
+    alias, chosen = using or events_alias(), sorted(ids)
+    return sum(
+        _discard(chosen[begin : begin + _CHUNK], who=who, reason=reason, using=alias)
+        for begin in range(0, len(chosen), _CHUNK)
+    )
+
+
+def counts(*, using: str | None = None) -> dict[str, int]:
+    """Return how many there are in each state; zero where there is none."""
+    rows = RescuedSubmission.objects.using(using or events_alias())
+    found = dict(rows.order_by().values_list("state").annotate(Count("pk")))
+    return {state: found.get(state, 0) for state in _State.values}
+
+
+def oldest_waiting(*, using: str | None = None) -> datetime | None:
+    """Return when the oldest was sent that waits for somebody, or nothing when none does."""
+    rows = RescuedSubmission.objects.using(using or events_alias()).filter(state=_State.WAITING)
+    return rows.order_by("pk").values_list("at", flat=True).first()
+
+
+def expiring_soon(*, using: str | None = None) -> int:
+    """Return how many that wait will be deleted within ``WARN_WITHIN``, because they reach the age limit."""
+    edge = first_id((now() - days_kept() + WARN_WITHIN).timestamp())
+    rows = RescuedSubmission.objects.using(using or events_alias())
+    return rows.filter(state__in=(_State.WAITING, _State.QUEUED), pk__lt=edge).count()
+
+
+def expires_at(rescued: RescuedSubmission) -> datetime:
+    """Return when a submission reaches the age limit."""
+    return rescued.at + days_kept()
+
+
+def days_kept() -> timedelta:
+    """Return how long submissions are kept: ``QAPROD["RETENTION_DAYS"]["submissions"]``."""
+    return timedelta(days=retention.days("submissions"))
+
+
+def rotate(*, after: int, most: int, who: str, using: str | None = None) -> Rotation:
+    """Encrypt some versions anew, from the one behind ``after``; those under the first key stay as they are.
+
+    Raises ``NoKeyError``.
+    """
+    alias = using or events_alias()
+    versions = SubmissionVersion.objects.using(alias)
+    some = list(versions.filter(pk__gt=after).order_by("pk")[:most])
+    renewed, current, unreadable = [], 0, []
+    for version in some:
+        content = bytes(version.content)
+        if vault.is_current(content):
+            current += 1
+            continue
+        try:
+            version.content = vault.rotate(content)
+        except UnreadableError:
+            unreadable.append(version.submission_id)
+        else:
+            renewed.append(version)
+    with transaction.atomic(using=alias):
+        versions.bulk_update(renewed, ("content",))
+        SubmissionAct.objects.using(alias).bulk_create(
+            _act(one.submission_id, one.number, who=who, act=_Act.ROTATED, why="") for one in renewed
+        )
+    return Rotation(
+        rotated=len(renewed),
+        current=current,
+        unreadable=tuple(unreadable),
+        last=some[-1].pk if len(some) == most else None,
+    )
+
+
+def _discard(ids: list[str], *, who: str, reason: str, using: str) -> int:
+    rows = RescuedSubmission.objects.using(using).filter(pk__in=ids)
+    # What marks the rows that this call has changed: two people who press at once discard each once.
+    mark = os.urandom(16).hex()
+    with transaction.atomic(using=using):
+        changed = rows.filter(state__in=(_State.WAITING, _State.QUEUED)).update(
+            state=_State.DISCARDED,
+            state_since=now(),
+            key=F("id"),
+            claim=mark,
+            claimed_until=None,
+            decided_by=who[: limit(RescuedSubmission, "decided_by")],
+            reason=reason[: limit(RescuedSubmission, "reason")],
+        )
+        SubmissionAct.objects.using(using).bulk_create(
+            _act(pk, version, who=who, act=_Act.DISCARDED, why=reason)
+            for pk, version in rows.filter(claim=mark).values_list("pk", "version")
+        )
+    return changed
+
+
+def _acted(pk: str, version: int, *, who: str, act: str, why: str, using: str) -> SubmissionAct:
+    done = _act(pk, version, who=who, act=act, why=why)
+    done.save(using=using)
+    return done
+
+
+def _act(pk: str, version: int, *, who: str, act: str, why: str) -> SubmissionAct:
+    return SubmissionAct(
+        submission_id=pk,
+        at=now(),
+        who=who[: limit(SubmissionAct, "who")],
+        act=act,
+        version=version,
+        why=why[: limit(SubmissionAct, "why")],
+    )
+
+
+def _row(new: NewSubmission) -> RescuedSubmission:
+    texts = {
+        name: clean(getattr(new, name), limit(RescuedSubmission, name))
+        for name in ("name", "journey", "subject", "route", "user", "request_id", "release", "failure")
+    }
+    at = moment(new.at)
+    return RescuedSubmission(
+        id=new.id,
+        key=new.key,
+        at=at,
+        state_since=at,
+        occurrence=new.occurrence,
+        in_doubt=new.in_doubt,
+        transactional=new.transactional,
+        healing=new.healing,
+        **texts,
+    )
