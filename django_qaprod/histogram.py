@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 SCALE = 4
 PER_OCTAVE: int = 2**SCALE
@@ -25,14 +25,14 @@ HIGHEST = 24 * PER_OCTAVE
 
 Buckets = dict[int, int]
 
-_log2 = math.log2
+_ceil, _log2 = math.ceil, math.log2
 
 
 def index(value: float) -> int:
     """Return the bucket of ``value``; what is zero, negative or out of range lands in the first or last."""
     if not 0 < value < math.inf:
         return HIGHEST if value > 0 else LOWEST
-    position = math.ceil(_log2(value) * PER_OCTAVE) - 1
+    position = _ceil(_log2(value) * PER_OCTAVE) - 1
     return min(max(position, LOWEST), HIGHEST)
 
 
@@ -49,9 +49,13 @@ def merge(into: Buckets, other: Mapping[int, int]) -> Buckets:
     return into
 
 
-def of(values: Iterable[float]) -> Buckets:
+def of(values: Collection[float]) -> Buckets:
     """Return the histogram of ``values``."""
-    return Counter(map(index, values))
+    if not values or min(values) <= BASE * 2.0**-20 or max(values) >= 2.0**24:
+        return Counter(map(index, values))
+    # All in range, as durations are: no call for each.
+    positions = Counter([_ceil(_log2(value) * PER_OCTAVE) for value in values])
+    return {position - 1: count for position, count in positions.items()}
 
 
 def quantile(buckets: Mapping[int, int], fraction: float) -> float | None:

@@ -9,13 +9,13 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Q, Sum
+from django.db.models import Sum
 
 from ..clock import now
 from ..conf import telemetry_alias
 from ..models import Bucket, Failure
 from .numbers import FAILURES
-from .statements import update_each
+from .statements import select, update_each
 
 KIND = {"unhandled": 30.0, "task": 20.0, "command": 20.0, "degraded": 15.0, "logged": 10.0}
 SEVERITY = {"critical": 20.0, "error": 10.0, "warning": 4.0, "info": 0.0}
@@ -36,6 +36,10 @@ LONG_AGO = -70.0
 _HOUR = timedelta(hours=1)
 _CHUNK = 200
 _SET = "UPDATE {table} SET {rate} = %s, {priority} = %s, {priority_parts} = %s WHERE {id} = %s"
+_MOVING = (
+    "SELECT {id} FROM {table} WHERE {last_seen} >= %s OR {rate} > 0"  # noqa: S608 - of constants alone
+    + " OR {last_seen} > %s AND {last_seen} <= %s" * len(RECENCY[1:])
+)
 _COLUMNS = (
     "pk", "kind", "severity", "critical", "journey", "people", "subjects",
     "rate", "last_seen", "priority", "priority_parts",
@@ -73,25 +77,25 @@ def refresh(*, since: datetime | None, using: str | None = None) -> int:
     passed a limit of ``RECENCY`` since then (``None``: all): the cost follows what happens, not the history.
     """
     alias, at = using or telemetry_alias(), now()
-    rows = Failure.objects.using(alias).filter(_moving(at, since)).order_by("pk").only(*_COLUMNS)
-    failures = list(rows)
+    moving = _moving(at, since, using=alias)
     return sum(
-        _refresh(failures[begin : begin + _CHUNK], at=at, using=alias)
-        for begin in range(0, len(failures), _CHUNK)
+        _refresh(moving[begin : begin + _CHUNK], at=at, using=alias)
+        for begin in range(0, len(moving), _CHUNK)
     )
 
 
-def _moving(at: datetime, since: datetime | None) -> Q:
+def _moving(at: datetime, since: datetime | None, *, using: str) -> list[int]:
     if since is None:
-        return Q()
-    found = Q(last_seen__gte=min(at, since) - _HOUR) | Q(rate__gt=0)
+        return list(Failure.objects.using(using).order_by("pk").values_list("pk", flat=True))
+    limits = [min(at, since) - _HOUR]
     for span, _ in RECENCY[1:]:
-        found |= Q(last_seen__gt=since - span - _HOUR, last_seen__lte=at - span)
-    return found
+        limits += [since - span - _HOUR, at - span]
+    return sorted(pk for (pk,) in select(Failure, _MOVING, ("last_seen",) * len(limits), limits, using=using))
 
 
-def _refresh(failures: Sequence[Failure], *, at: datetime, using: str) -> int:
-    rates = _rates([failure.pk for failure in failures], at=at, using=using)
+def _refresh(failure_ids: Sequence[int], *, at: datetime, using: str) -> int:
+    failures = Failure.objects.using(using).filter(pk__in=failure_ids).order_by("pk").only(*_COLUMNS)
+    rates = _rates(failure_ids, at=at, using=using)
     changed = []
     for failure in failures:
         rate = float(rates.get(failure.pk, 0))

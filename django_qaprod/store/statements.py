@@ -1,4 +1,4 @@
-"""Statements on many rows, where the ORM would take longer to compile them than the database to run them.
+"""Statements on many rows or at every turn, which the ORM takes longer to compile than the database to run.
 
 Plain SQL with the model's own names and the connection's own adaptation of values. An occurrence has 23
 columns: `bulk_create` takes 250 µs of CPU for it, this 25.
@@ -6,8 +6,8 @@ columns: `bulk_create` takes 250 µs of CPU for it, this 25.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache, partial
+from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, TypeAlias
 
 from django.db import connections
@@ -16,7 +16,6 @@ from django.db.models import Field, Model
 from django.db.models.constants import OnConflict
 
 Row: TypeAlias = Sequence[Any]
-_Adapt: TypeAlias = Callable[[Any], Any]
 
 # What every driver takes as it is; all other kinds of field adapt their values.
 _PLAIN = frozenset(
@@ -25,6 +24,26 @@ _PLAIN = frozenset(
         "ForeignKey", "IntegerField", "PositiveBigIntegerField", "PositiveIntegerField", "TextField",
     }
 )  # fmt: skip
+
+
+def update(model: type[Model], template: str, fields: Sequence[str], row: Row, *, using: str) -> int:
+    """Run an UPDATE and return how many rows it found. ``template`` and ``fields`` as for ``update_each``."""
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        cursor.execute(_filled(model, template, using), *_adapted(model, fields, [row], connection))
+        found: int = cursor.rowcount
+    return found
+
+
+def select(
+    model: type[Model], template: str, fields: Sequence[str], row: Row, *, using: str
+) -> list[tuple[Any, ...]]:
+    """Run a SELECT and return its rows as the driver gives them: for plain columns."""
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        cursor.execute(_filled(model, template, using), *_adapted(model, fields, [row], connection))
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def update_each(
@@ -69,23 +88,26 @@ def _limits(model: type[Model]) -> dict[str, int]:
 def _adapted(
     model: type[Model], fields: Sequence[str], rows: Iterable[Row], connection: BaseDatabaseWrapper
 ) -> list[Row]:
-    adapters = [
-        (place, partial(_adapt, field, connection))
-        for place, field in enumerate(_fields(model, fields))
-        if field.get_internal_type() not in _PLAIN
-    ]
-    return [_adapted_row(row, adapters) for row in rows]
+    adapting = _adapting(model, tuple(fields))
+    return [_adapted_row(row, adapting, connection) for row in rows]
 
 
-def _adapted_row(row: Row, adapters: Sequence[tuple[int, _Adapt]]) -> Row:
+def _adapted_row(
+    row: Row, adapting: Iterable[tuple[int, Field[Any, Any]]], connection: BaseDatabaseWrapper
+) -> Row:
     values = list(row)
-    for place, adapt in adapters:
-        values[place] = adapt(values[place])
+    for place, field in adapting:
+        values[place] = field.get_db_prep_value(values[place], connection, prepared=False)
     return values
 
 
-def _adapt(field: Field[Any, Any], connection: BaseDatabaseWrapper, value: Any) -> Any:
-    return field.get_db_prep_value(value, connection, prepared=False)
+@cache
+def _adapting(model: type[Model], names: tuple[str, ...]) -> list[tuple[int, Field[Any, Any]]]:
+    return [
+        (place, field)
+        for place, field in enumerate(_fields(model, names))
+        if field.get_internal_type() not in _PLAIN
+    ]
 
 
 def _fields(model: type[Model], names: Sequence[str]) -> list[Field[Any, Any]]:

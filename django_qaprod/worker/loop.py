@@ -20,7 +20,9 @@ from .schedule import Job, Run, registry
 LEASE = "worker"
 TTL = timedelta(seconds=60)
 #: Seconds: the longest wait of the holder (well within the lease), and how often the others ask for it.
-HOLDER_WAITS, OTHERS_WAIT = 15.0, 20.0
+HOLDER_WAITS, OTHERS_WAIT = 30.0, 20.0
+#: Seconds after which a turn that goes on prolongs the lease.
+RENEW_AFTER = 15.0
 #: Seconds before a database that failed is tried again: the first wait and the longest.
 RETRY_FIRST, RETRY_MOST = 5.0, 60.0
 
@@ -48,7 +50,9 @@ class Worker:
         self.holder = f"{process.host()}:{os.getpid()}:{os.urandom(3).hex()}"
         self._watch = watch
         self._stop = threading.Event()
+        self._acquired_at = time.monotonic()
 
+    @connections.kept()
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set; then let go of the lease."""
         self._stop = stop
@@ -61,7 +65,12 @@ class Worker:
             stop.wait(delay if pause is None else pause)
         with guard.guard("worker"):
             leases.release(LEASE, self.holder)
-        connections.close()
+
+    def acquire(self) -> bool:
+        """Take or keep the lease; return whether it is ours."""
+        # From before the question: the lease lasts longer than we believe, never shorter.
+        self._acquired_at = time.monotonic()
+        return leases.acquire(LEASE, self.holder, ttl=TTL)
 
     def turn(self) -> float:
         """Take or keep the lease and run what is due; return the seconds to wait.
@@ -69,7 +78,7 @@ class Worker:
         Raises when there is no database.
         """
         connections.close_old()
-        if not leases.acquire(LEASE, self.holder, ttl=TTL):
+        if not self.acquire():
             return OTHERS_WAIT
         self.run_due()
         now = time.time()
@@ -86,7 +95,8 @@ class Worker:
             outcome = self._run(job, last)
             self._watch(outcome)
             outcomes.append(outcome)
-            leases.acquire(LEASE, self.holder, ttl=TTL)
+            if time.monotonic() - self._acquired_at >= RENEW_AFTER:
+                self.acquire()
         return outcomes
 
     def _run(self, job: Job, last: JobRun | None) -> Outcome:
@@ -106,7 +116,7 @@ class Worker:
 def run_due() -> list[Outcome] | None:
     """Run what is due once, for cron; ``None`` when another process holds the lease."""
     worker = Worker()
-    if not leases.acquire(LEASE, worker.holder, ttl=TTL):
+    if not worker.acquire():
         return None
     try:
         return worker.run_due()

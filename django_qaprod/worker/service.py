@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..pipeline import guard, spool
 from ..pipeline.drainer import EVERY, Drainer, DrainReport, drain_now
+from ..store import connections
 from .loop import Outcome, Worker, run_due
 
 #: Seconds that a job or a batch may go on after the stop was asked for.
@@ -63,6 +64,7 @@ class Service:
             self._watch(outcome)
         return not report.failing and not any(outcome.error for outcome in outcomes)
 
+    @connections.kept()
     def _drain(self, path: Path, stop: threading.Event) -> None:
         drainer, said = Drainer(path), ""
         stopped = False

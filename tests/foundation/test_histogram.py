@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -28,6 +29,11 @@ def test_a_quantile_is_within_the_stated_error(values: list[float], fraction: fl
     found = histogram.quantile(histogram.of(values), fraction)
     assert found is not None
     assert abs(found - exact) <= histogram.RELATIVE_ERROR * exact * (1 + 1e-9)
+
+
+@given(samples | st.lists(st.floats(allow_nan=False)))
+def test_many_values_land_where_each_would(values: list[float]) -> None:
+    assert histogram.of(values) == Counter(map(histogram.index, values))
 
 
 def test_the_stated_error_is_the_documented_one() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
+import time
 import types
 import warnings
 from collections.abc import Iterator
@@ -122,6 +124,58 @@ def test_a_segment_goes_when_its_writer_is_gone_and_every_sink_has_it(
     draining.drain()
     assert not spool.file_segments(tmp_path)
     assert Another.instance.taken == ["1", "2"]
+
+
+def test_a_segment_that_did_not_grow_is_left_alone_until_its_writer_is_gone(
+    written: spool.FileSpool,
+    draining: drainer.Drainer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    append(written, "1")
+    draining.drain()
+    written.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(spool.FileSegment, "read", lambda *args: pytest.fail("read again"))
+        draining.drain()
+    assert spool.file_segments(tmp_path)
+    monkeypatch.setattr(drainer, "monotonic", lambda: time.monotonic() + drainer.LOOK_EVERY)
+    draining.drain()
+    assert not spool.file_segments(tmp_path)
+
+
+def test_what_is_appended_during_a_pass_is_not_thrown_away(
+    written: spool.FileSpool, draining: drainer.Drainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = spool.sizes
+
+    def sizes(path: Path) -> dict[str, int]:
+        before = found(path)
+        append(written, "2")
+        written.close()
+        return before
+
+    append(written, "1")
+    with monkeypatch.context() as patch:
+        patch.setattr(spool, "sizes", sizes)
+        draining.drain()
+    draining.drain()
+    assert Recorder.instance.taken == ["1", "2"]
+
+
+def test_cursors_that_grow_shorter_stay_readable(
+    written: spool.FileSpool, draining: drainer.Drainer, tmp_path: Path
+) -> None:
+    for number in range(3):
+        append(written, str(number))
+        written.close()
+    draining.drain()
+    append(written, "3")
+    draining.drain()
+    draining.release()
+    [segment] = spool.file_segments(tmp_path)
+    cursors = json.loads((tmp_path / drainer.CURSORS_NAME).read_text())
+    assert cursors == {name: {segment.name: segment.end()} for name in ("recorder", "another")}
 
 
 def test_a_poisonous_record_is_dropped_alone_and_counted(

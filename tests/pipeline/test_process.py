@@ -167,7 +167,7 @@ def test_two_processes_share_one_drainer(tmp_path: Path) -> None:
     if os.fork() == 0:
         record("child")
         wait_until(lambda: process.status().thread_alive)
-        time.sleep(1.5)  # longer than the drainer's pause: had the child the lock, it would drain now
+        time.sleep(3)  # longer than the drainer's pause: had the child the lock, it would drain now
         assert not process.status().draining
         sys.exit()
     assert os.wait()[1] == 0

@@ -92,6 +92,20 @@ def test_whoever_has_no_lease_does_nothing(jobs: dict[str, int]) -> None:
     assert jobs == {}
 
 
+def test_the_lease_is_prolonged_when_a_turn_takes_long(
+    jobs: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        add(jobs, name)
+    with mock.patch.object(leases, "acquire", return_value=True) as acquire:
+        Worker().turn()
+        assert acquire.call_count == 1
+        JobRun.objects.all().delete()
+        monkeypatch.setattr(loop, "RENEW_AFTER", 0)
+        Worker().turn()
+        assert acquire.call_count == 1 + 1 + 3
+
+
 def test_the_lease_is_free_again_afterwards(jobs: dict[str, int]) -> None:
     run_due()
     assert Lease.objects.get().holder == ""
