@@ -19,7 +19,7 @@ from ..exceptions import SinkUnavailableError
 from ..store import connections
 from ..text import one_line
 from ..typing import Batch, Entry, Sink
-from . import filelock, guard, process, spool
+from . import filelock, guard, spool
 
 LOCK_NAME = "drainer.lock"
 CURSORS_NAME = "cursors.json"
@@ -171,29 +171,19 @@ class Drainer:
                 delivered += taken
                 waiting += left
         if delivered:
-            self._remember(sizes.keys())
-        self._accompany()
+            self._remember({segment.name for segment in segments})
         self._rest(busy=bool(delivered))
         failing = tuple(state.sink.name for state in self._states if state.last_error)
         return DrainReport(delivered=delivered, waiting=waiting, failing=failing)
 
-    def _accompany(self) -> None:
-        if isinstance(self._source, Path):
-            for companion in process.companions:
-                with guard.guard("drainer"):
-                    companion(self._source)
-
-    def _sizes(self) -> dict[str, int]:
-        if isinstance(self._source, spool.MemorySpool):
-            return {self._source.name: self._source.end()}
-        return spool.sizes(self._source)
-
-    def _unfinished(self, sizes: Mapping[str, int]) -> list[str]:
-        """Return the segments that have grown, and now and then those that may have been abandoned."""
-        if monotonic() >= self._look_at:
-            self._look_at = monotonic() + LOOK_EVERY
-            self._drained = {}
-        return sorted(name for name, size in sizes.items() if self._drained.get(name) != size)
+    def run(self, stop: threading.Event) -> None:
+        """Drain until ``stop`` is set, waiting for the lock where another process has it."""
+        while not stop.wait(EVERY):
+            with guard.guard("drainer"):
+                if self.acquire():
+                    self.drain()
+        with guard.guard("drainer"):
+            self.release()
 
     def _drain_segment(self, segment: spool.Segment, limit: float) -> tuple[int, int]:
         """Return how many records were delivered and how many bytes are left."""
