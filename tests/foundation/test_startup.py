@@ -1,0 +1,138 @@
+"""A start imports what a server needs to answer, and nothing else: each host pays for it in each process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+# Of a host with the admin, a journey and a ``degrade``, after its first response. What is not here is
+# imported by the first page, by the process's thread or by the command that needs it.
+AT_START = {
+    "admin", "admin.careful", "admin.deploys", "admin.events", "admin.failure_page", "admin.failures",
+    "admin.filters", "admin.pages", "admin.permissions",
+    "apps", "browser",
+    "capture", "capture.commands", "capture.logging", "capture.middleware", "capture.signals",
+    "capture.streams", "capture.tasks",
+    "clock", "conf", "context", "dashboard", "dashboard.svg", "dashboard.words", "databases",
+    "degradation", "degradation.breaker", "degradation.criticality", "degradation.declaration",
+    "degradation.degrading", "degradation.fallback", "degradation.savepoints", "exceptions", "forms",
+    "journeys", "journeys.journey", "journeys.keys", "journeys.properties", "journeys.recording",
+    "journeys.signals", "journeys.step", "journeys.tracking", "journeys.unknown",
+    "models", "models.bookkeeping", "models.deploys", "models.events", "models.failures", "models.numbers",
+    "models.pages", "models.submissions",
+    "pipeline", "pipeline.filelock", "pipeline.guard", "pipeline.messages", "pipeline.numbers",
+    "pipeline.process",
+    "registry", "routers", "store", "store.connections", "store.events", "templatetags",
+    "templatetags.qaprod", "text", "worker",
+}  # fmt: skip
+
+PRELUDE = """
+import json, os, sys, time
+from django.conf import settings
+settings.configure(
+    ALLOWED_HOSTS=["*"],
+    DATABASES={{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": {name!r}}}}},
+    INSTALLED_APPS=[
+        "django.contrib.admin", "django.contrib.auth", "django.contrib.contenttypes",
+        "django.contrib.messages", "django.contrib.sessions", "django_qaprod", "an_app",
+    ],
+    LOGGING_CONFIG=None,
+    QAPROD={{"SPOOL_DIR": {spool!r}, "SINKS": []}},
+    ROOT_URLCONF="an_app.urls",
+    SECRET_KEY="x",
+)
+import django
+django.setup()
+from django.core.handlers.wsgi import WSGIHandler
+from django_qaprod.pipeline import process
+
+handler = WSGIHandler()
+
+def get(path):
+    environ = {{
+        "REQUEST_METHOD": "GET", "PATH_INFO": path, "SERVER_NAME": "x", "SERVER_PORT": "80",
+        "wsgi.input": sys.stdin.buffer, "wsgi.errors": sys.stderr, "wsgi.url_scheme": "http",
+    }}
+    handler(environ, lambda status, headers: None).close()
+
+def imported():
+    return sorted(name for name in sys.modules if name.startswith("django_qaprod"))
+
+def answer(data):
+    print(json.dumps(data), flush=True)
+    os._exit(0)
+"""
+
+URLS = """
+from django.contrib import admin
+from django.http import HttpResponse
+from django.urls import path
+
+def broken(request):
+    raise LookupError("no school")
+
+urlpatterns = [
+    path("plain/", lambda request: HttpResponse("ok")),
+    path("broken/", broken),
+    path("admin/", admin.site.urls),
+]
+"""
+
+JOURNEY = """
+from django_qaprod import Journey, Step, degrade
+
+class JobApplication(Journey):
+    submitted = Step()
+
+@degrade(fallback=())
+def schools():
+    return ()
+"""
+
+
+def run(directory: Path, script: str) -> Any:
+    """Run a script in a host that has started; return its answer."""
+    (directory / "an_app").mkdir()
+    for name, text in (("__init__", ""), ("urls", URLS), ("qaprod", JOURNEY)):
+        (directory / "an_app" / f"{name}.py").write_text(text)
+    prelude = PRELUDE.format(name=str(directory / "db.sqlite3"), spool=str(directory / "spool"))
+    done = subprocess.run(
+        [sys.executable, "-c", prelude + textwrap.dedent(script)],
+        cwd=directory,
+        check=True,
+        stdout=subprocess.PIPE,
+        timeout=60,
+    )
+    return json.loads(done.stdout)
+
+
+def test_a_start_imports_only_what_the_first_response_needs(tmp_path: Path) -> None:
+    script = """
+    process.IMPORT_AFTER = 60
+    get("/plain/")
+    assert process.status().thread_alive
+    answer(imported())
+    """
+    modules = {name.partition(".")[2] for name in run(tmp_path, script)} - {""}
+    assert modules - AT_START == set()
+    assert AT_START - modules == set(), "the list says more than is true"
+
+
+def test_the_first_failure_imports_nothing_once_the_thread_has_begun(tmp_path: Path) -> None:
+    script = """
+    process.IMPORT_AFTER = 0
+    process.neighbours.clear()  # the worker has imports of its own
+    get("/plain/")
+    end = time.monotonic() + 30
+    while not process.status().draining and time.monotonic() < end:
+        time.sleep(0.01)
+    before = set(imported())
+    get("/broken/")
+    segments = [path.read_text() for path in process._state.spool.path.iterdir() if path.suffix != ".lock"]
+    answer({"new": sorted(set(imported()) - before), "kept": any("LookupError" in text for text in segments)})
+    """
+    assert run(tmp_path, script) == {"new": [], "kept": True}
