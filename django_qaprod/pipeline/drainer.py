@@ -6,8 +6,8 @@ Every sink has a cursor of its own, so that one which is down holds back nobody 
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Sequence
+import os
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -19,12 +19,14 @@ from ..exceptions import SinkUnavailableError
 from ..store import connections
 from ..text import one_line
 from ..typing import Batch, Entry, Sink
-from . import filelock, guard, spool
+from . import filelock, guard, process, spool
 
 LOCK_NAME = "drainer.lock"
 CURSORS_NAME = "cursors.json"
-#: Seconds between two passes.
-EVERY = 1.0
+#: Seconds between two passes. Half of a flush interval; waking costs more than a pass that finds nothing.
+EVERY = 2.5
+#: Seconds between two looks at segments that are drained: whether their processes have ended.
+LOOK_EVERY = 10.0
 #: Seconds before a sink that could not be reached is tried again: the first and the longest wait.
 RETRY_FIRST, RETRY_MOST = 1.0, 30.0
 #: Seconds without work after which the sinks let go of their connections.
@@ -66,11 +68,10 @@ class SinkState:
         """Whether it may be tried now."""
         return monotonic() >= self._retry_at
 
-    def feed(self, segment: spool.Segment, deadline: float) -> int:
-        """Hand the sink what it has not had of a segment; return the number of records delivered."""
+    def feed(self, segment: spool.Segment, size: int, deadline: float) -> int:
+        """Hand the sink what it has not had of a segment of that size; return how many records it took."""
         delivered = 0
-        while monotonic() < deadline:
-            position = self.cursors.get(segment.name, 0)
+        while (position := self.cursors.get(segment.name, 0)) < size and monotonic() < deadline:
             entries, end = segment.read(position)
             if end == position:
                 break
@@ -130,6 +131,9 @@ class Drainer:
         self._lock: int | None = None
         self._states: list[SinkState] = []
         self._busy_at = monotonic()
+        # How large each segment was when every sink had all of it, and when that is not enough to know.
+        self._drained: dict[str, int] = {}
+        self._look_at = monotonic()
 
     def acquire(self) -> bool:
         """Become this machine's drainer, if nobody is; return whether we are."""
@@ -160,50 +164,64 @@ class Drainer:
 
     def drain(self, *, deadline: float | None = None) -> DrainReport:
         """Carry what is there to the sinks until ``deadline`` (monotonic seconds). Needs ``acquire``."""
-        connections.close_old()
         limit = monotonic() + 60 if deadline is None else deadline
         delivered = waiting = 0
-        segments = self._segments()
-        for segment in segments:
+        sizes = self._sizes()
+        if unfinished := self._unfinished(sizes):
+            connections.close_old()
+        for name in unfinished:
             # One that cannot be read holds back no other.
             with guard.guard("drainer"):
-                taken, left = self._drain_segment(segment, limit)
+                taken, left = self._drain_segment(name, sizes[name], limit)
                 delivered += taken
                 waiting += left
         if delivered:
-            self._remember({segment.name for segment in segments})
+            self._remember(sizes.keys())
+        self._accompany()
         self._rest(busy=bool(delivered))
         failing = tuple(state.sink.name for state in self._states if state.last_error)
         return DrainReport(delivered=delivered, waiting=waiting, failing=failing)
 
-    def run(self, stop: threading.Event) -> None:
-        """Drain until ``stop`` is set, waiting for the lock where another process has it."""
-        while not stop.wait(EVERY):
-            with guard.guard("drainer"):
-                if self.acquire():
-                    self.drain()
-        with guard.guard("drainer"):
-            self.release()
+    def _accompany(self) -> None:
+        if isinstance(self._source, Path):
+            for companion in process.companions:
+                with guard.guard("drainer"):
+                    companion(self._source)
 
-    def _drain_segment(self, segment: spool.Segment, limit: float) -> tuple[int, int]:
+    def _sizes(self) -> dict[str, int]:
+        if isinstance(self._source, spool.MemorySpool):
+            return {self._source.name: self._source.end()}
+        return spool.sizes(self._source)
+
+    def _unfinished(self, sizes: Mapping[str, int]) -> list[str]:
+        """Return the segments that have grown, and now and then those that may have been abandoned."""
+        if monotonic() >= self._look_at:
+            self._look_at = monotonic() + LOOK_EVERY
+            self._drained = {}
+        return sorted(name for name, size in sizes.items() if self._drained.get(name) != size)
+
+    def _drain_segment(self, name: str, size: int, limit: float) -> tuple[int, int]:
         """Return how many records were delivered and how many bytes are left."""
+        segment = self._segment(name)
         # Asked before reading: what is appended afterwards must not be thrown away unread.
         abandoned = segment.abandoned()
-        delivered = sum(state.feed(segment, limit) for state in self._states if state.ready())
-        end = segment.end()
-        done = min((state.cursors.get(segment.name, 0) for state in self._states), default=end)
-        if done >= end and (abandoned or isinstance(segment, spool.MemorySpool)):
-            self._forget(segment, done)
+        delivered = sum(state.feed(segment, size, limit) for state in self._states if state.ready())
+        done = min((state.cursors.get(name, 0) for state in self._states), default=size)
+        end = segment.end() if abandoned or done < size else size
+        if done >= end:
+            self._drained[name] = size
+            if abandoned or isinstance(segment, spool.MemorySpool):
+                self._forget(segment, done)
         return delivered, max(end - done, 0)
 
     def _load(self, cursors: dict[str, dict[str, int]]) -> None:
         if not self._states:
             self._states = [SinkState(sink, cursors.get(sink.name, {})) for sink in load_sinks(self._sinks)]
 
-    def _segments(self) -> Sequence[spool.Segment]:
+    def _segment(self, name: str) -> spool.Segment:
         if isinstance(self._source, spool.MemorySpool):
-            return [self._source]
-        return spool.file_segments(self._source)
+            return self._source
+        return spool.FileSegment(self._source / f"{name}{spool.SUFFIX}")
 
     def _forget(self, segment: spool.Segment, done: int) -> None:
         segment.discard(done)
@@ -211,16 +229,14 @@ class Drainer:
             for state in self._states:
                 state.cursors.pop(segment.name, None)
 
-    def _remember(self, names: set[str]) -> None:
+    def _remember(self, names: Collection[str]) -> None:
         if isinstance(self._source, spool.MemorySpool):
             return
         cursors = {
             state.sink.name: {name: at for name, at in state.cursors.items() if name in names}
             for state in self._states
         }
-        new = self._source / f"{CURSORS_NAME}.new"
-        new.write_text(json.dumps(cursors))
-        new.replace(self._source / CURSORS_NAME)
+        _overwrite(self._source / CURSORS_NAME, json.dumps(cursors).encode())
 
     def _rest(self, *, busy: bool) -> None:
         now = monotonic()
@@ -268,6 +284,16 @@ def load_sinks(paths: tuple[str, ...] | None = None) -> list[Sink]:
         with guard.guard("sinks"):
             sinks.append(import_string(path)())
     return sinks
+
+
+def _overwrite(path: Path, data: bytes) -> None:
+    # In place, by one write that covers all that was there. A new file under the old name costs ext4 a
+    # thousand times as much: it brings the data to the disk before the name.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.pwrite(descriptor, data.ljust(os.fstat(descriptor).st_size), 0)
+    finally:
+        os.close(descriptor)
 
 
 def _read_cursors(path: Path) -> dict[str, dict[str, int]]:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from time import monotonic, perf_counter, time
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +24,7 @@ from django.core import mail
 
 from ..conf import in_test_run, settings
 from ..exceptions import SpoolUnavailableError
+from ..store import connections
 from . import filelock, guard, numbers
 
 if TYPE_CHECKING:
@@ -44,12 +46,12 @@ CELLS_PER_RECORD = 50
 #: Run, each in a thread of its own, by whichever process drains this machine's spool.
 neighbours: list[Callable[[threading.Event], None]] = []
 
-
-class ProcessStatus(NamedTuple):
 #: Called with the spool's directory at each of the drainer's passes, for what else lies there. A pass comes
-#: every second, so they cost nothing when there is nothing to do.
+#: every 2.5 seconds, so they cost nothing when there is nothing to do.
 companions: list[Callable[[Path], None]] = []
 
+
+class ProcessStatus(NamedTuple):
     """What runs in this process."""
 
     recording: bool
@@ -261,8 +263,9 @@ def _ensure_thread() -> None:
             _state.thread = thread
 
 
+@connections.kept()
 def _pulse(stop: threading.Event) -> None:
-    """Flush every five seconds; drain every second, in whichever process of the machine has the lock."""
+    """Flush every five seconds; drain then and in between, in whichever process has the machine's lock."""
     stop.wait(IMPORT_AFTER)
     _import_rest()
     from . import spool
@@ -273,7 +276,7 @@ def _pulse(stop: threading.Event) -> None:
     drainer = Drainer(own if isinstance(own, spool.MemorySpool) else own.path)
     drains = in_memory_only or settings().background == "thread"
     next_flush, next_health = _next_flush(), monotonic() + HEALTH_EVERY
-    while not stop.wait(min(EVERY if _state.draining else next_flush - time(), EVERY)):
+    while not stop.wait(min(next_flush - time(), EVERY)):
         if in_test_run():
             # It has begun after something was recorded; the host's tests are not to meet us.
             stop.set()
