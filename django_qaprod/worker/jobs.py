@@ -12,14 +12,15 @@ _AT_FIRST = timedelta(days=1)
 _OVERLAP = timedelta(minutes=5)
 
 
-# A little after the minute: when its last numbers have come in.
-@job("roll_up", every=timedelta(minutes=1), offset=timedelta(seconds=rollups.GRACE + 2))
+# In the middle of the minute: when the last numbers of the one before have come in, and together with the
+# others, for each time that the worker wakes costs more than most of its jobs.
+@job("roll_up", every=timedelta(minutes=1), offset=timedelta(seconds=30))
 def roll_up(run: Run) -> None:
     """Roll numbers up."""
     rollups.roll_up()
 
 
-@job("priorities", every=timedelta(seconds=15))
+@job("priorities", every=timedelta(seconds=30))
 def priorities(run: Run) -> None:
     """Keep what the list of failures sorts by, and end or resume silences."""
     priority.refresh(since=run.previous)
@@ -33,13 +34,13 @@ def thin_out(run: Run) -> None:
     occurrences.thin_out(since=since - _OVERLAP)
 
 
-@job("roll_up_events", every=timedelta(minutes=5), offset=timedelta(seconds=45))
+@job("roll_up_events", every=timedelta(minutes=5), offset=timedelta(seconds=60))
 def roll_up_events(run: Run) -> None:
     """Derive the hourly numbers of journeys."""
     event_rollups.roll_up()
 
 
-@job("prune", every=timedelta(minutes=10), offset=timedelta(seconds=100))
+@job("prune", every=timedelta(minutes=10), offset=timedelta(seconds=120))
 def prune(run: Run) -> None:
     """Delete telemetry that is too old or too much."""
     retention.prune()
