@@ -41,6 +41,8 @@ MAX_RECORD = 256 * 1024
 MEMORY_MAX_BYTES = 8 * 1024 * 1024
 #: Seconds for which a full spool is not measured again.
 FULL_FOR = 1.0
+#: Seconds for which a segment that was there is not looked for again: tidiers take what was quiet for long.
+THERE_FOR = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +152,7 @@ class FileSpool:
         self._descriptor: int | None = None
         self._size = 0
         self._full_until = 0.0
+        self._there_until = 0.0
 
     def append(self, line: bytes) -> None:
         """Append a record with one ``write``.
@@ -184,8 +187,15 @@ class FileSpool:
             self._descriptor is None
             or self._size + length > settings().segment_max_bytes
             # Somebody has tidied up: nobody would ever see what went there.
-            or filelock.is_gone(self._descriptor)
+            or self._is_gone(self._descriptor)
         )
+
+    def _is_gone(self, descriptor: int) -> bool:
+        now = time.monotonic()
+        if now < self._there_until:
+            return False
+        self._there_until = now + THERE_FOR
+        return filelock.is_gone(descriptor)
 
     def _rotate(self) -> None:
         self.close()
