@@ -149,12 +149,16 @@ def test_many_threads_append_whole_lines(written: spool.FileSpool, tmp_path: Pat
 
 
 @pytest.mark.parametrize("everything", [False, True])
-def test_what_was_tidied_away_is_made_anew(tmp_path: Path, everything: bool) -> None:
+def test_what_was_tidied_away_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, everything: bool
+) -> None:
     """systemd-tmpfiles deletes what nobody has touched in /tmp for ten days: a quiet process's segment."""
+    monkeypatch.setattr(spool, "THERE_FOR", 0.0)
     directory = tmp_path / "spool"
     directory.mkdir(mode=0o700)
     written = spool.FileSpool(directory)
     written.append(encode(event("1")))
+    written.append(encode(event("1, looked for")))
     if everything:
         shutil.rmtree(directory)
     else:
