@@ -18,34 +18,33 @@ from django_qaprod.journeys import Journey, Step
 from django_qaprod.registry import isolated
 from django_qaprod.testing import Records
 
+# Other tests run the system checks, and this journey is nobody's there.
+with isolated():
 
-@critical(journey="job_application")
-def apply(request: HttpRequest) -> HttpResponse:
-    raise ValueError("no form")
-
-
-@critical(journey="job_application")
-async def aapply(request: HttpRequest) -> HttpResponse:
-    raise ValueError("no form")
-
-
-@method_decorator(critical(journey="job_application"), name="dispatch")
-class Apply(View):
-    def get(self, request: HttpRequest) -> HttpResponse:
+    @critical(journey="job_application")
+    def apply(request: HttpRequest) -> HttpResponse:
         raise ValueError("no form")
 
-
-class AsyncApply(View):
-    async def get(self, request: HttpRequest) -> HttpResponse:
+    @critical(journey="job_application")
+    async def aapply(request: HttpRequest) -> HttpResponse:
         raise ValueError("no form")
 
+    @method_decorator(critical(journey="job_application"), name="dispatch")
+    class Apply(View):
+        def get(self, request: HttpRequest) -> HttpResponse:
+            raise ValueError("no form")
 
-urlpatterns = [
-    path("apply/", apply),
-    path("aapply/", aapply),
-    path("class/", Apply.as_view()),
-    path("aclass/", critical(journey="job_application")(AsyncApply.as_view())),
-]
+    class AsyncApply(View):
+        async def get(self, request: HttpRequest) -> HttpResponse:
+            raise ValueError("no form")
+
+    urlpatterns = [
+        path("apply/", apply),
+        path("aapply/", aapply),
+        path("class/", Apply.as_view()),
+        path("aclass/", critical(journey="job_application")(AsyncApply.as_view())),
+    ]
+
 pytestmark = pytest.mark.urls(__name__)
 
 
