@@ -196,7 +196,7 @@ def _backlog(path: Path) -> Iterator[Finding]:
     first = drainer.backlog(path)
     if not any(first.waiting.values()):
         return
-    # What came in this moment is none: a drainer passes every second.
+    # What came in this moment is none: a drainer passes every 2.5 seconds.
     time.sleep(_TWO_PASSES)
     second = drainer.backlog(path)
     if second.moved_at != first.moved_at:
