@@ -95,12 +95,12 @@ class Context:
         if self.trace_id:
             return self.trace_id
         given = self.request.META.get("HTTP_X_REQUEST_ID", "")
-        return given if isinstance(given, str) and _REQUEST_ID.fullmatch(given) else ""
+        return given if given and isinstance(given, str) and _REQUEST_ID.fullmatch(given) else ""
 
     def _trace_context(self) -> tuple[str, str]:
         if self._trace is None:
             header = self.request.META.get("HTTP_TRACEPARENT", "") if self.request is not None else ""
-            found = _TRACEPARENT.fullmatch(header) if isinstance(header, str) else None
+            found = _TRACEPARENT.fullmatch(header) if header and isinstance(header, str) else None
             self._trace = (found[1], found[2]) if found else ("", "")
         return self._trace
 
