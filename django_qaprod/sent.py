@@ -110,7 +110,10 @@ def _parts(content: bytes) -> tuple[dict[str, Any], bytes]:
     body = content[_FRAME.size :]
     if compressed:
         # Never more than it says itself: what is a thousand times as long is a trap.
-        body = zlib.decompressobj().decompress(body, length + 1)
+        inflating = zlib.decompressobj()
+        body = inflating.decompress(body, length + 1)
+        if not inflating.eof or inflating.unused_data:
+            raise ValueError("end")
     if len(body) != length:
         raise ValueError("length")
     return json.loads(body[:head_length]), body[head_length:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode
 
@@ -127,8 +127,9 @@ def _sent(request: HttpRequest) -> tuple[list[tuple[str, str]], list[tuple[str, 
 
 
 def _pairs(
-    pairs: Iterable[tuple[str, str]], fields: Fields, sensitive: Any, withheld: Withheld
+    pairs: Collection[tuple[str, str]], fields: Fields, sensitive: Any, withheld: Withheld
 ) -> Iterator[tuple[str, str]]:
+    whole = {key for key, _ in pairs}
     for key, value in pairs:
         field = fields.of(key)
         if field is None:
@@ -137,6 +138,12 @@ def _pairs(
             yield key, value
         elif _is_private(key, field, sensitive):
             _withhold(key, field, withheld)
+        elif _is_secret_part(key, field):
+            if field.html_name in whole:
+                # No part of a split widget, but what somebody has added.
+                withheld.add(key)
+            else:
+                _withhold(key, field, withheld)
         else:
             masked = without_cards(value, phone=field.phone)
             if masked.strip() == scrub.CARD:
@@ -148,9 +155,11 @@ def _pairs(
 
 
 def _is_private(key: str, field: FieldName, sensitive: Any) -> bool:
-    if field.private or sensitive == _ALL or key in sensitive or field.html_name in sensitive:
-        return True
-    # What a widget calls a part of a field may sound more secret than the field.
+    return field.private or sensitive == _ALL or key in sensitive or field.html_name in sensitive
+
+
+def _is_secret_part(key: str, field: FieldName) -> bool:
+    """Whether what a widget calls a part of a field sounds more secret than the field."""
     part = _canonical(key.removeprefix(_INITIAL))[len(_canonical(field.html_name)) :]
     return bool(part) and scrub.is_secret_key(part)
 
