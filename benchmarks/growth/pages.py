@@ -17,6 +17,8 @@ from django.urls import reverse
 from django_qaprod import conf
 from django_qaprod.models import Failure
 
+from .history import JOURNEY
+
 REPEATS = 5
 
 
@@ -46,7 +48,7 @@ def _pages() -> dict[str, str]:
     return {
         "failures": failures,
         "failures, page 10": f"{failures}?p=10",
-        "failures, by journey": f"{failures}?journey=JobApplication",
+        "failures, by journey": f"{failures}?journey={JOURNEY}",
         "failures, a word": f"{failures}?q=number+77",
         "a failure, 24 hours": reverse("admin:qaprod_failure_change", args=(worst.pk,)),
         "a failure, 28 days": reverse("admin:qaprod_failure_change", args=(worst.pk,)) + "?window=28d",
