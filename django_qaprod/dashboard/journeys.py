@@ -71,12 +71,12 @@ def page(given: Mapping[str, str]) -> JourneyPage:
 
 
 def _shown(spec: JourneySpec, chosen: windows.Chosen, given: Mapping[str, str]) -> Shown:
-    by_variant = journeys.compare(spec, chosen.window, by="variant")
-    by_browser = journeys.compare(spec, chosen.window, by="browser")
+    measured = journeys.Measured(spec, chosen.window)
+    by_variant, by_browser = measured.compare(by="variant"), measured.compare(by="browser")
     variants = sorted(funnel.variant or "" for funnel in by_variant)
     browsers = sorted(funnel.browser or "" for funnel in by_browser)
     variant, browser = _one_of(given.get("variant"), variants), _one_of(given.get("browser"), browsers)
-    funnel = journeys.funnel(spec, chosen.window, variant=variant, browser=browser)
+    funnel = measured.funnel(variant=variant, browser=browser)
     return Shown(
         spec=spec,
         today=journeys.today(spec),

@@ -91,6 +91,27 @@ class BigNumber:
     week_before: int
 
 
+class Measured:
+    """The facts of a window and of the one before it: read once, for any number of funnels."""
+
+    def __init__(self, journey: JourneySpec, window: Window) -> None:
+        self._journey, self._window = journey, _rounded(window)
+        self._now = facts(journey, self._window)
+        self._before = facts(journey, _rounded(self._window.before))
+
+    def funnel(self, *, variant: str | None = None, browser: str | None = None) -> Funnel:
+        """Return the funnel of all events or of one variant or browser family."""
+        return _funnel(self._journey, self._window, self._now, self._before, variant, browser)
+
+    def compare(self, *, by: Literal["variant", "browser"] = "variant") -> list[Funnel]:
+        """Return a funnel for each variant or browser family, the most events first."""
+        counted = _counted(self._now, by)
+        values = sorted(counted, key=lambda value: (-counted[value], value))
+        if by == "variant":
+            return [self.funnel(variant=value) for value in values]
+        return [self.funnel(browser=value) for value in values]
+
+
 def funnel(
     journey: JourneySpec, window: Window, *, variant: str | None = None, browser: str | None = None
 ) -> Funnel:
@@ -98,22 +119,14 @@ def funnel(
 
     A window of more than two days is widened to begin with a whole hour.
     """
-    window = _rounded(window)
-    now, before = facts(journey, window), facts(journey, _rounded(window.before))
-    return _funnel(journey, window, now, before, variant, browser)
+    return Measured(journey, window).funnel(variant=variant, browser=browser)
 
 
 def compare(
     journey: JourneySpec, window: Window, *, by: Literal["variant", "browser"] = "variant"
 ) -> list[Funnel]:
     """Return a funnel for each variant or browser family, the most events first, for the price of one."""
-    window = _rounded(window)
-    now, before = facts(journey, window), facts(journey, _rounded(window.before))
-    counted = _counted(now, by)
-    values = sorted(counted, key=lambda value: (-counted[value], value))
-    if by == "variant":
-        return [_funnel(journey, window, now, before, value, None) for value in values]
-    return [_funnel(journey, window, now, before, None, value) for value in values]
+    return Measured(journey, window).compare(by=by)
 
 
 def variants(journey: JourneySpec, window: Window) -> list[str]:

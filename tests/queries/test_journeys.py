@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from django.db import connections
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from django_qaprod import registry
+from django_qaprod.conf import telemetry_alias
 from django_qaprod.exceptions import UnknownStepError
 from django_qaprod.histogram import RELATIVE_ERROR
 from django_qaprod.models import Bucket, Cursor, Event, Series
@@ -218,6 +220,17 @@ def test_a_trend_stands_beside_the_week_before(
     assert {later.start - earlier.start for earlier, later in pairwise(points)} == {
         timedelta(seconds=seconds or 3600)
     }
+
+
+def test_what_is_measured_once_makes_any_number_of_funnels(django_assert_num_queries: Any) -> None:
+    take("started", "1", NOW - timedelta(hours=1)).save()
+    measured = journeys.Measured(SPEC, Window.last(DAY))
+    with (
+        django_assert_num_queries(0),
+        django_assert_num_queries(0, connection=connections[telemetry_alias()]),
+    ):
+        assert measured.funnel().steps[0].events == 1
+        assert len(measured.compare(by="variant")) == len(measured.compare(by="browser")) == 1
 
 
 def test_a_trend_of_an_unknown_step_is_refused() -> None:
