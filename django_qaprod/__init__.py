@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from .degradation import critical as critical
     from .degradation import degrade as degrade
     from .exceptions import QAProdError as QAProdError
+    from .forms.mixin import ServeFormMixin as ServeFormMixin
+    from .forms.serving import serve_form as serve_form
     from .journeys import Journey as Journey
     from .journeys import Step as Step
     from .pipeline.failures import report as report
@@ -21,13 +23,25 @@ _EXPORTS = {
     "CircuitBreaker": "degradation",
     "Journey": "journeys",
     "QAProdError": "exceptions",
+    "ServeFormMixin": "forms.mixin",
     "Step": "journeys",
     "critical": "degradation",
     "degrade": "degradation",
     "report": "pipeline.failures",
+    "serve_form": "forms.serving",
 }
 
-__all__ = ["CircuitBreaker", "Journey", "QAProdError", "Step", "critical", "degrade", "report"]
+__all__ = [
+    "CircuitBreaker",
+    "Journey",
+    "QAProdError",
+    "ServeFormMixin",
+    "Step",
+    "critical",
+    "degrade",
+    "report",
+    "serve_form",
+]
 
 
 def __getattr__(name: str) -> object:

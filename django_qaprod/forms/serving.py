@@ -1,0 +1,310 @@
+"""``serve_form``: whatever goes wrong in a view, its form is served and what was typed is kept."""
+
+from __future__ import annotations
+
+from asyncio import iscoroutine
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cache, partial, wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast
+
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.module_loading import import_string
+
+from .. import registry
+from ..degradation.declaration import refuse_generators, require_function
+from ..degradation.degrading import add_note, name_of
+from .call import Call
+from .options import options_of
+from .transactions import EveryAlias, Transactions, of_posts
+
+if TYPE_CHECKING:
+    from .options import Forms, Options, ServeOptions
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Handler = Callable[..., HttpResponseBase]
+#: A class-based view has a kind of call of its own.
+CallType = Callable[[Any, HttpRequest, tuple[Any, ...], Mapping[str, Any]], Call]
+
+_READING = ("GET", "HEAD")
+
+
+def serve_form(form: Forms, /, **options: Unpack[Options]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Serve the form whatever goes wrong in its view, and keep what was sent.
+
+    Always called, on function views, sync and async, below what controls access::
+
+        @login_required
+        @serve_form(ApplicationForm, template="jobs/apply.html", journey=JobApplication)
+        def apply(request, vacancy_id): ...
+
+    ``form`` is a form or formset class, or several by the names that the template knows them by. A GET whose
+    view fails is served the highest of these that works: ``template`` with the form and a notice, a plain
+    page of our own, a page that says so with status 503. A POST whose view fails leaves no trace in the
+    database (``atomic``, not in async views); what was sent is kept, encrypted, and the visitor gets a 202,
+    or ``thanks``; if the form is invalid, the form with its errors; if nothing can be kept, a 503 with what
+    was typed. ``Http404``, ``PermissionDenied`` and what else tells Django what to answer passes, as do exits
+    and cancellations; ``only`` and ``excluding`` say otherwise.
+
+    ``initial``, ``instance``, ``form_kwargs``, ``context`` and ``subject`` are values, or functions that are
+    called as the view is. For the other options see the documentation. ``reraise`` (default:
+    ``QAPROD["RERAISE"]``, else in DEBUG and test runs) raises the error with a note instead.
+
+    Raises ``DeclarationError`` for a use that cannot work.
+    """
+    checked = options_of(form, options)
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        require_function(view, "@serve_form(…)", "let a class-based view inherit from ServeFormMixin")
+        refuse_generators(view, "@serve_form(…)")
+        is_async = iscoroutinefunction(view)
+        serving = Serving(checked, checked.name or name_of(view), is_async=is_async)
+        if is_async:
+            return cast(
+                "Callable[P, R]", _async_wrapper(cast("Callable[..., Awaitable[Any]]", view), serving)
+            )
+        return cast("Callable[P, R]", _wrapper(cast("Handler", view), serving))
+
+    return decorate
+
+
+def _wrapper(view: Handler, serving: Serving) -> Handler:
+    @wraps(view)
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return serving.serve(view, request, args, kwargs)
+
+    serving.excluded.update(getattr(view, "_non_atomic_requests", ()))
+    wrapper._non_atomic_requests = serving.excluded  # type: ignore[attr-defined]
+    wrapper._qaprod_serves = serving.options  # type: ignore[attr-defined]
+    return wrapper
+
+
+def _async_wrapper(view: Callable[..., Awaitable[Any]], serving: Serving) -> Callable[..., Awaitable[Any]]:
+    @wraps(view)
+    async def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return await serving.aserve(view, request, args, kwargs)
+
+    wrapper._qaprod_serves = serving.options  # type: ignore[attr-defined]
+    return wrapper
+
+
+class Serving:
+    """How one view is served; the same for all its requests.
+
+    ``excluded`` holds the aliases for which the host wants no transaction, whatever ``ATOMIC_REQUESTS`` says.
+    """
+
+    def __init__(self, options: ServeOptions, name: str, *, is_async: bool) -> None:
+        self.options = options
+        self.name = name
+        self.excluded = EveryAlias()
+        #: Whether all that the view does to the database is undone when it fails.
+        self.transactional = options.atomic and not is_async
+        if options.journey:
+            registry.refer(options.journey, by=f"serve_form of {name}")
+
+    def serve(
+        self,
+        view: Handler,
+        request: HttpRequest,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        call_of: CallType = Call,
+    ) -> HttpResponseBase:
+        """Return the view's response, or what the ladder has instead."""
+        post = request.method == "POST"
+        call = partial(call_of, self, request, args, kwargs)
+        if post and getattr(request, "qaprod_replay", None) is not None:
+            return self._replay(view, request, args, kwargs, call)
+        work = Transactions()
+        try:
+            work.open(self.excluded.asked_for(), of_posts() if post and self.options.atomic else ())
+            response = _checked(view(request, *args, **kwargs), self.name)
+            if post and _can_render(response) and not _late_middleware():
+                response = response.render()
+            work.commit(strictly=post)
+        except Exception as error:
+            if not post and request.method not in _READING:
+                work.roll_back(error)
+                raise
+            if not self._swallows(error, work):
+                raise
+            return _climb_down(call, error, in_doubt=self._doubt(work) if post else "")
+        finally:
+            work.abandon()
+        if work.hook_error is not None:
+            self._note(work.hook_error, call)
+        if _can_render(response) and (post or request.method in _READING):
+            self._guard_render(response, call, in_doubt="page" if post else "")
+        return cast("HttpResponseBase", response)
+
+    async def aserve(
+        self,
+        view: Callable[..., Awaitable[Any]],
+        request: HttpRequest,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        call_of: CallType = Call,
+    ) -> HttpResponseBase:
+        """Do as ``serve`` does for an async view, whose work belongs to no transaction of ours."""
+        post = request.method == "POST"
+        call = partial(call_of, self, request, args, kwargs)
+        if post and getattr(request, "qaprod_replay", None) is not None:
+            return await self._areplay(view, request, args, kwargs, call)
+        in_doubt = "untransacted" if post else ""
+        try:
+            response = _checked(await view(request, *args, **kwargs), self.name)
+        except Exception as error:
+            if (not post and request.method not in _READING) or not self._swallows(error):
+                raise
+            return await sync_to_async(_climb_down, thread_sensitive=True)(call, error, in_doubt=in_doubt)
+        if _can_render(response) and (post or request.method in _READING):
+            self._guard_render(response, call, in_doubt=in_doubt)
+        return cast("HttpResponseBase", response)
+
+    def _replay(
+        self,
+        view: Handler,
+        request: HttpRequest,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        call: Callable[[], Call],
+    ) -> HttpResponseBase:
+        """Run a kept submission: its outcome is settled together with its effect, and errors are raised."""
+        work = Transactions()
+        try:
+            valid = _judged(call)
+            work.open(self.excluded.asked_for(), of_posts() if self.options.atomic else ())
+            response = _checked(view(request, *args, **kwargs), self.name)
+            if _can_render(response) and not _late_middleware():
+                response = response.render()
+            _settle(request, response, valid)
+            work.commit(strictly=True)
+        except Exception as error:
+            work.roll_back(error)
+            raise
+        finally:
+            work.abandon()
+        if work.hook_error is not None:
+            self._note(work.hook_error, call)
+        return cast("HttpResponseBase", response)
+
+    async def _areplay(
+        self,
+        view: Callable[..., Awaitable[Any]],
+        request: HttpRequest,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        call: Callable[[], Call],
+    ) -> HttpResponseBase:
+        valid = await sync_to_async(_judged, thread_sensitive=True)(call)
+        response = _checked(await view(request, *args, **kwargs), self.name)
+        if _can_render(response):
+            response = await sync_to_async(response.render, thread_sensitive=True)()
+        await sync_to_async(_settle, thread_sensitive=True)(request, response, valid)
+        return cast("HttpResponseBase", response)
+
+    def _swallows(self, error: Exception, work: Transactions | None = None) -> bool:
+        """Whether the visitor is served the form; either way, end the transactions as that wants it."""
+        if not self.options.swallows(error):
+            if work is not None:
+                work.let_pass(error)
+            return False
+        if work is not None:
+            work.roll_back(error)
+        if self.options.reraises:
+            add_note(error, f"In production serve_form serves the form instead of this error ({self.name}).")
+            return False
+        return True
+
+    def _doubt(self, work: Transactions) -> str:
+        if work.in_doubt:
+            return "commit"
+        return "" if self.transactional else "untransacted"
+
+    def _note(self, error: Exception, call: Callable[[], Call]) -> None:
+        """Record what an ``on_commit`` callback raised: the work is done, and the visitor gets the answer."""
+        if self.options.reraises:
+            raise error
+        made = call()
+        made.note("on_commit", error)
+        made.lift()
+        made.record("view", served=True)
+
+    def _guard_render(self, response: Any, call: Callable[[], Call], *, in_doubt: str) -> None:
+        """Have a template that fails when Django renders it climb down, too."""
+
+        def render() -> HttpResponseBase:
+            # What is pickled into a cache must not know us.
+            del response.render
+            try:
+                return cast("HttpResponseBase", response.render())
+            except Exception as error:
+                if not self._swallows(error):
+                    raise
+                return _after_render(response, _climb_down(call, error, in_doubt=in_doubt))
+
+        response.render = render
+
+
+def _climb_down(call: Callable[[], Call], error: Exception, *, in_doubt: str) -> HttpResponseBase:
+    # Not at every start of the host.
+    from .ladder import climb_down
+
+    return climb_down(call(), error, in_doubt=in_doubt)
+
+
+def _judged(call: Callable[[], Call]) -> bool | None:
+    from .building import build, judge
+
+    made = call()
+    try:
+        return judge(made, build(made, bound=True))
+    finally:
+        made.lift()
+
+
+def _checked(response: Any, name: str) -> Any:
+    # As Django does, but where the visitor can be helped.
+    if response is None or iscoroutine(response):
+        if response is not None:
+            response.close()
+        raise ValueError(f"The view {name} returned {response!r} instead of an HttpResponse.")
+    return response
+
+
+def _can_render(response: Any) -> bool:
+    return callable(getattr(response, "render", None)) and not getattr(response, "is_rendered", False)
+
+
+def _after_render(response: Any, served: HttpResponseBase) -> HttpResponseBase:
+    """Do to the page that is served what decorators meant to do to the one that failed."""
+    for callback in getattr(response, "_post_render_callbacks", ()):
+        served = callback(served) or served
+    return served
+
+
+def _settle(request: HttpRequest, response: HttpResponseBase, valid: bool | None) -> None:
+    from .replaying import settle
+
+    settle(request, response, valid)
+
+
+@cache
+def _late_middleware() -> bool:
+    """Whether the host's middleware wants to see what a template is given, before it is rendered."""
+    return any(
+        hasattr(import_string(path), "process_template_response") for path in django_settings.MIDDLEWARE
+    )
+
+
+def _forget(*, setting: str, **kwargs: object) -> None:
+    if setting == "MIDDLEWARE":
+        _late_middleware.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="qaprod.serving")
