@@ -24,6 +24,7 @@ from django.urls import get_resolver
 from django.utils.module_loading import import_string
 
 from . import conf, registry
+from .forms import checks as forms
 from .pipeline import guard, scrub, spool
 from .store import retention
 
@@ -37,6 +38,7 @@ def check_always(*, app_configs: object = None, **kwargs: Any) -> list[CheckMess
     found = [*_keys(), *_aliases(), *_sinks(), *_fingerprint(), *_patterns(), *_retention(), *_journeys()]
     if conf.settings().enabled:
         found += [*_middleware(), *_spool(), *_server(), *_shared_sqlite(), *_events_elsewhere()]
+        found += forms.check_always()
     return found
 
 
@@ -44,7 +46,7 @@ def check_deployment(*, app_configs: object = None, **kwargs: Any) -> list[Check
     """Return what matters in production alone (``manage.py check --deploy``)."""
     if not conf.settings().enabled:
         return []
-    return [*_temporary_spool(), *_sqlite_options(), *_promise()]
+    return [*_temporary_spool(), *_sqlite_options(), *forms.check_deployment(), *_promise()]
 
 
 def warn_about_server() -> None:

@@ -54,6 +54,11 @@ class Settings:
     lines_per_request: int = 20
     scrub_keys: tuple[str, ...] = ()
     scrub_patterns: tuple[str, ...] = ()
+    # Forms that are served whatever goes wrong
+    rescue_keys: tuple[str, ...] = ()
+    rescue_max_bytes: int = 5 * 1024 * 1024
+    rescue_spool_max_bytes: int = 256 * 1024 * 1024
+    serve_early: tuple[str, ...] = ()
     # How much is kept
     occurrences_per_failure: int = 50
     affected_per_failure: int = 10_000

@@ -17,7 +17,9 @@ from django.db.models import Model
 from . import conf, databases
 
 _APP = "qaprod"
-_BUSINESS_FACTS = frozenset({"event", "eventkey", "journeypage"})
+_BUSINESS_FACTS = frozenset(
+    {"event", "eventkey", "journeypage", "rescuedsubmission", "submissionact", "submissionversion"}
+)
 _MEMORY = ":memory:"
 
 

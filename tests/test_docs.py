@@ -21,6 +21,7 @@ from django.core.management.base import BaseCommand
 
 import django_qaprod
 from django_qaprod import checks, conf, exceptions, testing
+from django_qaprod.forms import checks as form_checks
 from django_qaprod.management import commands
 from django_qaprod.store import retention
 from django_qaprod.testing import plugin
@@ -88,9 +89,8 @@ def test_what_is_kept_is_documented_with_its_numbers(key: str, numbers: dict[str
 
 
 def test_every_check_is_documented_once_and_no_other() -> None:
-    raised = {
-        f"qaprod.{number}" for number in re.findall(r"\b[EWI]\d{3}\b", Path(checks.__file__).read_text())
-    }
+    words = "".join(Path(module.__file__).read_text() for module in (checks, form_checks))
+    raised = {f"qaprod.{number}" for number in re.findall(r"\b[EWI]\d{3}\b", words)}
     documented = re.findall(r"^### `(qaprod\.\w+)`$", (DOCS / "checks.md").read_text(), re.MULTILINE)
     assert sorted(documented) == sorted(raised)
 

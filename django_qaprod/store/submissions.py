@@ -176,6 +176,8 @@ def days_kept() -> timedelta:
 def rotate(*, after: int, most: int, who: str, using: str | None = None) -> Rotation:
     """Encrypt some versions anew, from the one behind ``after``; those under the first key stay as they are.
 
+    Of what was discarded nobody is told that it cannot be read.
+
     Raises ``NoKeyError``.
     """
     alias = using or events_alias()
@@ -190,7 +192,8 @@ def rotate(*, after: int, most: int, who: str, using: str | None = None) -> Rota
         try:
             version.content = vault.rotate(content)
         except UnreadableError:
-            unreadable.append(version.submission_id)
+            if version.submission.state != _State.DISCARDED:
+                unreadable.append(version.submission_id)
         else:
             renewed.append(version)
     with transaction.atomic(using=alias):

@@ -89,7 +89,8 @@ def test_the_form_s_own_fields_are_kept_in_their_order() -> None:
     "key",
     [
         "stranger", "csrfmiddlewaretoken", "card", "card_0", "pass_word", "initial-pass_word", "number",
-        "once", "religion", "gender", "sort", "address_door_pin", "name_api_token", "sort_day", "initial-card",
+        "once", "religion", "gender", "sort", "address_door_pin", "name_api_token", "sort_day",
+        "initial-card",
     ],
 )  # fmt: skip
 def test_a_canary_is_never_kept(key: str) -> None:
