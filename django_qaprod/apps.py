@@ -19,6 +19,9 @@ from . import conf, routers
 #: ``manage.py check --tag qaprod`` runs our checks alone.
 TAG = "qaprod"
 
+#: Serves the forms of ``QAPROD["SERVE_EARLY"]`` where the host's middleware fails.
+EARLY_MIDDLEWARE = "django_qaprod.forms.early.serve_early"
+
 
 class QAProdConfig(AppConfig):
     """Install the router, the middleware and the receivers; find the host's ``qaprod`` modules.
@@ -69,6 +72,10 @@ def _warn_about_server() -> None:
 
 
 def _put_middleware_first() -> None:
-    listed = django_settings.MIDDLEWARE
+    given = django_settings.MIDDLEWARE
+    listed = list(given)
     if conf.MIDDLEWARE not in listed:
-        django_settings.MIDDLEWARE = type(listed)((conf.MIDDLEWARE, *listed))
+        listed.insert(0, conf.MIDDLEWARE)
+    if conf.settings().serve_early and EARLY_MIDDLEWARE not in listed:
+        listed.insert(listed.index(conf.MIDDLEWARE) + 1, EARLY_MIDDLEWARE)
+    django_settings.MIDDLEWARE = type(given)(listed)

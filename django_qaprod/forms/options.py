@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from django.db.models import Model, QuerySet
 from django.forms import BaseForm, BaseFormSet
 
 from ..conf import reraising
@@ -102,6 +103,7 @@ def options_of(form: Forms | None, given: Options) -> ServeOptions:
     values: dict[str, Any] = {**given, "forms": _forms(form, given.get("form_name", "form"))}
     values.pop("form_name", None)
     _check_choices(values)
+    _refuse_shared(values)
     for option in ("only", "excluding"):
         values[option] = exception_types(values[option], option) if values.get(option) else ()
     for option in ("private", "session"):
@@ -135,6 +137,18 @@ def _check_choices(values: Mapping[str, Any]) -> None:
     for option in ("template", "name"):
         if not isinstance(values.get(option, ""), str):
             raise DeclarationError(f"{option} is a string, not {values[option]!r}.")
+
+
+def _refuse_shared(values: Mapping[str, Any]) -> None:
+    """Refuse what one request would leave changed for the next: validation fills an instance in."""
+    for option in ("instance", "form_kwargs", "context", "subject"):
+        given = values.get(option)
+        for value in given.values() if isinstance(given, Mapping) else (given,):
+            if isinstance(value, (Model, QuerySet)):
+                raise DeclarationError(
+                    f"{option}: all requests would share one {type(value).__name__}; "
+                    f"write {option}=lambda request, **kwargs: …."
+                )
 
 
 def _names(given: Any, option: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from django_qaprod.apps import EARLY_MIDDLEWARE
 from django_qaprod.conf import MIDDLEWARE
 
 COMMON = "django.middleware.common.CommonMiddleware"
@@ -52,6 +53,11 @@ def start(directory: Path, *arguments: str, **settings: Any) -> dict[str, Any]:
     assert sorted(path.name for path in directory.iterdir()) == ["an_app"], "nothing at start-up opens a file"
     found: dict[str, Any] = json.loads(answer.stdout)
     return found
+
+
+def test_the_second_catch_is_put_behind_the_middleware_where_routes_are_listed(tmp_path: Path) -> None:
+    found = start(tmp_path, MIDDLEWARE=[COMMON, MIDDLEWARE], QAPROD={"SERVE_EARLY": ["apply"]})
+    assert found["middleware"] == [COMMON, MIDDLEWARE, EARLY_MIDDLEWARE]
 
 
 def test_the_middleware_is_put_first_and_declarations_are_found(tmp_path: Path) -> None:

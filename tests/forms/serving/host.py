@@ -95,6 +95,7 @@ order = ORDER(_order)
 plain = serve_form(OrderForm)(_order)
 loose = serve_form(OrderForm, atomic=False)(_order)
 unkept = serve_form(OrderForm, rescue=False)(_order)
+order_unkept = serve_form(OrderForm, template="tests_forms/order.html", rescue=False)(_order)
 excluded = transaction.non_atomic_requests(serve_form(OrderForm)(_order))
 excluded_below = serve_form(OrderForm)(transaction.non_atomic_requests(_order))
 thanked = serve_form(OrderForm, thanks="/thanks/")(_order)
@@ -123,7 +124,13 @@ async def aorder(request: HttpRequest) -> HttpResponse:
         await Order.objects.acreate(number="async")
         at("after")
         return HttpResponseRedirect("/thanks/")
-    return TemplateResponse(request, "tests_forms/order.html", {"form": OrderForm(), "fault": at})
+    return TemplateResponse(request, "tests_forms/order.html", {"form": OrderForm()})
+
+
+@ORDER
+async def alate(request: HttpRequest) -> HttpResponse:
+    values = {"form": OrderForm(), "fault": lambda: at("page")}
+    return TemplateResponse(request, "tests_forms/order.html", values)
 
 
 @ORDER
@@ -141,7 +148,11 @@ def formset(request: HttpRequest) -> HttpResponse:
     return HttpResponse("formset")
 
 
-@serve_form(OrderModelFormSet, form_name="formset", form_kwargs={"queryset": Order.objects.order_by("pk")})
+@serve_form(
+    OrderModelFormSet,
+    form_name="formset",
+    form_kwargs=lambda request: {"queryset": Order.objects.order_by("pk")},
+)
 def model_formset(request: HttpRequest) -> HttpResponse:
     at("before")
     return HttpResponse("formset")
@@ -270,6 +281,7 @@ VIEWS: dict[str, Callable[..., Any]] = {
     "plain": plain,
     "loose": loose,
     "unkept": unkept,
+    "order_unkept": order_unkept,
     "excluded": excluded,
     "excluded_below": excluded_below,
     "thanked": thanked,
@@ -279,6 +291,7 @@ VIEWS: dict[str, Callable[..., Any]] = {
     "excluding": excluding,
     "private": private,
     "aorder": aorder,
+    "alate": alate,
     "late": late,
     "formset": formset,
     "model_formset": model_formset,
