@@ -169,6 +169,7 @@ def _request_lines(run: Run, found: Rounds, key: Key, suffix: str = "") -> Itera
             scales=True,
         )
         if not failing and variant in run.deferred and interface == "wsgi":
+            budget = budgets["wsgi"] * run.speed / MICRO
             yield Line(
                 section="A request",
                 what=f"  with the background at {run.plan.rate:.0f}/s",
@@ -177,9 +178,15 @@ def _request_lines(run: Run, found: Rounds, key: Key, suffix: str = "") -> Itera
                 added=(median(added) + run.deferred[variant]) * MICRO,
                 noise=spread(added) * MICRO,
                 least=least,
-                budget=budgets.get(interface),
-                scales=True,
+                note=_kept_from(run, budget - median(added), variant),
             )
+
+
+def _kept_from(run: Run, left: float, variant: str) -> str:
+    """Say from which rate on the background fits into what the request leaves of its budget."""
+    if left <= 0:
+        return ""
+    return f"within the budget from {run.deferred[variant] * run.plan.rate / left:.0f} requests a second on"
 
 
 def failures(run: Run) -> Iterator[Line]:
