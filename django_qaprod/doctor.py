@@ -17,13 +17,15 @@ from django.core import checks
 from django.db import Error, connections, router
 from django.utils.module_loading import import_string
 
-from . import clock, conf
+from . import clock, conf, vault
 from .apps import TAG
 from .capture import logging as log_capture
+from .forms import waiting as waiting_files
+from .models import RescuedSubmission
 from .pipeline import drainer, filelock, process, spool
 from .queries import health as health_queries
 from .records import Cell, FailureRecord, NumbersRecord, new_id
-from .store import probes
+from .store import probes, submissions
 from .text import one_line
 
 #: Seconds that a test record may take through spool, drainer and sinks.
@@ -265,6 +267,50 @@ def _troubles() -> Iterator[Finding]:
         yield _ok("inside", "Nothing was dropped and nothing went wrong inside us for a day.")
 
 
+def _rescue() -> Iterator[Finding]:
+    if vault.available():
+        yield _ok("rescue", "There are keys: what is sent while a view fails can be kept.")
+    else:
+        yield _ok("rescue", "QAPROD['RESCUE_KEYS'] is empty: what is sent while a view fails is not kept.")
+    if (path := spool.status().directory) is not None:
+        yield from _submission_files(waiting_files.status(path))
+
+
+def _submissions() -> Iterator[Finding]:
+    oldest = submissions.oldest_waiting()
+    if oldest is None:
+        yield _ok("submissions", "No rescued submission waits for anybody.")
+    else:
+        number = submissions.counts()[RescuedSubmission.State.WAITING]
+        yield _warning(
+            "submissions",
+            f"Rescued submissions that wait: {number}, the oldest since {oldest:%Y-%m-%d %H:%M}.",
+            "Replay them in the admin when what they met is mended, or discard them.",
+        )
+    if soon := submissions.expiring_soon():
+        yield _warning(
+            "submissions",
+            f"Of those that wait, {soon} will be deleted within {submissions.WARN_WITHIN.days} days.",
+            "Replay or discard them, or raise QAPROD['RETENTION_DAYS']['submissions'].",
+        )
+
+
+def _submission_files(found: waiting_files.WaitingStatus) -> Iterator[Finding]:
+    if found.waiting:
+        since = clock.moment(found.oldest) if found.oldest is not None else clock.now()
+        yield _warning(
+            "rescue",
+            f"Rescued submissions in the spool: {found.waiting}, the oldest since {since:%Y-%m-%d %H:%M}.",
+            "They are stored when the database takes them and a process drains.",
+        )
+    if found.unreadable:
+        yield _error(
+            "rescue",
+            f"Rescued submissions in the spool that cannot be read: {found.unreadable}.",
+            "Put the key back that is missing in QAPROD['RESCUE_KEYS'], and restart what drains.",
+        )
+
+
 _PARTS: dict[str, _Look] = {
     "middleware": _middleware,
     "logs": _logs,
@@ -272,6 +318,9 @@ _PARTS: dict[str, _Look] = {
     "sinks": _sinks,
     "tables": _tables,
     "worker": _worker,
+    # Apart, so that the files are seen with the database dead.
+    "rescue": _rescue,
+    "submissions": _submissions,
     "inside": _troubles,
 }
 

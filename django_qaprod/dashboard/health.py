@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ..queries.health import Health, health
+from ..store import submissions
 from .words import ago, cut, number
 
 #: A site with visitors stores something every few seconds.
@@ -24,19 +25,34 @@ class HealthPage:
     health: Health
     fine: bool
     fresh: bool
+    #: What will be lost soon; empty when nothing is.
+    expiring: str
 
 
 def page() -> HealthPage:
     """Return the health page."""
     found = health()
-    return HealthPage(
-        health=found, fine=not found.troubles and not list(_warnings(found)), fresh=_is_fresh(found)
-    )
+    expiring = _expiring()
+    fine = not found.troubles and not expiring and not list(_warnings(found))
+    return HealthPage(health=found, fine=fine, fresh=_is_fresh(found), expiring=expiring)
 
 
 def warnings() -> list[str]:
     """Return why the numbers of a page may be stale or incomplete; nothing when they are neither."""
     return list(_warnings(health()))
+
+
+def _expiring() -> str:
+    soon = submissions.expiring_soon()
+    if not soon:
+        return ""
+    return ngettext(
+        "%(n)s rescued submission that nobody has replayed yet reaches its age limit within %(days)s days, "
+        "and is deleted then.",
+        "%(n)s rescued submissions that nobody has replayed yet reach their age limit within %(days)s days, "
+        "and are deleted then.",
+        soon,
+    ) % {"n": number(soon), "days": number(submissions.WARN_WITHIN.days)}
 
 
 def _is_fresh(found: Health) -> bool:

@@ -267,15 +267,16 @@ def _session(request: HttpRequest, keys: Iterable[str], withheld: Withheld) -> d
     kept: dict[str, JSONValue] = {}
     if not keys or not hasattr(request, "session"):
         return kept
-    stored: Any = None
+    stored: dict[str, Any] | None = None
     with guard.guard("session"):
         # What a failed view has changed in it is not meant.
         stored = request.session.load() if request.session.modified else dict(request.session.items())
     for key in keys:
         if stored is not None and key not in stored:
             continue
-        with guard.guard("session"):
-            kept[key] = json.loads(json.dumps(stored[key]))
+        if stored is not None:
+            with guard.guard("session"):
+                kept[key] = json.loads(json.dumps(stored[key]))
         if key not in kept:
             withheld.add(f"session:{key}")
     return kept

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -19,6 +21,7 @@ from django_qaprod.admin import register
 from django_qaprod.models import Deploy, Event, Failure, Health
 from django_qaprod.registry import JourneySpec
 from tests.admin import rows
+from tests.forms import kept
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -114,6 +117,15 @@ def test_a_dead_worker_is_told(client_of_boss: Client) -> None:
     rows.requests("a/")
     assert "Nobody does the periodic work" in body(client_of_boss, "requestpage/")
     assert "Look at the health page" in body(client_of_boss, "requestpage/")
+
+
+def test_the_health_page_warns_before_submissions_are_deleted(client_of_boss: Client, settings: Any) -> None:
+    rows.alive()
+    settings.QAPROD = {**getattr(settings, "QAPROD", {}), "RESCUE_KEYS": [kept.KEY]}
+    kept.stored("young")
+    assert "age limit" not in body(client_of_boss, "health/")
+    kept.stored("old", at=time.time() - 85 * 86400)
+    assert "1 rescued submission that nobody has replayed yet" in body(client_of_boss, "health/")
 
 
 def test_the_health_page_is_not_offered_to_who_may_not_see_it() -> None:

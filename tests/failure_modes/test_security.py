@@ -13,8 +13,19 @@
 | one log record is one line | sinks/test_log.py::test_a_record_is_one_line_whatever_it_says |
 | somebody else's spool directory | pipeline/test_spool.py::test_a_link_is_refused |
 | others may read the spool | pipeline/test_spool.py::test_it_is_made_for_its_owner_alone |
+| rescued submissions: a canary in a password, card, token or private field | forms/test_submission.py::test_a_canary_is_never_kept |
+| the same, in any mixture of fields | forms/test_submission.py::test_no_mixture_of_fields_lets_a_canary_through |
+| card numbers in longer text; phone numbers are none | forms/test_submission.py::test_card_numbers_are_masked_in_longer_text |
+| files with hostile names | forms/test_submission.py::test_files_are_kept_whole_whatever_they_are_called |
+| a compressed trap | foundation/test_sent.py::test_a_compressed_trap_is_not_blown_up |
+| who reads the tables or the spool | store/test_submissions.py::test_it_is_kept_with_its_columns_and_unreadable_to_who_reads_the_table |
+| rotation of the keys | management/test_commands.py::test_keys_change_in_three_steps |
+| a lost key | store/test_submissions.py::test_a_lost_key_says_unreadable_and_breaks_no_list |
+| the age limit | store/test_submissions.py::test_what_is_too_old_goes_with_all_that_hangs_on_it |
+| audit of each decryption | store/test_submissions.py::test_nothing_is_shown_when_that_cannot_be_stored |
+| somebody else's folder in the spool | forms/test_rescue.py::test_a_folder_that_others_may_write_is_not_trusted |
 
-Not yet there: beacon, webhooks, rescued submissions, status page.
+Not yet there: beacon, webhooks, status page.
 """  # noqa: E501
 
 from __future__ import annotations

@@ -7,18 +7,24 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from cryptography.fernet import Fernet
+from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
 from django_qaprod import doctor
-from django_qaprod.models import Deploy, Failure, JobRun, Series
+from django_qaprod.forms import waiting
+from django_qaprod.models import Deploy, Failure, JobRun, RescuedSubmission, Series
 from django_qaprod.pipeline import drainer, filelock, guard, process, spool
 from django_qaprod.records import encode
+from django_qaprod.store import submissions
 from django_qaprod.worker import service
+from tests.forms import kept
 from tests.servers import wait_until
 from tests.store.make import failure
 
@@ -240,8 +246,67 @@ class TestWorkerProcess:
         assert "went the whole way" in out
 
 
+@database
+class TestSubmissions:
+    @pytest.fixture(autouse=True)
+    def _keys(self, spool_dir: Path, settings: Any) -> None:
+        settings.QAPROD = {**settings.QAPROD, "RESCUE_KEYS": [kept.KEY]}
+
+    def lines(self) -> list[str]:
+        return [line for line in run("qaprod_doctor")[1].splitlines() if "ubmissions" in line]
+
+    def test_the_doctor_says_what_waits(self, spool_dir: Path) -> None:
+        assert any("No rescued submission waits" in line for line in run("qaprod_doctor")[1].splitlines())
+        kept.stored("a", at=time.time() - 85 * 86400)
+        waiting.write(spool_dir, kept.new("b"))
+        aside = spool_dir / "submissions" / "unreadable"
+        aside.mkdir()
+        (aside / "x.submission").write_bytes(b"x")
+        said = "\n".join(self.lines())
+        assert "Rescued submissions that wait: 1, the oldest since" in said
+        assert "Of those that wait, 1 will be deleted within 7 days" in run("qaprod_doctor")[1]
+        assert "Rescued submissions in the spool: 1, the oldest since" in said
+        assert "Rescued submissions in the spool that cannot be read: 1." in said
+
+    def test_the_doctor_sees_the_files_with_the_database_dead(
+        self, spool_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waiting.write(spool_dir, kept.new())
+
+        def refuse() -> None:
+            raise OperationalError("gone")
+
+        monkeypatch.setattr(submissions, "oldest_waiting", refuse)
+        assert "Rescued submissions in the spool: 1" in "\n".join(self.lines())
+
+    def test_keys_change_in_three_steps(self, spool_dir: Path, settings: Any) -> None:
+        fresh, lost = (Fernet.generate_key().decode() for _ in range(2))
+        ids = [kept.stored(key) for key in "abc"]
+        waiting.write(spool_dir, kept.new("d"))
+        settings.QAPROD = {**settings.QAPROD, "RESCUE_KEYS": [fresh, kept.KEY]}
+        status, out, _ = run("qaprod_rotate_keys", "--batch", "2")
+        assert (status, "Encrypted anew: 4." in out) == (0, True)
+        assert "Had the first key already: 4." in run("qaprod_rotate_keys")[1]
+        settings.QAPROD = {**settings.QAPROD, "RESCUE_KEYS": [fresh]}
+        assert waiting.collect(spool_dir) == 1
+        for rescued in RescuedSubmission.objects.all():
+            assert submissions.opened(rescued, who="ada") == kept.sent()
+        settings.QAPROD = {**settings.QAPROD, "RESCUE_KEYS": [lost]}
+        with pytest.raises(CommandError, match="4 cannot be read") as refused:
+            run("qaprod_rotate_keys")
+        assert ids[0] in str(refused.value)
+        submissions.discard(RescuedSubmission.objects.values_list("pk", flat=True), who="ada", reason="lost")
+        assert run("qaprod_rotate_keys")[0] == 0
+
+    def test_without_keys_there_is_nothing_to_change_to(self, settings: Any) -> None:
+        kept.stored()
+        settings.QAPROD = {**settings.QAPROD, "RESCUE_KEYS": []}
+        with pytest.raises(CommandError, match="RESCUE_KEYS"):
+            run("qaprod_rotate_keys")
+
+
 def test_the_commands_say_what_they_are_for() -> None:
-    for name in ("qaprod_worker", "qaprod_tick", "qaprod_doctor", "qaprod_deploy"):
+    for name in ("qaprod_worker", "qaprod_tick", "qaprod_doctor", "qaprod_deploy", "qaprod_rotate_keys"):
         from django.core.management import load_command_class
 
         assert load_command_class("django_qaprod", name).help.endswith(".")
