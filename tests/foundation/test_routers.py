@@ -66,7 +66,9 @@ def ask(
     return found
 
 
-FACTS = {"Event", "EventKey", "JourneyPage"}
+FACTS = {
+    "Event", "EventKey", "JourneyPage", "RescuedSubmission", "SubmissionAct", "SubmissionVersion",
+}  # fmt: skip
 
 
 def homes(answer: dict[str, Any]) -> tuple[set[str], set[str]]:
