@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings as django_settings
@@ -136,7 +136,7 @@ class EarlyCall(Call):
         view: Any = self.request.resolver_match.func
         made = view.view_class(**view.view_initkwargs)
         made.setup(self.request, *self.args, **self.kwargs)
-        return {"form": made.get_form_class()}
+        return cast("Mapping[str, type[Any]]", made.get_served_forms())
 
     def form_kwargs(self, name: str) -> tuple[dict[str, Any], bool]:
         return {}, False

@@ -41,7 +41,8 @@ class ServeFormMixin(View):
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
         given = dict(initkwargs.get("serve", cls.serve))
         options = options_of(given.pop("form", None), cast("Options", given))
-        if not options.forms and not hasattr(cls, "get_form_class"):
+        told = cls.get_served_forms is not ServeFormMixin.get_served_forms
+        if not options.forms and not told and not hasattr(cls, "get_form_class"):
             raise DeclarationError(f"{cls.__qualname__} has no get_form_class: name its form in `serve`.")
         name = options.name or f"{cls.__module__}.{cls.__qualname__}"
         serving = Serving(options, name, is_async=bool(cls.view_is_async))
@@ -51,6 +52,18 @@ class ServeFormMixin(View):
             serving.excluded.update(getattr(view, "_non_atomic_requests", ()))
             view._non_atomic_requests = serving.excluded
         return cast("Callable[..., HttpResponseBase]", view)
+
+    def get_served_forms(self) -> Mapping[str, type[Any]]:
+        """Return the form and formset classes to serve, by the names that the template knows them by.
+
+        Override it where ``get_form_class`` does not tell, in a wizard for instance.
+        """
+        return {"form": cast("Any", self).get_form_class()}
+
+    def get_served_kwargs(self, name: str) -> dict[str, Any]:
+        """Return what the form of that name is made with, besides what was sent."""
+        made: dict[str, Any] = cast("Any", self).get_form_kwargs() if hasattr(self, "get_form_kwargs") else {}
+        return {key: made[key] for key in made if key not in ("data", "files")}
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         """Put the ladder under the handlers, those of the most derived class."""
@@ -81,18 +94,16 @@ class ViewCall(Call):
         self.view: Any = view
 
     def form_classes(self) -> Mapping[str, type[Any]]:
-        return self.options.forms or {"form": self.view.get_form_class()}
+        return self.options.forms or self.view.get_served_forms()
 
     def form_kwargs(self, name: str) -> tuple[dict[str, Any], bool]:
         said, complete = super().form_kwargs(name)
         if isinstance(self.view, (BaseCreateView, BaseUpdateView)):
             complete = self._find_object() and complete
-        if not hasattr(self.view, "get_form_kwargs"):
-            return said, complete
-        made = self.attempt("form_kwargs", self.view.get_form_kwargs)
+        made = self.attempt("form_kwargs", lambda: self.view.get_served_kwargs(name))
         if not isinstance(made, dict):
             return {**self._pieces(), **said}, False
-        return {**{key: made[key] for key in made if key not in ("data", "files")}, **said}, complete
+        return {**made, **said}, complete
 
     def context(self, forms: Mapping[str, Any]) -> dict[str, Any]:
         least = {"view": self.view, **super().context(forms)}
