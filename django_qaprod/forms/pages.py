@@ -47,6 +47,8 @@ def of_host(call: Call, built: list[Built], notice: Notice, status: int) -> Http
     placed = Placed(render_to_string("qaprod/forms/notice.html", {"notice": notice}))
     given = {**call.context(forms), **forms, "qaprod_notice": placed}
     page = render_to_string(call.templates(), given, call.request)
+    for one in built:
+        _require_fields(page, one)
     return _response(page if placed.shown else _with_notice(page, str(placed)), status)
 
 
@@ -111,6 +113,13 @@ def _response(page: str, status: int) -> HttpResponse:
     response = HttpResponse(page, status=status)
     add_never_cache_headers(response)
     return response
+
+
+def _require_fields(page: str, built: Built) -> None:
+    """Raise if a template shows nothing of a form: it may have looked for it in what could not be had."""
+    names = [form.add_prefix(name) for form in built.forms for name in form.fields]
+    if names and not any(re.search(rf"""\bname=["']?{re.escape(name)}\b""", page) for name in names):
+        raise LookupError(f"The template does not show the form {built.name!r}.")
 
 
 def _with_notice(page: str, notice: str) -> str:

@@ -132,6 +132,8 @@ class Serving:
                 work.roll_back(error)
                 raise
             if not self._swallows(error, work):
+                if work.hook_error is not None:
+                    self._note(work.hook_error, call)
                 raise
             return _climb_down(call, error, in_doubt=self._doubt(work) if post else "")
         finally:

@@ -79,6 +79,19 @@ def test_an_object_is_shown_as_it_was_before_the_view(visitor: Client) -> None:
     assert order.number == "before"
 
 
+def test_an_object_that_the_view_did_not_come_to_is_found(rf: RequestFactory) -> None:
+    class Update(host.Update):
+        def get(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+            raise ViewError("at once")
+
+    order = Order.objects.create(number="before", state="open")
+    request = rf.get("/")
+    request.user = Broken()  # type: ignore[assignment]
+    page = Update.as_view()(request, pk=order.pk).content.decode()
+    assert "Apply as" in page
+    assert 'value="before"' in page
+
+
 def test_a_missing_object_is_a_404(visitor: Client) -> None:
     assert visitor.get("/update/12345/").status_code == 404
 
@@ -127,6 +140,40 @@ def test_a_view_without_a_form_is_refused() -> None:
 
     with pytest.raises(DeclarationError, match="Page has no get_form_class"):
         Page.as_view()
+
+
+def test_a_page_that_lost_its_form_is_not_served(rf: RequestFactory) -> None:
+    class Wizard(host.ByForm):
+        template_name = "tests_forms/wizard.html"
+
+        def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+            host.at("context")
+            return {"wizard": {"form": kwargs["form"]}}
+
+        def get(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+            raise ViewError("the handler is on fire")
+
+    request = rf.get("/")
+    request.user = Broken()  # type: ignore[assignment]
+    assert "A wizard" in Wizard.as_view()(request).content.decode()
+    host.faults["context"] = ViewError("no context, so no form")
+    assert "qaprod-forms" in Wizard.as_view()(request).content.decode()
+
+
+def test_a_view_may_tell_its_forms_itself(rf: RequestFactory) -> None:
+    class Page(ServeFormMixin, View):
+        def get_served_forms(self) -> dict[str, Any]:
+            return {"one": host.OrderForm, "two": host.FileForm}
+
+        def get_served_kwargs(self, name: str) -> dict[str, Any]:
+            return {"prefix": name}
+
+        def get(self, request: Any) -> HttpResponse:
+            raise ViewError("the handler is on fire")
+
+    page = Page.as_view()(rf.get("/")).content.decode()
+    assert 'name="one-number"' in page
+    assert 'name="two-title"' in page
 
 
 def test_an_unknown_option_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import re
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOpera
 from django.db import OperationalError
 from django.http import Http404
 from django.http.response import HttpResponseBase
-from django.test import Client
+from django.test import Client, RequestFactory
 from pytest_django.fixtures import Settings
 
 from django_qaprod.models import RescuedSubmission
@@ -294,6 +295,29 @@ def test_what_nobody_can_judge_is_kept(visitor: Client) -> None:
 def test_a_form_that_cannot_be_built_is_kept_all_the_same(visitor: Client) -> None:
     host.faults["before"] = host.faults["form"] = ViewError("the form's own bug")
     assert visitor.post("/plain/", {"number": "1"}).status_code == 202
+
+
+def test_what_a_form_that_cannot_be_built_would_refuse_nobody_knows(visitor: Client) -> None:
+    host.faults["before"] = host.faults["form"] = ViewError("the form's own bug")
+    assert visitor.post("/plain/", {"number": "", "email": "a@example.com"}).status_code == 202
+
+
+def test_what_fails_on_a_rung_leaves_no_trace(visitor: Client) -> None:
+    def write() -> None:
+        Order.objects.create(number="by the context")
+        raise PageError("after the write")
+
+    host.faults["before"] = ViewError("the view is on fire")
+    host.faults["context"] = write
+    assert visitor.get("/order/").status_code == 200
+    assert not Order.objects.exists()
+
+
+def test_a_page_can_be_cached_as_without_us(rf: RequestFactory) -> None:
+    response: Any = host.late(rf.get("/late/"))
+    response.context_data.pop("fault")
+    assert response.render().status_code == 200
+    assert b"Apply as" in pickle.loads(pickle.dumps(response)).content
 
 
 def test_what_was_free_text_is_not_held_against_anybody(visitor: Client) -> None:

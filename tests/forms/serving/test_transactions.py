@@ -148,6 +148,19 @@ def test_an_on_commit_callback_that_fails_does_not_undo_the_answer(visitor: Clie
     assert visitor.post("/committing/", {"number": "1"}).status_code == 200, "the connection is well"
 
 
+def test_a_callback_that_fails_behind_an_error_that_passes_is_recorded(
+    visitor: Client, records: Records
+) -> None:
+    def forbid() -> None:
+        transaction.on_commit(lambda: host.at("hook"))
+        raise PermissionDenied
+
+    host.faults["hook"] = ViewError("the mail server is away")
+    host.faults["after"] = forbid
+    assert visitor.post("/plain/", {"number": "1"}).status_code == 403
+    assert [failure.extra["rung"] for failure in records.failures] == ["on_commit"]
+
+
 def test_a_commit_that_is_refused_is_a_failure_like_others(
     visitor: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
