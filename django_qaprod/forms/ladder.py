@@ -13,6 +13,7 @@ from ..pipeline import guard
 from . import pages
 from .building import Built, build, judge
 from .call import Call, Failed
+from .confirmed import confirm
 from .notices import Notice
 from .quiet import hush, seal
 
@@ -56,7 +57,9 @@ def _answer_post(call: Call, in_doubt: str, *, readable: bool) -> tuple[str, Htt
         return _form_page(call, built, Notice.ERRORS, 200)
     kept = _keep(call, built, in_doubt) if readable else None
     if kept is not None:
-        return "received", _thanks(call, kept)
+        response = _thanks(call, kept)
+        confirm(call.request, response, taken=True)
+        return "received", response
     return _form_page(call, built, Notice.NOT_KEPT if readable else Notice.NOT_READ, 503)
 
 

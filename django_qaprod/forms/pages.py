@@ -20,6 +20,7 @@ from django.utils.translation import get_language, get_language_bidi
 
 from . import plain as plain_form
 from .building import FREE_TEXT, Built
+from .confirmed import NONCE, nonce_of
 from .notices import Notice, Placed
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def plain(call: Call, built: list[Built], notice: Notice, status: int) -> HttpRe
         "token": token if isinstance(token, str) else "",
         "free_text_name": FREE_TEXT,
         "free_text": ",".join(free),
+        "nonce_name": NONCE,
+        "nonce": nonce_of(call.request),
         "multipart": any(part.multipart for part in parts),
         "problems": [problem for part in parts for problem in part.problems],
     }

@@ -23,12 +23,10 @@ from ..sent import Submission, pack, reference_of
 from ..store import submissions
 from ..store.submissions import NewSubmission
 from . import signals, waiting
+from .confirmed import NONCE
 
 if TYPE_CHECKING:
     from .options import ServeOptions
-
-#: The input by which ``{% qaprod_form_guard %}`` tells one page from another.
-NONCE = "qaprod_form"
 
 _SALT = "django_qaprod.rescue"
 

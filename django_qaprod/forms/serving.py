@@ -18,6 +18,7 @@ from .. import registry
 from ..degradation.declaration import refuse_generators, require_function
 from ..degradation.degrading import add_note, name_of
 from .call import Call
+from .confirmed import confirm
 from .options import options_of
 from .transactions import EveryAlias, Transactions, of_posts
 
@@ -142,6 +143,8 @@ class Serving:
             self._note(work.hook_error, call)
         if _can_render(response) and (post or request.method in _READING):
             self._guard_render(response, call, in_doubt="page" if post else "")
+        if post:
+            confirm(request, response)
         return cast("HttpResponseBase", response)
 
     async def aserve(
@@ -166,6 +169,8 @@ class Serving:
             return await sync_to_async(_climb_down, thread_sensitive=True)(call, error, in_doubt=in_doubt)
         if _can_render(response) and (post or request.method in _READING):
             self._guard_render(response, call, in_doubt=in_doubt)
+        if post:
+            confirm(request, response)
         return cast("HttpResponseBase", response)
 
     def _replay(
