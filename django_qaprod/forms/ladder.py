@@ -83,9 +83,9 @@ def _kept(call: Call, built: list[Built], in_doubt: str) -> Kept:
     from .rescue import keep
     from .submission import collect
 
+    if not built or len(built) < len(call.form_classes()):
+        raise CannotKeepError("A form could not be built, so nobody can tell what may be kept.")
     names = [name for one in built for name in names_of(one.form, private=call.options.private)]
-    if not names:
-        raise CannotKeepError("The form could not be built, so nobody can tell what may be kept.")
     submission = collect(call.request, call.options, names, database=not call.outage)
     occurrence, failure = call.link()
     subject = call.subject()

@@ -112,6 +112,12 @@ def thanks(request: HttpRequest, kept: Any) -> HttpResponse:
 thanked_by_function = serve_form(OrderForm, thanks=thanks)(_order)
 
 
+@serve_form(forms.Form)
+def button(request: HttpRequest) -> HttpResponse:
+    at("before")
+    return HttpResponse("pressed")
+
+
 @serve_form(OrderForm)
 def nothing(request: HttpRequest) -> None:
     return None
@@ -287,6 +293,7 @@ VIEWS: dict[str, Callable[..., Any]] = {
     "thanked": thanked,
     "thanked_by_function": thanked_by_function,
     "nothing": nothing,
+    "button": button,
     "only": only,
     "excluding": excluding,
     "private": private,

@@ -72,6 +72,21 @@ def test_a_model_formset_without_a_database_is_served_and_kept(visitor: Client) 
     assert visitor.post("/model_formset/", sent).status_code == 202
 
 
+def test_a_lone_button_is_kept(visitor: Client) -> None:
+    assert "<button" in visitor.get("/button/").content.decode()
+    assert visitor.post("/button/").status_code == 202
+
+
+def test_what_nobody_can_read_of_a_form_is_not_said_to_be_kept(
+    visitor: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("django_qaprod.forms.building._bare", lambda form_class: 1 / 0)
+    host.faults["form"] = ViewError("the form's own bug")
+    response = visitor.post("/plain/", {"number": "1"})
+    assert response.status_code == 503
+    assert not RescuedSubmission.objects.exists()
+
+
 def test_several_forms_are_served_and_judged_together(visitor: Client) -> None:
     page = visitor.get("/several/").content.decode()
     assert 'value="I-1"' in page
