@@ -48,7 +48,8 @@ class ApplyForm(forms.Form):
     )
     start = forms.DateField(widget=forms.DateInput(attrs={"type": "date"}), required=False)
     agree = forms.BooleanField(required=False)
-    password = forms.CharField(widget=forms.PasswordInput, required=False)
+    keyword = forms.CharField(widget=forms.PasswordInput, required=False)
+    secret_word = forms.CharField(required=False)
     account = forms.CharField(
         widget=forms.TextInput(attrs={"autocomplete": "section-a cc-number"}), required=False
     )

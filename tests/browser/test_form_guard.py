@@ -292,7 +292,8 @@ def test_a_value_that_the_server_has_changed_wins(page: Page) -> None:
 def test_secrets_are_never_kept(page: Page, tmp_path: Path) -> None:
     page.goto("/apply/")
     page.get_by_label("Name").fill("Ada")
-    page.get_by_label("Password").fill("canary-password")
+    page.get_by_label("Keyword").fill("canary-password")
+    page.get_by_label("Secret word").fill("canary-secret")
     page.get_by_label("Account").fill("canary-card")
     page.get_by_label("Code").fill("canary-code")
     page.get_by_label("Game").fill("canary-off")
@@ -302,9 +303,9 @@ def test_secrets_are_never_kept(page: Page, tmp_path: Path) -> None:
     page.get_by_label("Photo").set_input_files(photo)
     page.evaluate("document.querySelector('[name=step]').value = 'canary-hidden'")
     # As pages do that show a password on request.
-    page.evaluate("document.querySelector('[name=password]').type = 'text'")
-    page.get_by_label("Password").press("End")
-    page.get_by_label("Password").type("-shown")
+    page.evaluate("document.querySelector('[name=keyword]').type = 'text'")
+    page.get_by_label("Keyword").press("End")
+    page.get_by_label("Keyword").type("-shown")
     page.get_by_label("Search").fill("canary-search")
     wait_until(lambda: drafts(page))
     page.evaluate("document.querySelector('form[method=post]').dispatchEvent(new Event('submit'))")

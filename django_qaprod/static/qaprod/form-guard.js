@@ -85,7 +85,6 @@
                     found.set(field.name, [...(found.get(field.name) || []), field]);
                 }
             }
-            for (const name of never) found.delete(name);
             return found;
         }
 
