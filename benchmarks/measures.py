@@ -433,7 +433,7 @@ def count(run: Run) -> Iterator[Line]:
                 bare=bare,
                 added=found.request - bare,
                 least=least,
-                budget=40_000 if target[0] != "error" and variant == "ours" else None,
+                budget=40_000 if target[0] == "plain" and variant == "ours" else None,
                 note=f"and {deferred / requests:,.0f} later (flush and drain of {requests})"
                 if deferred
                 else "",
