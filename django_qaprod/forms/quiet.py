@@ -120,7 +120,9 @@ def hush(request: HttpRequest) -> None:
     given = getattr(request, "session", None)
     if isinstance(given, SessionBase):
         store, key = type(given), request.COOKIES.get(django_settings.SESSION_COOKIE_NAME)
-        request.session = QuietSession(store=lambda: store(key), accessed=given.accessed)
+        # What the view has read already need not be asked of a store that may not answer any more.
+        loaded = None if given.modified else vars(given).get("_session_cache")
+        request.session = QuietSession(loaded, store=lambda: store(key), accessed=given.accessed)
     # What the view wanted to tell ("Saved!") is dropped; what was waiting before is still to be told.
     if hasattr(request, "_messages"):
         from django.contrib.messages.storage import default_storage

@@ -9,9 +9,10 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.db import OperationalError
-from django.test import Client
+from django.test import Client, RequestFactory
 from pytest_django.fixtures import Settings
 
+from django_qaprod.forms.quiet import hush
 from tests.forms.serving import host
 
 pytestmark = [pytest.mark.usefixtures("in_production"), pytest.mark.django_db(databases="__all__")]
@@ -91,6 +92,28 @@ def test_a_dead_session_store_is_not_asked_behind_us(
     assert "qaprod-forms" in returning.get("/order/").content.decode()
     assert returning.post("/plain/", {"number": "1"}).status_code == 202
     assert returning.cookies["sessionid"].value
+
+
+def test_what_the_view_has_read_is_known_without_the_store(
+    returning: Client, rf: RequestFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dead(*args: object) -> None:
+        raise OperationalError("the server is away")
+
+    for changed in (False, True):
+        request = rf.post("/")
+        request.session = SessionStore(returning.cookies["sessionid"].value)
+        assert request.session["cart"] == 7
+        if changed:
+            request.session["made"] = 1
+        hush(request)
+        with monkeypatch.context() as patch:
+            patch.setattr(SessionStore, "load", dead)
+            if changed:
+                with pytest.raises(OperationalError):
+                    request.session.items()
+            else:
+                assert dict(request.session.items()) == {"cart": 7}
 
 
 def test_the_csrf_token_works_where_it_is_in_the_session(settings: Settings) -> None:
