@@ -3,7 +3,8 @@
 The environment changes what differs between machines: ``EXAMPLE_DIR`` (where files are kept),
 ``EXAMPLE_DATABASE`` (PostgreSQL instead of SQLite, ``postgresql://user@host:port/name``), ``EXAMPLE_DEBUG``,
 ``EXAMPLE_DEMO`` (everybody may use the chaos page), ``EXAMPLE_PROFILES`` (where the profile service listens)
-and ``EXAMPLE_RELEASE``.
+``EXAMPLE_RESCUE_KEYS`` (with which rescued submissions are encrypted, separated by spaces) and
+``EXAMPLE_RELEASE``.
 """
 
 from __future__ import annotations
@@ -23,6 +24,15 @@ DEBUG = bool(os.environ.get("EXAMPLE_DEBUG"))
 SECRET_KEY = os.environ.get("EXAMPLE_SECRET_KEY", "the example project keeps no secrets")
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 
+
+def _keys() -> list[str]:
+    """Return the keys of what is kept of forms: the demo makes one beside its databases."""
+    given = os.environ.get("EXAMPLE_RESCUE_KEYS", "")
+    if not given and (DATA_DIR / "rescue-keys").exists():
+        given = (DATA_DIR / "rescue-keys").read_text()
+    return given.split()
+
+
 INSTALLED_APPS = [
     "django_qaprod",
     "example_project.jobs",
@@ -37,12 +47,14 @@ INSTALLED_APPS = [
 QAPROD = {
     "RELEASE": os.environ.get("EXAMPLE_RELEASE", "2.4.0"),
     "SPOOL_DIR": DATA_DIR / "spool",
+    "RESCUE_KEYS": _keys(),
 }
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "example_project.sqlite.lock_before_writing",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "example_project.chaos.breaks.around",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -62,6 +74,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "example_project.chaos.breaks.news",
             ],
         },
     },

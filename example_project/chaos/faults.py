@@ -27,6 +27,7 @@ class Fault:
 _FAILURES = "admin:qaprod_failure_changelist"
 _DEGRADED = (_FAILURES, "kind__exact=degraded", "Failures, degraded")
 _UNHANDLED = (_FAILURES, "kind__exact=unhandled", "Failures, unhandled")
+_FAILURES_ALL = (_FAILURES, "", "Failures")
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
@@ -83,10 +84,87 @@ FAULTS: tuple[Fault, ...] = (
         name="broken-form",
         title="Exception in the form",
         breaks="A rule that was added to the form's validation fails on most pages.",
-        visitor="The form opens; saving it answers with an error page, and what was typed is lost.",
-        look="KeyError as an unhandled failure of a critical view, at the top of the list; the funnel stops "
-        "between “started” and “updated”.",
-        page=_UNHANDLED,
+        visitor="The form opens. Whoever saves it is told that it has been received, and gets a reference: "
+        "what was typed is kept. A mistake in it is still pointed out.",
+        look="KeyError as a degraded failure of the form; on its page, the submissions that wait. Switch "
+        "this off, replay them, and they are where they belong.",
+        page=_DEGRADED,
+        served=True,
+    ),
+    Fault(
+        name="broken-view",
+        title="The form's view fails",
+        breaks="A rule is looked up that a release has removed, before the view has done anything.",
+        visitor="The form, in the site's own page, with a line that something is missing. What they send is "
+        "kept, with a reference.",
+        look="RuleError as a degraded failure; it says from which step of the ladder they were served.",
+        page=_DEGRADED,
+        served=True,
+    ),
+    Fault(
+        name="broken-audit",
+        title="The view fails when it has written",
+        breaks="The audit log, to which each change is told last, refuses connections.",
+        visitor="Received, with a reference.",
+        look="ConnectionRefusedError as a degraded failure. What the view had written is rolled back, its "
+        "step of the journey too: the funnel counts only what was stored. A replay stores it once.",
+        page=_DEGRADED,
+        served=True,
+    ),
+    Fault(
+        name="unbuildable-form",
+        title="The form cannot be built",
+        breaks="The form's own code fails as soon as somebody makes one.",
+        visitor="A plain page with the fields of the form, empty. What they send is kept.",
+        look="KeyError as a degraded failure, served: plain.",
+        page=_DEGRADED,
+        served=True,
+    ),
+    Fault(
+        name="broken-page",
+        title="The form's template fails",
+        breaks="The template of the form's page includes one that was renamed.",
+        visitor="A plain page with the form and all that is known of it. Saving works as ever.",
+        look="TemplateDoesNotExist as a degraded failure, served: plain.",
+        page=_DEGRADED,
+        served=True,
+    ),
+    Fault(
+        name="broken-context",
+        title="A context processor fails",
+        breaks="What the head of each page needs, the news, cannot be had.",
+        visitor="An error page everywhere but on the forms: those are plain, and work.",
+        look="KeyError, as degraded failures of the forms and as unhandled ones of the other pages.",
+        page=_FAILURES_ALL,
+        served=False,
+    ),
+    Fault(
+        name="dead-sessions",
+        title="The session store is dead",
+        breaks="Whoever asks for a session gets an error. So nobody knows who is visiting.",
+        visitor="A plain page with an empty form. What they send is kept.",
+        look="SessionStoreError as a degraded failure. What is kept says that it is not known whose it is: "
+        "somebody has to look at it before it is replayed.",
+        page=_DEGRADED,
+        served=True,
+    ),
+    Fault(
+        name="dead-database",
+        title="The database is dead",
+        breaks="Every query of the site fails.",
+        visitor="The form on a plain page, where the list of schools is free text. What they send is kept in "
+        "the spool and told so. Pages that are no forms are error pages.",
+        look="OperationalError, and within seconds what was sent: it is brought in from the spool.",
+        page=_FAILURES_ALL,
+        served=False,
+    ),
+    Fault(
+        name="secret-form",
+        title="The form fails, and nothing may be kept",
+        breaks="The form's view fails, and somebody has marked all that is sent as sensitive.",
+        visitor="Not received, says the page, with status 503; all that they typed is still in it.",
+        look="Two degraded failures, one of which says why nothing could be kept.",
+        page=_DEGRADED,
         served=False,
     ),
     Fault(
@@ -103,10 +181,11 @@ FAULTS: tuple[Fault, ...] = (
         name="locked-table",
         title="Database table locked",
         breaks="Another process holds a write lock and does not let go of it.",
-        visitor="Pages can be read; starting, saving and submitting wait for five seconds and fail.",
-        look="OperationalError (“database is locked”, on PostgreSQL a lock timeout) as an unhandled failure. "
-        "It is recorded although the database takes no writes.",
-        page=_UNHANDLED,
+        visitor="Pages can be read. Whoever saves or submits waits for five seconds, then is told that it "
+        "has been received: it is kept in a file meanwhile. Starting an application fails, and says so.",
+        look="OperationalError (“database is locked”, on PostgreSQL a lock timeout) as a degraded failure. "
+        "It is recorded although the database takes no writes; what was sent is there when it does.",
+        page=_DEGRADED,
         served=False,
     ),
     Fault(

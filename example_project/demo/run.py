@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -117,10 +119,18 @@ def _place(options: Options) -> Place:
     if options.fresh:
         shutil.rmtree(directory, ignore_errors=True)
     (directory / "logs").mkdir(parents=True, exist_ok=True)
+    _make_key(directory / "rescue-keys")
     port = free_port(options.port)
     if port != options.port:
         print(f"Port {options.port} is taken.")
     return Place(directory=directory, port=port, profiles=free_port(0))
+
+
+def _make_key(path: Path) -> None:
+    """Make the key of what is kept of forms, once. A real site has it where it has its other secrets."""
+    path.touch(mode=0o600)
+    if not path.read_text():
+        path.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
 
 
 def _start(options: Options, place: Place, family: Family, stop: threading.Event) -> None:

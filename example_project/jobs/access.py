@@ -8,6 +8,8 @@ from .models import Application
 
 _KEY = "applications"
 _KEPT = 20
+#: What a submission needs of the session to be let in again when it is replayed.
+SESSION = (_KEY,)
 
 
 def remember(request: HttpRequest, application: Application) -> None:

@@ -98,6 +98,14 @@ class Application(models.Model):
     email = models.EmailField("e-mail address", blank=True)
     phone = models.CharField("telephone", max_length=30, blank=True)
     town = models.CharField("town", max_length=80, blank=True)
+    current_school = models.ForeignKey(
+        School,
+        verbose_name="the school where you work now, if it is one of ours",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
     # Of teachers
     qualification = models.CharField("teaching qualification", max_length=120, blank=True)
     subjects = models.CharField("subjects that you teach", max_length=200, blank=True)

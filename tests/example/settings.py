@@ -5,5 +5,5 @@ from __future__ import annotations
 from example_project.settings import *  # noqa: F403
 from example_project.settings import QAPROD as _QAPROD
 
-QAPROD = {**_QAPROD, "RERAISE": False}
+QAPROD = {**_QAPROD, "RERAISE": False, "RESCUE_KEYS": ["q" * 43 + "="]}
 PROFILE_TIMEOUT = 0.3

@@ -112,6 +112,17 @@ class Migration(migrations.Migration):
                 ("phone", models.CharField(blank=True, max_length=30, verbose_name="telephone")),
                 ("town", models.CharField(blank=True, max_length=80, verbose_name="town")),
                 (
+                    "current_school",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="jobs.school",
+                        verbose_name="the school where you work now, if it is one of ours",
+                    ),
+                ),
+                (
                     "qualification",
                     models.CharField(blank=True, max_length=120, verbose_name="teaching qualification"),
                 ),

@@ -45,4 +45,4 @@ def fill_in(client: Client, application: Application) -> None:
 
 def submit(client: Client, application: Application) -> HttpResponse:
     """Press the button."""
-    return client.post(reverse("jobs:submit", args=(application.token,)))
+    return client.post(reverse("jobs:submit", args=(application.token,)), {"declaration": "on"})

@@ -53,7 +53,9 @@ def test_what_is_missing_is_asked_for(visitor: Client, teaching: Vacancy, qaprod
     response = visitor.post(form_url(application, "about"), {"full_name": "Ada", "email": "nonsense"})
     assert response.status_code == 200
     assert b"errorlist" in response.content
-    assert submit(visitor, application)["Location"] == form_url(application, "about")
+    response = submit(visitor, application)
+    assert response.status_code == 200
+    assert "Something is missing on “About you”." in response.content.decode()
     assert [event.step for event in qaprod_records.events] == ["started"]
 
 
@@ -118,7 +120,7 @@ def test_every_page_keeps_script_and_style_in_files(
     ]
     for path in pages:
         text = teacher.get(path, follow=True).content.decode()
-        assert "<script" not in text, path
+        assert text.count("<script") == text.count('<script src="/static/'), path
         assert "<style" not in text, path
         assert " style=" not in text, path
         assert " onclick=" not in text, path
