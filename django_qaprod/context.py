@@ -44,6 +44,10 @@ class Context:
     critical = False
     #: How many errors were swallowed so that the visitor could go on.
     degraded = 0
+    #: The journey of which a step was recorded last.
+    taken = ""
+    #: When what is served now was sent, in epoch seconds, if this is its replay.
+    replayed_at: float | None = None
     #: The last log records as (created, level, logger, message), not yet scrubbed, the oldest first.
     lines: deque[tuple[float, str, str, str]] | None = None
     _request_id = ""

@@ -56,6 +56,8 @@ class Submission:
     files: tuple[SentFile, ...] = ()
     session: dict[str, JSONValue] = field(default_factory=dict)
     free_text: tuple[str, ...] = ()
+    #: The part of the path that is the server's (``SCRIPT_NAME``).
+    script: str = ""
     withheld: tuple[str, ...] = ()
 
 
@@ -76,6 +78,7 @@ def pack(submission: Submission) -> bytes:
     head = json.dumps(
         {
             "path": submission.path,
+            "script": submission.script,
             "host": submission.host,
             "secure": submission.secure,
             "locale": submission.locale,
@@ -136,6 +139,7 @@ def _submission(head: dict[str, Any], contents: bytes) -> Submission:
         raise ValueError("files")
     return Submission(
         path=_text(head["path"]),
+        script=_text(head["script"]),
         host=_text(head["host"]),
         secure=head["secure"] is True,
         locale=_text(head["locale"]),

@@ -8,7 +8,10 @@ from ..pipeline import process
 
 
 def install() -> None:
-    """Have the machine's drainer bring in what waits in the spool; nothing is imported before then."""
+    """Have the machine's drainer bring in what waits in the spool, and hear of replays that were asked for.
+
+    Nothing is imported before then.
+    """
     if _collect not in process.companions:
         process.companions.append(_collect)
 
@@ -18,3 +21,7 @@ def _collect(path: Path) -> None:
         from .waiting import collect
 
         collect(path)
+    if (path / "replays").exists():
+        from .queue import seen
+
+        seen(path)

@@ -77,7 +77,8 @@ def keep(
         release=settings().release,
         failure=failure,
         occurrence=occurrence,
-        in_doubt=in_doubt,
+        # Whoever replays it is to know that it would be an anonymous visitor's.
+        in_doubt=in_doubt or ("visitor" if submission.user_unknown else ""),
         transactional=transactional,
         healing=options.replay,
     )

@@ -59,6 +59,7 @@ def collect(
     size = sum(len(name) + len(value.encode(errors="replace")) for name, value in kept)
     return Submission(
         path=_path(request, withheld),
+        script=str(request.META.get("SCRIPT_NAME", "")),
         host=_host(request),
         secure=request.is_secure(),
         locale=get_language() or "",

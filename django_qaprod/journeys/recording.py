@@ -92,13 +92,18 @@ def _event(taking: Taking) -> EventRecord:
         raise
     now = time()
     current = context.current()
-    if current is not None and not current.journey:
-        current.journey, current.subject = journey.name, subject
+    at = now
+    if current is not None:
+        if not current.journey:
+            current.journey, current.subject = journey.name, subject
+        current.taken = journey.name
+        if current.replayed_at is not None:
+            at = current.replayed_at
     variant, properties = allowed.kept(journey, taking.properties) if taking.properties else ("", {})
     return EventRecord(
         # Of the moment of recording, whatever ``at`` says: ids sort by when they came.
         id=new_id(now),
-        at=now if taking.at is None else _epoch(taking.at),
+        at=at if taking.at is None else _epoch(taking.at),
         journey=journey.name,
         step=taking.step.name,
         subject=subject,

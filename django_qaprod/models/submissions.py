@@ -27,6 +27,7 @@ class RescuedSubmission(models.Model):
         UNTRANSACTED = "untransacted", _("its view works outside of a transaction")
         PAGE = "page", _("its view had ended; only the page failed")
         INTERRUPTED = "interrupted", _("a replay was cut off")
+        VISITOR = "visitor", _("nobody could tell who was signed in")
 
     class Healing(models.TextChoices):
         BY_HAND = "by_hand", _("by hand")

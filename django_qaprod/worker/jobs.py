@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from ..forms import queue
 from ..store import event_rollups, occurrences, priority, retention, rollups, states
 from .schedule import Run, job
 
@@ -56,3 +57,9 @@ def prune_events(run: Run) -> None:
 def prune_submissions(run: Run) -> None:
     """Delete rescued submissions that are too old."""
     retention.prune_submissions()
+
+
+@job("replays", every=timedelta(minutes=1), offset=timedelta(seconds=30))
+def replays(run: Run) -> None:
+    """Go on with the replays that were asked for, and heal after a deploy, in a thread of their own."""
+    queue.look_after()

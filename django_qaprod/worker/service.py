@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ..forms import queue
 from ..pipeline import guard, spool
 from ..pipeline.drainer import EVERY, Drainer, DrainReport, drain_now
 from ..store import connections
@@ -53,6 +54,7 @@ class Service:
         deadline = time.monotonic() + STOP_WITHIN
         for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0))
+        queue.end(max(deadline - time.monotonic(), 0))
         return well and not any(thread.is_alive() for thread in threads)
 
     def once(self) -> bool:
@@ -62,6 +64,7 @@ class Service:
         outcomes = run_due() or []
         for outcome in outcomes:
             self._watch(outcome)
+        queue.wait()
         return not report.failing and not any(outcome.error for outcome in outcomes)
 
     @connections.kept()

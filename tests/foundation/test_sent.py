@@ -23,6 +23,7 @@ submissions = strategies.builds(
     host=text,
     secure=strategies.booleans(),
     locale=text,
+    script=text,
     user=text,
     user_unknown=strategies.booleans(),
     fields=strategies.lists(strategies.tuples(text, text), max_size=5).map(tuple),

@@ -1,0 +1,283 @@
+"""Runs a kept submission once more, through the host's whole handler, as who sent it.
+
+A replay has succeeded when its outcome is stored, and that is stored in the transaction of its effect: by
+``settle``, which ``serve_form`` calls when the view has answered. Whatever else ends it, the view's work is
+rolled back and the submission waits again; nothing is tried anew by itself.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlsplit
+
+from asgiref.sync import async_to_sync
+from django.conf import settings as django_settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch
+from django.utils import translation
+
+from .. import context
+from ..exceptions import NoKeyError, QAProdError, UnreadableError
+from ..models import RescuedSubmission, SubmissionAct
+from ..pipeline import guard
+from ..pipeline.failures import link_of, report_exception, type_name
+from ..store import replays, submissions
+from ..store.replays import Claim, Ending
+from . import signals
+
+if TYPE_CHECKING:
+    from django.core.handlers.wsgi import WSGIRequest
+
+    from ..sent import Submission
+
+#: Bytes of a streamed response that are waited for.
+STREAM_MOST: Final = 16 * 1024 * 1024
+
+_Outcome = SubmissionAct.Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """What a view finds as ``request.qaprod_replay``: this is a kept submission's replay.
+
+    ``key`` is the same for every attempt, and for nothing else: an idempotency key to pass on. ``at`` is when
+    it was sent, ``attempt`` counts from 1, ``who`` has asked for it.
+    """
+
+    id: str
+    key: str
+    at: datetime
+    attempt: int
+    who: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a replay went: ``outcome`` is a ``SubmissionAct.Outcome``, ``why`` is for staff."""
+
+    id: str
+    outcome: str
+    status: int | None
+    why: str = ""
+    failure: str = ""
+
+
+class NotSettledError(QAProdError):
+    """Raised within the view's transaction so that its work is rolled back; the visitor's answer is kept."""
+
+    def __init__(self, message: str, *, response: HttpResponseBase) -> None:
+        super().__init__(message)
+        self.response = response
+
+
+class ClaimLostError(NotSettledError):
+    """The replay took so long that another may have been begun."""
+
+
+class Run:
+    """A replay under way."""
+
+    def __init__(self, claim: Claim, submission: Submission) -> None:
+        self.claim = claim
+        self.submission = submission
+        self.request_id = os.urandom(16).hex()
+        #: Whether the view was about to be called.
+        self.reached = False
+        #: What the view has raised.
+        self.error: Exception | None = None
+        self.outcome = ""
+        self.why = ""
+
+    def refuse(self, why: str) -> None:
+        """Say that it must not or did not take effect."""
+        self.outcome, self.why = _Outcome.REFUSED, why
+
+
+def replay(pk: str) -> Outcome | None:
+    """Replay a queued submission; nothing if another does, or it is not queued.
+
+    Call it in a thread of its own in which no transaction is open. Raises when there is no database; what was
+    begun then counts as cut off after ``replays.TTL``.
+    """
+    claim = replays.claim(pk)
+    # What the host's middleware leaves behind (language, time zone, URLconf) is gone afterwards.
+    return None if claim is None else contextvars.Context().run(_replay, claim)
+
+
+def settle(request: HttpRequest, response: HttpResponseBase, valid: bool | None) -> None:
+    """Store that a replay has taken effect, together with that effect.
+
+    Called by ``serve_form`` when the view has answered, within its transaction. Raises ``NotSettledError``
+    when there was no success, or the claim was lost, so that nothing is left of it.
+    """
+    run = cast("Run", cast("Any", request)._qaprod_run)
+    run.outcome, run.why = _judged(response, valid, run.claim.rescued.journey)
+    if run.outcome != _Outcome.SUCCEEDED:
+        raise NotSettledError(run.why, response=response)
+    store = replays.settle if run.claim.rescued.transactional else replays.settle_late
+    if not store(run.claim, status=response.status_code, request_id=run.request_id):
+        run.outcome, run.why = _Outcome.INTERRUPTED, "It took too long, so that another may have been begun."
+        raise ClaimLostError(run.why, response=response)
+
+
+def _replay(claim: Claim) -> Outcome:
+    try:
+        submission = submissions.read(claim.act)
+    except (UnreadableError, NoKeyError) as error:
+        return _given_back(claim, Ending(outcome=_Outcome.FAILED, why=str(error)))
+    if submission.user_unknown and not claim.rescued.in_doubt:
+        why = "Nobody could tell who was signed in when it was sent."
+        doubt = RescuedSubmission.Doubt.VISITOR
+        return _given_back(claim, Ending(outcome=_Outcome.REFUSED, why=why, doubt=doubt))
+    run = Run(claim, submission)
+    response = _answered(run)
+    try:
+        return _concluded(run, response)
+    finally:
+        if response is not None:
+            # What ends a request for the host, and for its connections.
+            response.close()
+
+
+def _answered(run: Run) -> HttpResponseBase | None:
+    # Not before it is needed: they load the host's middleware.
+    from . import resending
+    from .handler import handler
+
+    request = resending.request_of(resending.environ(run.submission, run.request_id))
+    _introduce(request, run)
+    context.enter(context.Context(request))
+    try:
+        response = handler().answer(request)
+    except Exception as error:  # noqa: BLE001 - a replay that fails is an attempt, and the next one is to run
+        run.error = error
+        report_exception(error, kind="unhandled", name=run.claim.rescued.name)
+        return None
+    if response.streaming:
+        _consume(response)
+    return response
+
+
+def _introduce(request: WSGIRequest, run: Run) -> None:
+    rescued = run.claim.rescued
+    marked = cast("Any", request)
+    marked._qaprod_run = run
+    marked.qaprod_replay = Replay(
+        id=rescued.pk,
+        key=rescued.key,
+        at=rescued.at,
+        attempt=rescued.attempts,
+        who=rescued.decided_by,
+    )
+
+
+@guard.guarded("replays.stream")
+def _consume(response: Any) -> None:
+    """Let a streamed response do its work."""
+    if response.is_async:
+        async_to_sync(_aconsume)(response.streaming_content)
+        return
+    length = 0
+    for part in response.streaming_content:
+        length += len(part)
+        if length > STREAM_MOST:
+            break
+
+
+async def _aconsume(parts: AsyncIterator[bytes]) -> None:
+    length = 0
+    async for part in parts:
+        length += len(part)
+        if length > STREAM_MOST:
+            break
+
+
+def _concluded(run: Run, response: HttpResponseBase | None) -> Outcome:
+    """Ask the database what became of it: the transaction may have failed after ``settle``."""
+    status = response.status_code if response is not None else None
+    rescued = replays.settled(run.claim)
+    if rescued is None:
+        return _given_back(run.claim, _ending(run, response))
+    with translation.override(run.submission.locale or None):
+        signals.tell(signals.submission_replayed, rescued.name, rescued=rescued, response=response)
+    return Outcome(id=rescued.pk, outcome=_Outcome.SUCCEEDED, status=status)
+
+
+def _ending(run: Run, response: HttpResponseBase | None) -> Ending:
+    outcome, why, failure = _why(run, response)
+    doubt = ""
+    if outcome != _Outcome.REFUSED and run.reached and not run.claim.rescued.transactional:
+        doubt = run.claim.rescued.in_doubt or RescuedSubmission.Doubt.UNTRANSACTED
+    return Ending(
+        outcome=outcome,
+        why=why,
+        status=response.status_code if response is not None else None,
+        failure=failure,
+        request_id=run.request_id,
+        doubt=doubt,
+    )
+
+
+def _why(run: Run, response: HttpResponseBase | None) -> tuple[str, str, str]:
+    """Return the outcome, the words for staff and the failure's fingerprint."""
+    if run.error is not None:
+        words = f"{type_name(type(run.error))}: {guard.words_of(run.error)}"
+        return _Outcome.FAILED, words, link_of(run.error)[1]
+    if run.outcome and run.outcome != _Outcome.SUCCEEDED:
+        return run.outcome, run.why, ""
+    status = response.status_code if response is not None else 500
+    if run.outcome:
+        return _Outcome.FAILED, f"What it had done was rolled back; the answer had status {status}.", ""
+    outcome = _Outcome.FAILED if status >= 500 else _Outcome.REFUSED
+    return outcome, f"Its view was not reached; the answer had status {status}.", ""
+
+
+def _given_back(claim: Claim, ending: Ending) -> Outcome:
+    held = replays.give_back(claim, ending)
+    if held and ending.outcome == _Outcome.FAILED:
+        replays.call_off(claim.rescued)
+    return Outcome(
+        id=claim.rescued.pk,
+        outcome=ending.outcome if held else _Outcome.INTERRUPTED,
+        status=ending.status,
+        why=ending.why,
+        failure=ending.failure,
+    )
+
+
+def _judged(response: HttpResponseBase, valid: bool | None, journey: str) -> tuple[str, str]:
+    """Return whether what a view answers says that it has taken the submission, and why not."""
+    status = response.status_code
+    if status >= 400:
+        return _Outcome.FAILED, f"The view answered with status {status}."
+    if status >= 300:
+        if _leads_to_login(response):
+            return _Outcome.REFUSED, "The view wants the visitor to sign in."
+        return _Outcome.SUCCEEDED, ""
+    if valid or _took_step(journey):
+        return _Outcome.SUCCEEDED, ""
+    if valid is None:
+        words = f"Nobody can tell whether it was taken; the view answered with status {status}."
+        return _Outcome.REFUSED, words
+    return _Outcome.REFUSED, "The form is not valid as it was sent."
+
+
+def _leads_to_login(response: HttpResponseBase) -> bool:
+    try:
+        login = resolve_url(django_settings.LOGIN_URL)
+    except NoReverseMatch:
+        return False
+    return urlsplit(response.headers.get("Location", "")).path == urlsplit(login).path
+
+
+def _took_step(journey: str) -> bool:
+    """Whether the view has recorded a step, of the form's journey if it has one."""
+    current = context.current()
+    return current is not None and bool(current.taken) and current.taken == (journey or current.taken)

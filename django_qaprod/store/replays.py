@@ -1,0 +1,318 @@
+"""Moves rescued submissions from waiting to replayed; each step is a conditional UPDATE, so it is taken once.
+
+Whoever replays one has a claim: a token and a time until which it lasts, by the database's clock. The outcome
+of a replay is stored in the transaction of its effect where there is one, and only while the claim holds: of
+two who replay the same, one commits, and the other's work is rolled back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+
+from ..clock import now
+from ..conf import events_alias, settings, telemetry_alias
+from ..models import Deploy, RescuedSubmission, SubmissionAct
+from .statements import limit
+
+#: How long a replay may take. After that it counts as cut off.
+TTL = timedelta(minutes=5)
+#: How many are asked for after a deploy in one go, and of how many kinds of failure.
+HEAL_MOST, HEAL_KINDS = 60, 500
+
+_CHUNK = 500
+_EXPIRE_MOST = 500
+# No user's name begins like this: it is asked by nobody.
+_HEALER = "release: "
+_State = RescuedSubmission.State
+_Act = SubmissionAct.Act
+_Outcome = SubmissionAct.Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The right to replay a submission, as its row says it was when it was claimed, and the attempt's act."""
+
+    rescued: RescuedSubmission
+    act: SubmissionAct
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a replay ended that had no effect. ``doubt``: why it may have had one all the same."""
+
+    outcome: str
+    why: str
+    status: int | None = None
+    failure: str = ""
+    request_id: str = ""
+    doubt: str = ""
+
+
+def ask(ids: Iterable[str], *, who: str, doubtful: bool = False, using: str | None = None) -> int:
+    """Have those that wait replayed; return how many were queued by this call.
+
+    What may have taken effect already is left alone, unless a person has confirmed it (``doubtful``).
+    """
+    alias, chosen = using or events_alias(), sorted(ids)
+    rows = RescuedSubmission.objects.using(alias).filter(state=_State.WAITING)
+    if not doubtful:
+        rows = rows.filter(in_doubt="")
+    return sum(
+        _ask(rows.filter(pk__in=chosen[begin : begin + _CHUNK]), who=who, using=alias)
+        for begin in range(0, len(chosen), _CHUNK)
+    )
+
+
+def ask_all(failure: str, *, who: str, using: str | None = None) -> int:
+    """Have all replayed that wait because of a failure (its fingerprint) and are not in doubt."""
+    alias = using or events_alias()
+    rows = RescuedSubmission.objects.using(alias).filter(failure=failure, state=_State.WAITING, in_doubt="")
+    return ask(rows.values_list("pk", flat=True), who=who, using=alias)
+
+
+def queued(*, using: str | None = None) -> Iterator[str]:
+    """Yield what is to be replayed, the oldest first, until there is nothing; each is looked for anew.
+
+    What was asked for by another release's healing is left to that release. One that is still queued when
+    the next is asked for is passed by.
+    """
+    rows = RescuedSubmission.objects.using(using or events_alias()).filter(state=_State.QUEUED)
+    ours = ~Q(decided_by__startswith=_HEALER) | Q(decided_by=healer(settings().release))
+    pks = rows.filter(ours).order_by("pk").values_list("pk", flat=True)
+    last = ""
+    while (found := pks.filter(pk__gt=last).first()) is not None:
+        yield found
+        last = found
+
+
+def claim(pk: str, *, ttl: timedelta = TTL, using: str | None = None) -> Claim | None:
+    """Take a queued submission and store the attempt; nothing if another has it, or it is not queued."""
+    alias, token = using or events_alias(), os.urandom(16).hex()
+    rows = RescuedSubmission.objects.using(alias)
+    until = ExpressionWrapper(Now() + ttl, output_field=DateTimeField())
+    with transaction.atomic(using=alias):
+        taken = rows.filter(pk=pk, state=_State.QUEUED).update(
+            state=_State.REPLAYING,
+            state_since=now(),
+            attempts=F("attempts") + 1,
+            claim=token,
+            claimed_until=until,
+        )
+        if not taken:
+            return None
+        rescued = rows.get(pk=pk)
+        act = SubmissionAct.objects.using(alias).create(
+            submission_id=pk,
+            at=now(),
+            who=rescued.decided_by[: limit(SubmissionAct, "who")],
+            act=_Act.REPLAYED,
+            version=rescued.version,
+            attempt=rescued.attempts,
+            outcome=_Outcome.RUNNING,
+        )
+    return Claim(rescued=rescued, act=act, token=token)
+
+
+def settle(mine: Claim, *, status: int, request_id: str) -> bool:
+    """Store that the replay has taken effect, within the transaction of that effect.
+
+    False when the claim was lost: then the effect must be rolled back.
+    """
+    rows = RescuedSubmission.objects.using(_alias(mine)).filter(
+        pk=mine.rescued.pk, state=_State.REPLAYING, claim=mine.token
+    )
+    return _settle(mine, rows, status=status, request_id=request_id)
+
+
+def settle_late(mine: Claim, *, status: int, request_id: str) -> bool:
+    """Store that the replay has taken effect, which nothing can undo any more.
+
+    So it is settled even if it had counted as cut off, unless a later attempt has been begun.
+    """
+    rows = RescuedSubmission.objects.using(_alias(mine)).filter(
+        pk=mine.rescued.pk,
+        attempts=mine.rescued.attempts,
+        state__in=(_State.REPLAYING, _State.WAITING, _State.QUEUED),
+    )
+    return _settle(mine, rows, status=status, request_id=request_id)
+
+
+def settled(mine: Claim) -> RescuedSubmission | None:
+    """Return the row if this replay has taken effect: what the database says, whatever went wrong later."""
+    rows = RescuedSubmission.objects.using(_alias(mine))
+    return rows.filter(pk=mine.rescued.pk, state=_State.REPLAYED, claim=mine.token).first()
+
+
+def untransacted(mine: Claim) -> None:
+    """Store, before the view runs, that its effect and its outcome are not one transaction."""
+    if mine.rescued.transactional:
+        RescuedSubmission.objects.using(_alias(mine)).filter(
+            pk=mine.rescued.pk, state=_State.REPLAYING, claim=mine.token
+        ).update(transactional=False)
+        mine.rescued.transactional = False
+
+
+def give_back(mine: Claim, ending: Ending) -> bool:
+    """Let it wait again, and store how the attempt ended; false when the claim was lost in the meantime."""
+    alias = _alias(mine)
+    changes = {"state": _State.WAITING, "state_since": now(), "claimed_until": None}
+    if ending.doubt:
+        changes["in_doubt"] = ending.doubt
+    with transaction.atomic(using=alias):
+        held = (
+            RescuedSubmission.objects.using(alias)
+            .filter(pk=mine.rescued.pk, state=_State.REPLAYING, claim=mine.token)
+            .update(**changes)
+        )
+        SubmissionAct.objects.using(alias).filter(pk=mine.act.pk).exclude(outcome=_Outcome.SUCCEEDED).update(
+            outcome=ending.outcome if held else _Outcome.INTERRUPTED,
+            finished_at=now(),
+            status=ending.status,
+            why=ending.why[: limit(SubmissionAct, "why")],
+            failure=ending.failure[: limit(SubmissionAct, "failure")],
+            request_id=ending.request_id[: limit(SubmissionAct, "request_id")],
+        )
+    return bool(held)
+
+
+def expire(*, using: str | None = None) -> int:
+    """Give back what was claimed by somebody who has not ended in time, having died for instance.
+
+    It waits for a person. One whose effect is not bound to its outcome is in doubt.
+    """
+    alias = using or events_alias()
+    late = RescuedSubmission.objects.using(alias).filter(state=_State.REPLAYING, claimed_until__lte=Now())
+    pks = list(late.values_list("pk", flat=True)[:_EXPIRE_MOST])
+    return sum(_interrupt(late.filter(pk=pk), pk, using=alias) for pk in pks)
+
+
+def healer(release: str) -> str:
+    """Return who asks for what is replayed by itself after a deploy."""
+    return f"{_HEALER}{release}"[: limit(RescuedSubmission, "decided_by")]
+
+
+def heal(*, most: int = HEAL_MOST, using: str | None = None) -> int:
+    """Ask for some of what may be replayed by itself since this process's release is live.
+
+    1. Looked at is what came before the release, from another one, and was not tried since.
+    2. Of those that failed alike, one is asked for; the rest when one has succeeded, at most ``most`` at a
+       time; none after one has failed, until the next release.
+    3. One that is refused says nothing about the others: the next one is asked for.
+    """
+    alias, since = using or events_alias(), _live_since(settings().release)
+    if since is None:
+        return 0
+    kinds = _healable(since, alias).order_by().values_list("failure", "name").distinct()
+    left = most
+    for failure, name in list(kinds[:HEAL_KINDS]):
+        left -= _heal(failure, name, since, left, using=alias)
+        if left <= 0:
+            break
+    return most - left
+
+
+def call_off(rescued: RescuedSubmission) -> int:
+    """After one that was asked for by healing has failed: let the others wait that are alike."""
+    if not rescued.decided_by.startswith(_HEALER):
+        return 0
+    rows = RescuedSubmission.objects.using(rescued._state.db).filter(
+        state=_State.QUEUED, failure=rescued.failure, name=rescued.name, decided_by=rescued.decided_by
+    )
+    return rows.update(state=_State.WAITING, state_since=now())
+
+
+def _ask(rows: QuerySet[RescuedSubmission], *, who: str, using: str) -> int:
+    # What marks the rows that this call has changed: two people who press at once queue each once.
+    mark = os.urandom(16).hex()
+    with transaction.atomic(using=using):
+        changed = rows.update(
+            state=_State.QUEUED,
+            state_since=now(),
+            claim=mark,
+            decided_by=who[: limit(RescuedSubmission, "decided_by")],
+            reason="",
+        )
+        marked = RescuedSubmission.objects.using(using).filter(claim=mark).values_list("pk", "version")
+        SubmissionAct.objects.using(using).bulk_create(
+            SubmissionAct(
+                submission_id=pk,
+                at=now(),
+                who=who[: limit(SubmissionAct, "who")],
+                act=_Act.QUEUED,
+                version=version,
+            )
+            for pk, version in (marked if changed else ())
+        )
+    return changed
+
+
+def _settle(mine: Claim, rows: QuerySet[RescuedSubmission], *, status: int, request_id: str) -> bool:
+    with transaction.atomic(using=rows.db):
+        held = rows.update(state=_State.REPLAYED, state_since=now(), claim=mine.token, claimed_until=None)
+        if held:
+            SubmissionAct.objects.using(rows.db).filter(pk=mine.act.pk).update(
+                outcome=_Outcome.SUCCEEDED,
+                finished_at=now(),
+                status=status,
+                request_id=request_id[: limit(SubmissionAct, "request_id")],
+            )
+    return bool(held)
+
+
+def _interrupt(late: QuerySet[RescuedSubmission], pk: str, *, using: str) -> int:
+    waits = {"state": _State.WAITING, "state_since": now(), "claimed_until": None}
+    with transaction.atomic(using=using):
+        changed = late.filter(transactional=True).update(**waits) or late.filter(transactional=False).update(
+            **waits, in_doubt=RescuedSubmission.Doubt.INTERRUPTED
+        )
+        if changed:
+            SubmissionAct.objects.using(using).filter(submission=pk, outcome=_Outcome.RUNNING).update(
+                outcome=_Outcome.INTERRUPTED, finished_at=now()
+            )
+    return changed
+
+
+def _healable(since: datetime, using: str) -> QuerySet[RescuedSubmission]:
+    tried = _attempts(since, using).filter(submission=OuterRef("pk"))
+    asked = RescuedSubmission.objects.using(using).filter(healing=RescuedSubmission.Healing.AFTER_DEPLOY)
+    waiting = asked.filter(state=_State.WAITING, in_doubt="", at__lt=since)
+    return waiting.filter(~Exists(tried)).exclude(release=settings().release)
+
+
+def _heal(failure: str, name: str, since: datetime, most: int, *, using: str) -> int:
+    attempts = _attempts(since, using).filter(submission__failure=failure, submission__name=name)
+    if attempts.filter(outcome__in=(_Outcome.FAILED, _Outcome.INTERRUPTED)).exists():
+        return 0
+    under_way = RescuedSubmission.objects.using(using).filter(
+        failure=failure, name=name, state__in=(_State.QUEUED, _State.REPLAYING)
+    )
+    rest = attempts.filter(outcome=_Outcome.SUCCEEDED).exists()
+    number = (most if rest else 1) - under_way.count()
+    if number <= 0:
+        return 0
+    alike = _healable(since, using).filter(failure=failure, name=name).order_by("pk")
+    return ask(alike.values_list("pk", flat=True)[:number], who=healer(settings().release), using=using)
+
+
+def _attempts(since: datetime, using: str) -> QuerySet[SubmissionAct]:
+    return SubmissionAct.objects.using(using).filter(act=_Act.REPLAYED, at__gte=since)
+
+
+def _live_since(release: str) -> datetime | None:
+    """Return when this process's release went live, nothing if it is not the one that is live."""
+    if not release:
+        return None
+    live = Deploy.objects.using(telemetry_alias()).order_by("-at", "-pk").values_list("release", "at").first()
+    return live[1] if live is not None and live[0] == release else None
+
+
+def _alias(mine: Claim) -> str:
+    return mine.rescued._state.db or events_alias()

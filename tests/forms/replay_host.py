@@ -1,0 +1,90 @@
+"""A host whose forms fail as long as a test says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path
+from django.utils import translation
+from django.views.decorators.csrf import csrf_protect
+
+from django_qaprod import serve_form
+from tests.project.shop.models import Order
+
+#: What the view and the middleware do: by place, an exception to raise or something to call.
+behave: dict[str, Any] = {}
+#: The requests that have come to a view.
+seen: list[Any] = []
+
+
+def at(place: str, request: HttpRequest) -> Any:
+    found = behave.get(place)
+    if isinstance(found, Exception):
+        raise found
+    return found(request) if callable(found) else found
+
+
+def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    def inner(request: HttpRequest) -> HttpResponse:
+        if behave.get("early"):
+            request.early_user = request.user.username
+        answer = at("short", request)
+        if answer is not None:
+            return answer
+        language = translation.get_language_from_request(request)
+        with translation.override(language):
+            request.LANGUAGE_CODE = language
+            return get_response(request)
+
+    return inner
+
+
+class OrderForm(forms.Form):
+    number = forms.CharField(max_length=20)
+
+
+class UploadForm(forms.Form):
+    title = forms.CharField()
+    letter = forms.FileField()
+
+
+def _order(request: HttpRequest) -> HttpResponse:
+    at("before", request)
+    seen.append(request)
+    form = OrderForm(request.POST)
+    if form.is_valid() or behave.get("save"):
+        Order.objects.create(number=request.POST["number"])
+        request.session["made"] = "yes"
+    at("after", request)
+    answer = behave.get("answer")
+    return answer() if answer is not None else HttpResponseRedirect("/thanks/")
+
+
+def _upload(request: HttpRequest) -> HttpResponse:
+    at("before", request)
+    seen.append(request)
+    request.read_files = [(one.name, one.content_type, one.read()) for one in request.FILES.values()]
+    return HttpResponseRedirect("/thanks/")
+
+
+@serve_form(OrderForm)
+async def aorder(request: HttpRequest) -> HttpResponse:
+    at("before", request)
+    seen.append(request)
+    await Order.objects.acreate(number=request.POST["number"])
+    return HttpResponseRedirect("/thanks/")
+
+
+order = serve_form(OrderForm, session=["basket"])(_order)
+
+urlpatterns = [
+    path("order/", order),
+    path("checked/", csrf_protect(serve_form(OrderForm)(_order))),
+    path("loose/", serve_form(OrderForm, atomic=False)(_order)),
+    path("aorder/", aorder),
+    path("upload/", serve_form(UploadForm)(_upload)),
+    path("thanks/", lambda request: HttpResponse("thanks")),
+]
