@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from ..models import Deploy, Event, Failure, Health, JourneyPage, RequestPage
+from ..models import Deploy, Event, Failure, Health, JourneyPage, RequestPage, RescuedSubmission
 from .deploys import DeployAdmin
 from .events import EventAdmin
 from .failures import FailureAdmin
 from .pages import HealthAdmin, JourneyPageAdmin, RequestPageAdmin
+from .submissions import RescuedSubmissionAdmin
 
 __all__ = ["register"]
 
@@ -17,6 +18,7 @@ def register(site: admin.AdminSite) -> None:
     """Register our pages on an admin site; what is registered there already is left alone."""
     pages = (
         (Failure, FailureAdmin),
+        (RescuedSubmission, RescuedSubmissionAdmin),
         (JourneyPage, JourneyPageAdmin),
         (RequestPage, RequestPageAdmin),
         (Event, EventAdmin),

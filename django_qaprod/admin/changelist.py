@@ -1,4 +1,4 @@
-"""The lists of failures and of events: their order, and what they read."""
+"""The lists of failures, events and rescued submissions: their order, and what they read."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from ..queries.failures import sparklines
+from ..queries.submissions import failures
 from .filters import JourneyFilter
 
 #: Further than this nobody turns the pages of events: what is further back is found by the filters.
@@ -63,3 +64,15 @@ class EventChangeList(ChangeList):
         self.paginator = Paginator(range(self.result_count), self.list_per_page)
         self.multi_page = self.result_count > self.list_per_page
         self.can_show_all = self.show_full_result_count = self.show_admin_actions = False
+
+
+class SubmissionChangeList(ChangeList):
+    """The stock list, with the failures of the page's submissions, which are telemetry, read at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows: list[Any] = list(self.result_list)
+        met = failures(row.failure for row in rows)
+        for row in rows:
+            row.met = met.get(row.failure)
+        self.result_list = rows

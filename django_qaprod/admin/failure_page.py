@@ -12,15 +12,17 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from ..models import Failure
+from ..models import Failure, RescuedSubmission
 from .careful import AdminBase
-from .pages import Crumb, banner
+from .pages import Crumb, address, banner
 from .permissions import may
 
 # Failures beyond this have no place in any bigint column.
 _MAX_ID = 2**63 - 1
+_SUBMISSION = "rescuedsubmission"
 
 
 class FailurePageViews(AdminBase):
@@ -67,6 +69,7 @@ class FailurePageViews(AdminBase):
             "may_silence": may(request, "silence"),
             "may_delete": self.has_delete_permission(request, failure),
             "spans": SPANS,
+            **self._kept(request, failure),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "qaprod/failure.html", context)
@@ -111,6 +114,22 @@ class FailurePageViews(AdminBase):
         return HttpResponse(
             text, content_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"}
         )
+
+    def _kept(self, request: HttpRequest, failure: Failure) -> dict[str, Any]:
+        """Return what is kept of it, for those who may look at that."""
+        from ..queries import submissions
+
+        site = self.admin_site
+        may_look = may(request, "view", of=_SUBMISSION) or may(request, "change", of=_SUBMISSION)
+        if not may_look or not site.is_registered(RescuedSubmission):
+            return {}
+        query = urlencode({"failure": failure.fingerprint, "state": "all"})
+        return {
+            "kept": submissions.of_failure(failure.fingerprint),
+            "kept_url": f"{address(site, RescuedSubmission, 'changelist')}?{query}",
+            "replay_url": address(site, RescuedSubmission, "replay_failure"),
+            "may_replay": may(request, "replay", of=_SUBMISSION),
+        }
 
     def _absolute(self, request: HttpRequest, failure: Failure) -> str:
         return request.build_absolute_uri(self.page_url(failure))

@@ -21,6 +21,6 @@ class ReadOnlyAdmin(CarefulList):
         return False
 
 
-def may(request: HttpRequest, act: str) -> bool:
-    """Whether the user may do something to failures: resolve, silence or export."""
-    return request.user.has_perm(f"qaprod.{act}_failure")
+def may(request: HttpRequest, act: str, *, of: str = "failure") -> bool:
+    """Whether the user may do something to failures (resolve, silence, export) or to what ``of`` names."""
+    return request.user.has_perm(f"qaprod.{act}_{of}")

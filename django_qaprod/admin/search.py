@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from django.db.models import Q
@@ -27,15 +27,15 @@ class Word:
     without: bool = False
 
 
-def words(text: str) -> list[Word]:
+def words(text: str, *, keys: Collection[str]) -> list[Word]:
     """Return the words of a search; what has a key that nobody knows is free text."""
-    return list(_words(text[:_MAX_LENGTH].replace("\x00", "")))[:_MAX_WORDS]
+    return list(_words(text[:_MAX_LENGTH].replace("\x00", ""), keys))[:_MAX_WORDS]
 
 
 def condition(text: str) -> Q:
     """Return what failures must fulfil to be found: every word."""
     found = Q()
-    for word in words(text):
+    for word in words(text, keys=_KEYS):
         one = _KEYS[word.key](word.value) if word.key else _free(word.value)
         found &= ~one if word.without else one
     return found
@@ -45,14 +45,14 @@ def names_a_state(text: str) -> bool:
     """Whether a search says by itself which states it wants, or asks for one certain person or request."""
     return any(
         word.key in {"state", "request", "user", "subject"} or (word.key == "is" and word.value in _STATES)
-        for word in words(text)
+        for word in words(text, keys=_KEYS)
     )
 
 
-def _words(text: str) -> Iterator[Word]:
+def _words(text: str, keys: Collection[str]) -> Iterator[Word]:
     for match in _WORD.finditer(text):
         key, without = (match["key"] or "").lower(), bool(match["not"])
-        if key in _KEYS:
+        if key in keys:
             yield Word(key=key, value=_first(match["quoted"], match["value"]), without=without)
         elif free := _first(match["phrase"], match["word"], match[0].removeprefix("-" if without else "")):
             yield Word(key="", value=free, without=without)

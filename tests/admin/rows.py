@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import time
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -21,12 +23,18 @@ from django_qaprod.models import (
     JobRun,
     Lease,
     Occurrence,
+    RescuedSubmission,
     Series,
     Stack,
+    SubmissionAct,
+    SubmissionVersion,
     Transition,
 )
 from django_qaprod.records import new_id
 from django_qaprod.registry import JourneySpec, StepSpec
+from django_qaprod.sent import SentFile, Submission
+from django_qaprod.store.submissions import NewSubmission
+from tests.forms import kept
 
 #: Markup, a right-to-left override, a formula, an escape sequence, an emoji of two, half a format string.
 HOSTILE = (
@@ -191,4 +199,42 @@ def one_of_each(text: str) -> Failure:
     requests(text, outcome="server_error")
     Health.objects.create(host=text, part=text, errors=1, dropped=1, last_error=text, at=clock.now())
     JobRun.objects.create(name=text, started_at=clock.now(), error=text)
+    return made
+
+
+def submission(key: str = "k", *, sent: Submission | None = None, **fields: Any) -> RescuedSubmission:
+    """A rescued submission that waits. ``days`` is how long ago it was sent."""
+    at = time.time() - 86400 * fields.pop("days", 0)
+    names = {field.name for field in dataclasses.fields(NewSubmission)}
+    new = {name: fields.pop(name) for name in names & set(fields)}
+    found = RescuedSubmission.objects.get(pk=kept.stored(key, at=at, submission=sent, **new))
+    if fields:
+        RescuedSubmission.objects.filter(pk=found.pk).update(**fields)
+    found.refresh_from_db()
+    return found
+
+
+def act(of: RescuedSubmission, act: str = "replayed", **fields: Any) -> SubmissionAct:
+    values: dict[str, Any] = {"at": clock.now(), "who": "boss", "version": of.version}
+    return SubmissionAct.objects.create(submission=of, act=act, **{**values, **fields})
+
+
+def hostile_submission(text: str) -> RescuedSubmission:
+    """A submission with ``text`` wherever it can have text; needs a key."""
+    sent = kept.sent(
+        path=text,
+        host=text,
+        locale=text,
+        user=text,
+        fields=((text, text), ("letter", f"{text}\n{text}")),
+        files=(SentFile(field=text, name=text, content_type=text, content=b"<script>"),),
+        session={text: text},
+        free_text=(text,),
+        withheld=(text, f"other{text}"),
+    )
+    names = ("name", "journey", "subject", "route", "user", "request_id", "release")
+    made = submission("hostile", sent=sent, **dict.fromkeys(names, text[:100]), failure=text[:64])
+    act(made, who=text[:150], why=text, outcome="failed", status=500, failure=text[:64], attempt=1)
+    act(made, "queued", who=text[:150])
+    SubmissionVersion.objects.filter(submission=made).update(by=text[:150])
     return made

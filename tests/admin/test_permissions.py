@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver
 
 from django_qaprod import clock
-from django_qaprod.models import Deploy, Failure
+from django_qaprod.models import Deploy, Failure, RescuedSubmission
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -34,6 +34,10 @@ SAFE_REDIRECT = {"GET": (302, 403, 302, 302, 302), "POST": (302, 403, 302, 302, 
 STOCK_HISTORY = {"GET": (302, 403, 200, 200, 200), "POST": (302, 403, 200, 200, 200)}
 LOOK_ONLY_FORM = {"GET": (302, 403, 200, 200, 200), "POST": (302, 403, 403, 403, 403)}
 NOTE_FORM = {"GET": (302, 403, 200, 200, 200), "POST": (302, 403, 403, 302, 302)}
+# What has a permission of its own, by POST alone, or behind a page that asks whether it is meant.
+SHOW = {"GET": (302, 403, 403, 403, 405), "POST": (302, 403, 403, 403, 200)}
+DO = {"GET": (302, 403, 403, 403, 405), "POST": (302, 403, 403, 403, 302)}
+CONFIRM = {"GET": (302, 403, 403, 403, 200), "POST": (302, 403, 403, 403, 302)}
 DELETE = {"GET": (302, 403, 403, 403, 200), "POST": (302, 403, 403, 403, 302)}
 
 MATRIX = {
@@ -46,6 +50,19 @@ MATRIX = {
     "failure/<path:object_id>/change/": READ,
     "failure/<path:object_id>/": REDIRECT,
     "journeypage/": PAGE,
+    "rescuedsubmission/": ACTIONS,
+    "rescuedsubmission/add/": SHUT,
+    "rescuedsubmission/progress/": READ,
+    "rescuedsubmission/replay-failure/": DO,
+    "rescuedsubmission/<str:object_id>/content/": SHOW,
+    "rescuedsubmission/<str:object_id>/file/": SHOW,
+    "rescuedsubmission/<str:object_id>/edit/": DO,
+    "rescuedsubmission/<str:object_id>/replay/": CONFIRM,
+    "rescuedsubmission/<str:object_id>/discard/": CONFIRM,
+    "rescuedsubmission/<path:object_id>/history/": SAFE_REDIRECT,
+    "rescuedsubmission/<path:object_id>/delete/": SHUT,
+    "rescuedsubmission/<path:object_id>/change/": READ,
+    "rescuedsubmission/<path:object_id>/": REDIRECT,
     "requestpage/": PAGE,
     "requestpage/route/": PAGE,
     "health/": READ,
@@ -63,6 +80,22 @@ MATRIX = {
     "deploy/<path:object_id>/": REDIRECT,
 }
 
+LIST_ACTIONS = {"failure/": "resolve", "rescuedsubmission/": "replay"}
+# What each of the addresses understands.
+POSTED = {
+    "do": "resolve", "note": "n", "post": "yes", "failure": "v1:1", "file": "0", "reason": "spam",
+    "version": "1", "field-0": "Grace",
+}  # fmt: skip
+# What changes something for a superuser; to see what was sent is written down.
+ACTING = {
+    "failure/", "failure/<int:object_id>/state/", "failure/<path:object_id>/delete/",
+    "rescuedsubmission/", "rescuedsubmission/replay-failure/",
+    *(
+        f"rescuedsubmission/<str:object_id>/{view}/"
+        for view in ("content", "file", "edit", "replay", "discard")
+    ),
+}  # fmt: skip
+
 
 def addresses() -> Iterator[str]:
     for found in admin.site.get_urls():
@@ -78,11 +111,17 @@ def snapshot() -> dict[str, Any]:
 
 
 @pytest.fixture
-def ids() -> dict[str, object]:
+def ids(key: str) -> dict[str, object]:
     failure = rows.failure()
     rows.occurrence(failure)
     deploy = Deploy.objects.create(release="r1", at=clock.now())
-    return {"failure": failure.pk, "event": rows.event().pk, "deploy": deploy.pk}
+    rescued = rows.submission(failure=failure.fingerprint)
+    return {
+        "failure": failure.pk,
+        "event": rows.event().pk,
+        "deploy": deploy.pk,
+        "rescuedsubmission": rescued.pk,
+    }
 
 
 def client_of(role: str) -> Client:
@@ -99,11 +138,11 @@ def client_of(role: str) -> Client:
 
 def ask(client: Client, address: str, method: str, ids: dict[str, object]) -> int:
     model = address.split("/")[0]
-    for converter in ("<int:object_id>", "<path:object_id>"):
+    for converter in ("<int:object_id>", "<path:object_id>", "<str:object_id>"):
         address = address.replace(converter, str(ids.get(model, "")))
-    data = {"do": "resolve", "note": "n", "post": "yes"} if method == "POST" else {}
-    if method == "POST" and model == "failure" and address == "failure/":
-        data = {"action": "resolve", "_selected_action": str(ids["failure"]), "index": "0"}
+    data = POSTED if method == "POST" else {}
+    if method == "POST" and address in LIST_ACTIONS:
+        data = {"action": LIST_ACTIONS[address], "_selected_action": str(ids[model]), "index": "0"}
     asked = client.post if method == "POST" else client.get
     return int(asked(f"/admin/qaprod/{address}", data).status_code)
 
@@ -127,8 +166,7 @@ def test_who_may_act(address: str, role: str, ids: dict[str, object]) -> None:
     client = client_of(role)
     before = snapshot()
     assert ask(client, address, "POST", ids) == MATRIX[address]["POST"][ROLES.index(role)]
-    acts = {"failure/", "failure/<int:object_id>/state/", "failure/<path:object_id>/delete/"}
-    may = (role == "superuser" and address in acts) or (
+    may = (role == "superuser" and address in ACTING) or (
         role in {"change", "superuser"} and address == "deploy/<path:object_id>/change/"
     )
     assert (snapshot() != before) == may
@@ -176,3 +214,71 @@ def test_a_change_of_state_needs_the_token(boss: Any) -> None:
     assert answer.status_code == 403
     failure.refresh_from_db()
     assert failure.state == Failure.State.OPEN
+
+
+OWN = {
+    "content": {"decrypt"},
+    "file": {"decrypt"},
+    "edit": {"decrypt", "edit"},
+    "replay": {"replay"},
+    "discard": {"discard"},
+    "replay-failure": {"replay"},
+}
+SINGLE = ("add", "delete", "decrypt", "edit", "replay", "discard")
+
+
+def holder(*acts: str) -> Client:
+    client = Client()
+    client.force_login(rows.user("holder", *(f"{act}_rescuedsubmission" for act in acts)))
+    return client
+
+
+def address_of(view: str) -> str:
+    return f"rescuedsubmission/{'' if view == 'replay-failure' else '<str:object_id>/'}{view}/"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("view", OWN)
+@pytest.mark.parametrize("given", [(), *((one,) for one in SINGLE), ("decrypt", "edit")])
+def test_a_submission_asks_for_the_permission_of_each_act(
+    given: tuple[str, ...], view: str, method: str, ids: dict[str, object]
+) -> None:
+    address, allowed = address_of(view), OWN[view] <= set(given)
+    client, before = holder("view", *given), snapshot()
+    status = MATRIX[address][method][ROLES.index("superuser")] if allowed else 403
+    assert ask(client, address, method, ids) == status
+    assert (snapshot() != before) == (method == "POST" and allowed)
+
+
+@pytest.mark.parametrize("view", OWN)
+def test_no_act_without_the_permission_to_look(view: str, ids: dict[str, object]) -> None:
+    assert ask(holder("add", "delete", *OWN[view]), address_of(view), "POST", ids) == 403
+
+
+@pytest.mark.parametrize("given", SINGLE)
+def test_a_submission_page_offers_what_is_permitted(given: str, ids: dict[str, object]) -> None:
+    client = holder("view", given)
+    page = client.get(f"/admin/qaprod/rescuedsubmission/{ids['rescuedsubmission']}/change/").content.decode()
+    for view, act in (("content", "decrypt"), ("replay", "replay"), ("discard", "discard")):
+        assert (f"/{view}/" in page) == (act == given)
+    assert "/edit/" not in page, "needs two permissions"
+    listed = client.get("/admin/qaprod/rescuedsubmission/").content.decode()
+    for action in ("replay", "discard"):
+        assert (f'<option value="{action}"' in listed) == (action == given)
+
+
+@pytest.mark.parametrize("action", ["replay", "discard"])
+def test_an_action_on_submissions_asks_for_its_own_permission(action: str, ids: dict[str, object]) -> None:
+    data = {"action": action, "_selected_action": str(ids["rescuedsubmission"]), "index": "0", "reason": "x"}
+    holder("view", *(set(SINGLE) - {action})).post("/admin/qaprod/rescuedsubmission/", data)
+    assert RescuedSubmission.objects.get().state == "waiting"
+
+
+@pytest.mark.parametrize("view", ["content", "file", "edit", "replay", "discard"])
+def test_every_act_on_a_submission_needs_the_token(view: str, boss: Any, ids: dict[str, object]) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(boss)
+    before = snapshot()
+    address = f"/admin/qaprod/rescuedsubmission/{ids['rescuedsubmission']}/{view}/"
+    assert client.post(address, POSTED).status_code == 403
+    assert snapshot() == before

@@ -1,0 +1,344 @@
+"""The pages of rescued submissions: a submission, what was sent, how far replays are; in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from .. import clock, vault
+from ..conf import settings
+from ..models import Failure, RescuedSubmission, SubmissionAct, SubmissionVersion
+from ..queries import submissions
+from ..queries.submissions import Kept
+from ..sent import Submission, reference_of
+from ..store.submissions import WARN_WITHIN, expires_at, expiring_soon
+from .words import cut, number, visible
+
+#: What an act of seeing was for; stored as it is, shown in the reader's language.
+TO_EDIT, TO_DOWNLOAD = "edit", "file"
+
+_LONGEST_SHOWN = 20_000
+_State = RescuedSubmission.State
+_Why = RescuedSubmission.Doubt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A line of the history: what was done, how it went, and the failure that it met, if that is known."""
+
+    at: datetime
+    who: str
+    what: str
+    how: str
+    why: str
+    bad: bool
+    failure: Failure | None
+    fingerprint: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """What was sent in a field; ``marks`` say what staff should know of it."""
+
+    name: str
+    value: str
+    marks: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file that was sent; its name is what the visitor's machine called it."""
+
+    number: int
+    field: str
+    name: str
+    content_type: str
+    size: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What was sent, in one version."""
+
+    version: int
+    values: list[Value]
+    files: list[File]
+    left_out: list[str]
+    session: list[tuple[str, str]]
+    path: str
+    host: str
+    locale: str
+    visitor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """Why a replay wants a person's word, and what that person should think of."""
+
+    headline: str
+    why: str
+    advice: str
+    yes: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionPage:
+    """What the template shows of a submission, without what was sent."""
+
+    reference: str
+    visitor: str
+    doubt: Doubt | None
+    expires: datetime | None
+    expires_soon: bool
+    failure: Failure | None
+    history: list[Done]
+    versions: list[SubmissionVersion]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A replay that did not work."""
+
+    submission: str
+    reference: str
+    done: Done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressPage:
+    """How far the replays are that somebody has asked for; ``only`` names the submission if it is one."""
+
+    kept: Kept
+    done: bool
+    unsuccessful: list[Tried]
+    only: str
+
+    @property
+    def settled(self) -> int:
+        """How many of them have come to an end, of whatever kind."""
+        return self.kept.total - self.kept.under_way
+
+
+def page(rescued: RescuedSubmission) -> SubmissionPage:
+    """Return a submission's page. Nothing is decrypted."""
+    found = submissions.history(rescued)
+    expires = None if rescued.state == _State.REPLAYING else expires_at(rescued)
+    return SubmissionPage(
+        reference=reference_of(rescued.pk),
+        visitor=visitor_of(rescued),
+        doubt=doubt(rescued),
+        expires=expires,
+        expires_soon=expires is not None and rescued.state in submissions.OPEN and _is_soon(expires),
+        failure=found.failures.get(rescued.failure),
+        history=[_done(act, found.failures) for act in found.acts],
+        versions=list(found.versions),
+    )
+
+
+def progress(*, after: int, by: str) -> ProgressPage:
+    """Return how far the replays are that somebody has asked for after an act."""
+    found = submissions.progress(after=after, by=by)
+    tried = [
+        Tried(
+            submission=act.submission_id,
+            reference=reference_of(act.submission_id),
+            done=_done(act, found.failures),
+        )
+        for act in found.unsuccessful
+    ]
+    return ProgressPage(kept=found.kept, done=found.done, unsuccessful=tried, only=found.only)
+
+
+def warnings() -> list[str]:
+    """Return what is to be done before submissions are lost: keys that are missing, ages that are reached."""
+    found = []
+    if not vault.available():
+        found.append(
+            _(
+                'There is no key in QAPROD["RESCUE_KEYS"]: no submission can be kept, '
+                "and none of those below can be read or replayed."
+            )
+        )
+    if bad := vault.bad_keys():
+        found.append(
+            ngettext(
+                '%(n)s of QAPROD["RESCUE_KEYS"] is no key: what was encrypted with it cannot be read.',
+                '%(n)s of QAPROD["RESCUE_KEYS"] are no keys: what was encrypted with them cannot be read.',
+                len(bad),
+            )
+            % {"n": number(len(bad))}
+        )
+    return found
+
+
+def expiring() -> str:
+    """Return the warning before the age limit bites, or nothing."""
+    soon = expiring_soon()
+    if not soon:
+        return ""
+    return ngettext(
+        "%(n)s submission that nobody has settled reaches the age limit within %(days)d days and is deleted.",
+        "%(n)s submissions that nobody has settled reach the age limit within %(days)d days and are deleted.",
+        soon,
+    ) % {"n": number(soon), "days": WARN_WITHIN.days}
+
+
+def doubt(rescued: RescuedSubmission) -> Doubt | None:
+    """Return in plain words why a replay of a submission wants a person's word; nothing if it does not."""
+    if not rescued.in_doubt:
+        return None
+    if rescued.in_doubt == _Why.VISITOR:
+        return Doubt(
+            headline=_("In doubt: nobody could tell who sent it."),
+            why=_("Somebody was signed in, but the database that knows who did not answer."),
+            advice=_(
+                "A replay is made as a visitor who is not signed in. Look at what was sent: if it belongs to "
+                "somebody's account, enter it there by hand and discard this submission."
+            ),
+            yes=_("Replay it as nobody"),
+        )
+    return Doubt(
+        headline=_("In doubt: it may have taken effect already."),
+        why=_took_effect().get(rescued.in_doubt, str(rescued.get_in_doubt_display())),
+        advice=_(
+            "If it has, a replay does it a second time: a second application, order or payment. "
+            "Look for its work first; if you find it, discard this submission and say so."
+        ),
+        yes=_("I have looked: replay it"),
+    )
+
+
+def visitor_of(rescued: RescuedSubmission) -> str:
+    """Return who sent it, as far as that is known without what was sent."""
+    if not rescued.user:
+        return ""
+    return _user(rescued.user) if settings().user_ids == "plain" else cut(rescued.user, 100)
+
+
+def shown(submission: Submission, *, version: int) -> Sent:
+    """Return what was sent, for people."""
+    names = {name for name, _value in submission.fields}
+    return Sent(
+        version=version,
+        values=[
+            Value(name=name, value=_long(value), marks=list(marks(submission, name)))
+            for name, value in submission.fields
+        ],
+        files=[
+            File(
+                number=at,
+                field=one.field,
+                name=one.name,
+                content_type=one.content_type,
+                size=filesizeformat(len(one.content)),
+            )
+            for at, one in enumerate(submission.files)
+        ],
+        left_out=[name for name in submission.withheld if name not in names],
+        session=[(key, _long(str(value))) for key, value in submission.session.items()],
+        path=submission.path,
+        host=submission.host,
+        locale=submission.locale,
+        visitor=_visitor(submission),
+    )
+
+
+def marks(submission: Submission, name: str) -> Iterator[str]:
+    """Yield what staff should know of a field."""
+    if name in submission.withheld:
+        yield _("a part is masked: it was never stored")
+    if name in submission.free_text:
+        yield _("shown as free text: its choices could not be had")
+
+
+def file_name(name: str, *, otherwise: str) -> str:
+    """Return a visitor's file name such that no header and no file system is surprised by it."""
+    plain = cut(name, 150).replace("/", "_").replace("\\", "_").strip(". ")
+    return plain or otherwise
+
+
+def _visitor(submission: Submission) -> str:
+    if submission.user_unknown:
+        return _(
+            "Somebody was signed in, but nobody could say who: the database did not answer. "
+            "A replay is made as nobody, and only when a person says so."
+        )
+    return _user(submission.user) if submission.user else _("nobody was signed in")
+
+
+def _user(key: str) -> str:
+    named = {"key": cut(key, 100)}
+    try:
+        found = get_user_model()._default_manager.filter(pk=key).first()
+    except (ValueError, ValidationError):
+        found = None
+    if found is None:
+        return _("%(key)s: there is no such user any more, so a replay is refused") % named
+    named["name"] = cut(found.get_username(), 100)
+    if not found.is_active:
+        return _("%(name)s (%(key)s), deactivated since then, so a replay is refused") % named
+    return _("%(name)s (%(key)s)") % named
+
+
+def _done(act: SubmissionAct, failures: Mapping[str, Failure]) -> Done:
+    return Done(
+        at=act.at,
+        who=act.who,
+        what=_what(act),
+        how=_how(act),
+        why=_why(act),
+        bad=act.outcome in submissions.UNSUCCESSFUL,
+        failure=failures.get(act.failure),
+        fingerprint=act.failure,
+        version=act.version,
+    )
+
+
+def _what(act: SubmissionAct) -> str:
+    if act.act == SubmissionAct.Act.REPLAYED and act.attempt:
+        return _("replay, attempt %(n)s") % {"n": number(act.attempt)}
+    return str(act.get_act_display())
+
+
+def _how(act: SubmissionAct) -> str:
+    outcome = str(act.get_outcome_display()) if act.outcome else ""
+    if act.status is None:
+        return outcome
+    return _("%(outcome)s, with status %(status)d") % {"outcome": outcome, "status": act.status}
+
+
+def _why(act: SubmissionAct) -> str:
+    known: Mapping[str, str] = {TO_EDIT: _("to edit it"), TO_DOWNLOAD: _("a file was taken")}
+    return known.get(act.why, act.why) if act.act == SubmissionAct.Act.VIEWED else act.why
+
+
+def _took_effect() -> dict[str, str]:
+    return {
+        _Why.COMMIT: _(
+            "The connection to the database was lost at the very moment when the work was to be saved. "
+            "It may have been saved, or not."
+        ),
+        _Why.UNTRANSACTED: _(
+            "Its view saves its work bit by bit, and failed on the way. A part of it may have been saved."
+        ),
+        _Why.PAGE: _("Its view had done its work; only the page that follows failed."),
+        _Why.INTERRUPTED: _("A replay was cut off on the way. A part of its work may have been saved."),
+    }
+
+
+def _is_soon(expires: datetime) -> bool:
+    return expires - clock.now() < WARN_WITHIN
+
+
+def _long(value: str) -> str:
+    if len(value) <= _LONGEST_SHOWN:
+        return visible(value)
+    return f"{visible(value[:_LONGEST_SHOWN])}… {_('(longer; the whole text is in the form for editing)')}"
