@@ -100,6 +100,7 @@ def test_what_the_view_has_read_is_known_without_the_store(
     def dead(*args: object) -> None:
         raise OperationalError("the server is away")
 
+    rf.cookies["sessionid"] = returning.cookies["sessionid"].value
     for changed in (False, True):
         request = rf.post("/")
         request.session = SessionStore(returning.cookies["sessionid"].value)
