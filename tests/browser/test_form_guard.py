@@ -169,6 +169,7 @@ def test_a_server_killed_in_mid_submit_costs_the_visitor_nothing(page: Page, sit
     page.get_by_role("button", name="Send").click(no_wait_after=True)
     wait_until((site.faults / "hanging").exists, what="the submission is in the view")
     site.kill()
+    page.locator("body.neterror").wait_for()
     site.mend()
     site.start()
     page.goto("/apply/")
@@ -197,13 +198,25 @@ def test_a_closed_tab_is_given_back_in_the_next(page: Page, visitor: BrowserCont
     told(later)
 
 
+def test_what_is_typed_at_the_last_moment_is_given_back(page: Page) -> None:
+    page.goto("/apply/")
+    page.evaluate(
+        "const field = document.querySelector('[name=name]'); field.value = 'Ada';"
+        " field.dispatchEvent(new Event('input', {bubbles: true})); location = '/thanks/'"
+    )
+    page.get_by_text("Thank you").wait_for()
+    page.goto("/apply/")
+    told(page)
+    assert page.get_by_label("Name").input_value() == "Ada"
+
+
 @pytest.mark.parametrize("address", ["/begin/", "/begin/uncached/"])
 def test_a_lost_connection_and_back(page: Page, site: Site, address: str) -> None:
     page.goto(address)
     fill(page)
     site.kill()
     send(page)
-    page.wait_for_url("chrome-error://**")
+    page.locator("body.neterror").wait_for()
     site.start()
     page.go_back()
     page.wait_for_url(f"**{address}")
