@@ -77,8 +77,7 @@ def keep(
         release=settings().release,
         failure=failure,
         occurrence=occurrence,
-        # Whoever replays it is to know that it would be an anonymous visitor's.
-        in_doubt=in_doubt or ("visitor" if submission.user_unknown else ""),
+        in_doubt=in_doubt or _doubt(submission),
         transactional=transactional,
         healing=options.replay,
     )
@@ -86,6 +85,11 @@ def keep(
     if not kept.duplicate:
         signals.tell(signals.submission_rescued, name, submission=submission, kept=kept, request=request)
     return kept
+
+
+def _doubt(submission: Submission) -> str:
+    # Whoever replays it is to know that it would be an anonymous visitor's, unless the session can tell then.
+    return "visitor" if submission.user_unknown and not submission.session_key else ""
 
 
 def _encrypted(submission: Submission) -> bytes:

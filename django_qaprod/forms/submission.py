@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: The hidden inputs that name the fields which were shown as free text.
 FREE_TEXT = "qaprod_free_text"
+#: How the names of the session's keys begin among those of what was withheld.
+SESSION = "session:"
 
 Upload: TypeAlias = "UploadedFile[Any]"
 
@@ -56,6 +58,8 @@ def collect(
     kept = list(_pairs(pairs, fields, sensitive, withheld))
     files = list(_files(uploads, fields, sensitive, withheld))
     user, user_unknown = _visitor(request, database=database)
+    session = _session(request, options.session, withheld)
+    missing = any(name.startswith(SESSION) for name in withheld.names())
     size = sum(len(name) + len(value.encode(errors="replace")) for name, value in kept)
     return Submission(
         path=_path(request, withheld),
@@ -67,7 +71,8 @@ def collect(
         user_unknown=user_unknown,
         fields=tuple(kept),
         files=tuple(_read(files, size)),
-        session=_session(request, options.session, withheld),
+        session=session,
+        session_key=_session_key(request) if user_unknown or missing else "",
         free_text=tuple(name for key, name in pairs if key == FREE_TEXT and fields.of(name) is not None),
         withheld=withheld.names(),
     )
@@ -279,5 +284,9 @@ def _session(request: HttpRequest, keys: Iterable[str], withheld: Withheld) -> d
             with guard.guard("session"):
                 kept[key] = json.loads(json.dumps(stored[key]))
         if key not in kept:
-            withheld.add(f"session:{key}")
+            withheld.add(f"{SESSION}{key}")
     return kept
+
+
+def _session_key(request: HttpRequest) -> str:
+    return request.COOKIES.get(django_settings.SESSION_COOKIE_NAME, "") if hasattr(request, "session") else ""
