@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .exceptions import QAProdError as QAProdError
     from .forms.mixin import ServeFormMixin as ServeFormMixin
     from .forms.serving import serve_form as serve_form
+    from .forms.signals import submission_replayed as submission_replayed
+    from .forms.signals import submission_rescued as submission_rescued
     from .journeys import Journey as Journey
     from .journeys import Step as Step
     from .pipeline.failures import report as report
@@ -29,6 +31,8 @@ _EXPORTS = {
     "degrade": "degradation",
     "report": "pipeline.failures",
     "serve_form": "forms.serving",
+    "submission_replayed": "forms.signals",
+    "submission_rescued": "forms.signals",
 }
 
 __all__ = [
@@ -41,6 +45,8 @@ __all__ = [
     "degrade",
     "report",
     "serve_form",
+    "submission_replayed",
+    "submission_rescued",
 ]
 
 
