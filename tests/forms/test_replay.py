@@ -22,7 +22,7 @@ from django_qaprod import Journey, Step, registry
 from django_qaprod.forms import queue, replaying, waiting
 from django_qaprod.forms.replaying import replay
 from django_qaprod.forms.signals import submission_replayed
-from django_qaprod.models import RescuedSubmission, SubmissionAct
+from django_qaprod.models import Deploy, RescuedSubmission, SubmissionAct
 from django_qaprod.pipeline import guard, spool
 from django_qaprod.store import replays, submissions
 from django_qaprod.testing import Records
@@ -65,12 +65,12 @@ def ada() -> User:
 
 def post(client: Client | None = None, path: str = "/order/", **data: Any) -> RescuedSubmission:
     """A visitor sends a form whose view fails; what was kept of it. From now on the view works."""
-    host.behave["before"] = ValueError("a bug")
+    host.behave["before"], before = ValueError("a bug"), list(RescuedSubmission.objects.values_list("pk"))
     answer = (client or Client()).post(path, {"number": "N-1", **data}, secure=True)
     assert answer.status_code == 202, answer.content
     host.behave.clear()
     host.seen.clear()
-    return RescuedSubmission.objects.latest("pk")
+    return RescuedSubmission.objects.exclude(pk__in=[pk for (pk,) in before]).get()
 
 
 def run(pk: str, *, doubtful: bool = False) -> Any:
@@ -359,6 +359,20 @@ def test_nothing_is_left_behind_in_the_thread(records: Records, settings: Any) -
     before = translation.get_language(), timezone.get_current_timezone_name(), get_urlconf()
     run(kept.pk)
     assert (translation.get_language(), timezone.get_current_timezone_name(), get_urlconf()) == before
+
+
+def test_after_a_deploy_a_failure_calls_the_others_off(records: Records, settings: Any) -> None:
+    settings.QAPROD = {**settings.QAPROD, "RELEASE": "1"}
+    for i in range(3):
+        post(number=f"N-{i}")
+    RescuedSubmission.objects.update(healing="after_deploy")
+    settings.QAPROD = {**settings.QAPROD, "RELEASE": "2"}
+    Deploy.objects.create(release="2", at=timezone.now() + timedelta(seconds=1))
+    replays.ask(RescuedSubmission.objects.values_list("pk", flat=True), who=replays.healer("2"))
+    host.behave["before"] = ValueError("not healed")
+    assert queue.work() == 1
+    rows = RescuedSubmission.objects.order_by("pk").values_list("state", "attempts")
+    assert list(rows) == [(State.WAITING, 1), (State.WAITING, 0), (State.WAITING, 0)]
 
 
 def test_the_host_hears_of_it_once_it_has_taken_effect(records: Records) -> None:

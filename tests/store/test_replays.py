@@ -39,7 +39,7 @@ def failed(claim: replays.Claim, outcome: str = "failed") -> None:
 
 
 def test_asking_says_who_and_is_done_once() -> None:
-    ids = [stored(key) for key in "abc"]
+    ids = sorted(stored(key) for key in "abc")
     RescuedSubmission.objects.filter(pk=ids[2]).update(state="discarded")
     assert replays.ask(ids, who="ada") == 2
     assert replays.ask(ids, who="eve") == 0
@@ -77,7 +77,8 @@ def test_a_claim_settles_once() -> None:
 
 
 def test_a_claim_lasts_by_the_clock_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    old, young = claimed(stored("a"), ttl=timedelta(seconds=-1)), claimed(stored("b"))
+    ids = sorted((stored("a"), stored("b")))
+    old, young = claimed(ids[0], ttl=timedelta(seconds=-1)), claimed(ids[1])
     monkeypatch.setattr(time, "time", lambda: 0)
     assert replays.expire() == 1
     assert states() == [State.WAITING, State.REPLAYING]
@@ -145,7 +146,7 @@ class TestHealing:
                     replays.call_off(claim.rescued)
 
     def test_one_is_tried_before_the_rest(self) -> None:
-        ids = [self.kept(str(i)) for i in range(5)]
+        ids = sorted(self.kept(str(i)) for i in range(5))
         assert replays.heal() == 1
         assert replays.heal() == 0
         assert RescuedSubmission.objects.get(state="queued").pk == ids[0]
@@ -178,7 +179,7 @@ class TestHealing:
         assert replays.heal() == 0
 
     def test_what_was_asked_for_by_a_person_is_not_called_off(self) -> None:
-        ids = [self.kept(str(i)) for i in range(3)]
+        ids = sorted(self.kept(str(i)) for i in range(3))
         replays.ask(ids[1:], who="ada")
         RescuedSubmission.objects.filter(pk=ids[0]).update(state="queued", decided_by=replays.healer("2"))
         claim = replays.claim(ids[0])
@@ -188,7 +189,7 @@ class TestHealing:
         assert states() == ["waiting", "queued", "queued"]
 
     def test_one_that_is_refused_says_nothing_about_the_others(self) -> None:
-        ids = [self.kept(str(i)) for i in range(3)]
+        ids = sorted(self.kept(str(i)) for i in range(3))
         replays.heal()
         self.run("refused")
         assert replays.heal() == 1
