@@ -290,7 +290,7 @@ class SubmissionPageViews(AdminBase):
         acts = {act: may(request, act, of="rescuedsubmission") for act in _ACTS}
         waits = rescued.state == _State.WAITING
         context = {
-            "title": data.reference,
+            "title": _("Submission %(reference)s") % {"reference": data.reference},
             "rescued": rescued,
             "page": data,
             "failure_url": self.failure_url(data.failure),

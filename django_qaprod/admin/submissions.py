@@ -32,7 +32,7 @@ class RescuedSubmissionAdmin(SubmissionPageViews, ReadOnlyAdmin):
     """Rescued submissions. What was sent is no part of any list; each act has a permission of its own."""
 
     change_list_template = "qaprod/submissions/list.html"
-    list_display = ("reference", "who", "what", "failed", "stands")
+    list_display = ("reference", "stands", "who", "what", "failed")
     list_display_links = None
     list_filter = (StateFilter, JourneyFilter, FailureFilter, SentSinceFilter)
     list_per_page = 50

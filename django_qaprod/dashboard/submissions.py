@@ -267,10 +267,7 @@ def file_name(name: str, *, otherwise: str) -> str:
 
 def _visitor(submission: Submission) -> str:
     if submission.user_unknown:
-        return _(
-            "Somebody was signed in, but nobody could say who: the database did not answer. "
-            "A replay is made as nobody, and only when a person says so."
-        )
+        return _("Somebody was signed in, but nobody could say who: the database did not answer.")
     return _user(submission.user) if submission.user else _("nobody was signed in")
 
 
@@ -329,7 +326,9 @@ def _took_effect() -> dict[str, str]:
         _Why.UNTRANSACTED: _(
             "Its view saves its work bit by bit, and failed on the way. A part of it may have been saved."
         ),
-        _Why.PAGE: _("Its view had done its work; only the page that follows failed."),
+        _Why.PAGE: _(
+            "Its view had ended, so its work is most likely done; only the page that follows failed."
+        ),
         _Why.INTERRUPTED: _("A replay was cut off on the way. A part of its work may have been saved."),
     }
 
@@ -339,6 +338,8 @@ def _is_soon(expires: datetime) -> bool:
 
 
 def _long(value: str) -> str:
+    # The end of a line as browsers send it is no control character to be shown.
+    value = value.replace("\r\n", "\n")
     if len(value) <= _LONGEST_SHOWN:
         return visible(value)
     return f"{visible(value[:_LONGEST_SHOWN])}… {_('(longer; the whole text is in the form for editing)')}"

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from django.contrib.auth.models import User
-from django.test import Client
 
 from django_qaprod import clock, registry
 from django_qaprod.models import Bucket, Deploy, Failure, Series
 from tests.admin import rows
+from tests.browser.policy import PHONE, POLICY
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page, Route
+    from playwright.sync_api import Browser, BrowserContext, Page
     from pytest_django.live_server_helper import LiveServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(databases="__all__", transaction=True)]
-
-POLICY = "default-src 'self'; frame-ancestors 'none'"
-PHONE = {"width": 375, "height": 700}
-
-
-def with_policy(route: Route) -> None:
-    if route.request.resource_type != "document":
-        return route.continue_()
-    response = route.fetch(max_redirects=0)
-    return route.fulfill(response=response, headers={**response.headers, "content-security-policy": POLICY})
 
 
 @pytest.fixture
@@ -49,32 +38,6 @@ def failure() -> Iterator[Failure]:
         for number in range(8):
             rows.event(subject=f"app{number}")
         yield made
-
-
-@pytest.fixture
-def context(browser: Browser, live_server: LiveServer, failure: Failure) -> Iterator[BrowserContext]:
-    client = Client()
-    client.force_login(User.objects.create_superuser("boss"))
-    opened = browser.new_context(base_url=live_server.url)
-    opened.set_default_timeout(10_000)
-    opened.add_cookies(
-        [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
-    )
-    opened.route("**/*", with_policy)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    """A page that has nothing to complain about at the end of the test."""
-    opened = context.new_page()
-    complaints: list[Any] = []
-    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("dialog", lambda dialog: complaints.append(dialog.message))
-    yield opened
-    assert [text for text in complaints if "favicon" not in text and "404" not in text] == []
 
 
 def addresses(failure: Failure) -> list[str]:
@@ -149,7 +112,7 @@ def test_the_chart_follows_the_theme(page: Page, failure: Failure) -> None:
     )
 
 
-def test_a_priority_is_explained_from_the_keyboard(page: Page) -> None:
+def test_a_priority_is_explained_from_the_keyboard(page: Page, failure: Failure) -> None:
     page.goto("/admin/qaprod/failure/")
     summary = page.locator(".qaprod-why summary").first
     summary.focus()
