@@ -25,7 +25,6 @@ from .words import cut, number, visible
 TO_EDIT, TO_DOWNLOAD = "edit", "file"
 
 _LONGEST_SHOWN = 20_000
-_State = RescuedSubmission.State
 _Why = RescuedSubmission.Doubt
 
 
@@ -96,7 +95,7 @@ class SubmissionPage:
     reference: str
     visitor: str
     doubt: Doubt | None
-    expires: datetime | None
+    expires: datetime
     expires_soon: bool
     failure: Failure | None
     history: list[Done]
@@ -130,13 +129,13 @@ class ProgressPage:
 def page(rescued: RescuedSubmission) -> SubmissionPage:
     """Return a submission's page. Nothing is decrypted."""
     found = submissions.history(rescued)
-    expires = None if rescued.state == _State.REPLAYING else expires_at(rescued)
+    expires = expires_at(rescued)
     return SubmissionPage(
         reference=reference_of(rescued.pk),
         visitor=visitor_of(rescued),
         doubt=doubt(rescued),
         expires=expires,
-        expires_soon=expires is not None and rescued.state in submissions.OPEN and _is_soon(expires),
+        expires_soon=rescued.state in submissions.OPEN and expires - clock.now() < WARN_WITHIN,
         failure=found.failures.get(rescued.failure),
         history=[_done(act, found.failures) for act in found.acts],
         versions=list(found.versions),
@@ -331,10 +330,6 @@ def _took_effect() -> dict[str, str]:
         ),
         _Why.INTERRUPTED: _("A replay was cut off on the way. A part of its work may have been saved."),
     }
-
-
-def _is_soon(expires: datetime) -> bool:
-    return expires - clock.now() < WARN_WITHIN
 
 
 def _long(value: str) -> str:

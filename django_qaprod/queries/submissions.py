@@ -13,6 +13,7 @@ from django.db.models import Count, Max, Q
 from .. import clock
 from ..models import Failure, RescuedSubmission, SubmissionAct, SubmissionVersion
 from ..records import first_id
+from ..store.statements import limit
 from ..store.submissions import WARN_WITHIN, days_kept
 
 _State = RescuedSubmission.State
@@ -113,7 +114,11 @@ def latest_act() -> int:
 def progress(*, after: int, by: str) -> Progress:
     """Return how far the replays are that somebody has asked for after an act. Four queries."""
     since = SubmissionAct.objects.filter(pk__gt=after)
-    asked = since.filter(act=SubmissionAct.Act.QUEUED, who=by).order_by().values("submission")
+    asked = (
+        since.filter(act=SubmissionAct.Act.QUEUED, who=by[: limit(SubmissionAct, "who")])
+        .order_by()
+        .values("submission")
+    )
     tried = since.filter(act=SubmissionAct.Act.REPLAYED, outcome__in=UNSUCCESSFUL, submission__in=asked)
     unsuccessful = tuple(tried[:_ACTS_SHOWN])
     kept = _kept(Q(pk__in=asked))
