@@ -142,9 +142,10 @@ FAULTS: tuple[Fault, ...] = (
         name="dead-sessions",
         title="The session store is dead",
         breaks="Whoever asks for a session gets an error. So nobody knows who is visiting.",
-        visitor="A plain page with an empty form. What they send is kept.",
-        look="SessionStoreError as a degraded failure. What is kept says that it is not known whose it is: "
-        "somebody has to look at it before it is replayed.",
+        visitor="A plain page with an empty form. What they send is kept. Whoever logs in or starts an "
+        "application gets an error page: no decorator reaches the middleware that saves the session.",
+        look="SessionStoreError, degraded and unhandled. Nobody could tell whose it is what was sent; a "
+        "replay asks the session.",
         page=_DEGRADED,
         served=True,
     ),

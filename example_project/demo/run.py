@@ -232,7 +232,9 @@ def _news(place: Place) -> str:
     except (OSError, ValueError):
         return "No visitors yet."
     visits = sum(counted.get("visits", {}).values())
+    kept = len(counted["confirmed"]["references"])
     return (
         f"{visits} visitors: {counted['starts_accepted']} applications started, "
-        f"{counted['submissions_accepted']} submitted; {counted['error_pages']} error pages."
+        f"{counted['submissions_accepted']} submitted, {kept} kept for later; "
+        f"{counted['error_pages']} error pages."
     )

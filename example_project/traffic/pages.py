@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+
+_REFERENCE = re.compile(r"[0-9A-F]{5}-[0-9A-F]{5}")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,13 +29,18 @@ class Page(HTMLParser):
         self.forms: list[Form] = []
         self.links: list[str] = []
         self.marks: set[str] = set()
+        #: Whether it is the plain page that is served when the site's own fails.
+        self.plain = False
+        #: What the visitor was told of a submission that was kept, nothing if there is no such thing.
+        self.reference = ""
         self._form: Form | None = None
         self._textarea = ""
         self.feed(text)
 
     def form(self, name: str) -> Form | None:
         """Return the form with that ``data-form``, unless its button is missing: then it is of no use."""
-        return next((form for form in self.forms if form.name == name and form.has_button), None)
+        usable = (form for form in self.forms if form.has_button)
+        return next((form for form in usable if self.plain or form.name == name), None)
 
     def links_to(self, prefix: str) -> list[str]:
         """Return the links whose path goes on behind ``prefix``, each once."""
@@ -42,6 +50,8 @@ class Page(HTMLParser):
         found = {name: value or "" for name, value in attrs}
         if "data-page" in found:
             self.marks.add(found["data-page"])
+        if tag == "body":
+            self.plain = "qaprod-forms" in found.get("class", "")
         if tag == "a" and found.get("href"):
             self.links.append(found["href"].partition("?")[0])
         elif tag == "link" and found.get("rel") == "stylesheet":
@@ -57,6 +67,8 @@ class Page(HTMLParser):
             self._field(self._form, tag, found)
 
     def handle_data(self, data: str) -> None:
+        if self.plain and _REFERENCE.fullmatch(data):
+            self.reference = data
         if self._form is not None and self._textarea:
             self._form.fields[self._textarea] += data
 

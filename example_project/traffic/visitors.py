@@ -150,7 +150,7 @@ class Applicant(Visitor):
     def walk(self) -> None:
         answer = self.some_vacancy()
         if self.often(0.6):
-            answer = self._log_in(answer.path)
+            answer = self._sign_up(answer.path) if self.often(0.1) else self._log_in(answer.path)
         answer = self._start(answer)
         while (form := self._form(answer)) is not None:
             if self.often(0.07):
@@ -170,6 +170,39 @@ class Applicant(Visitor):
             raise _LeaveError
         return answer
 
+    def _sign_up(self, back: str) -> Answer:
+        answer = self.open("/accounts/sign-up/")
+        form = answer.page.form("sign-up")
+        if form is None:
+            raise _LeaveError
+        self.think()
+        name = f"visitor{self.chance.randrange(10**12)}"
+        account = {"username": name, "password1": TEACHERS_PASSWORD, "password2": TEACHERS_PASSWORD}
+        self._send("accounts", form, answer, account)
+        # Nobody needs an account to apply.
+        return self.open(back)
+
+    def _send(
+        self, kind: str, form: Form, answer: Answer, values: dict[str, str] | None = None
+    ) -> tuple[str, Answer]:
+        """Send a form and count how it ended; return that, too."""
+        self.tally.add(f"{kind}_sent")
+        sent = self.browser.send(form, answer.path, values)
+        page = sent.page
+        if sent.first == 302:
+            ending = "accepted"
+        elif sent.first == 202 and page.reference:
+            ending = "received"
+            self.tally.confirm("references", page.reference)
+        elif sent.first == 200 and not sent.broken_off:
+            ending = "refused"
+        elif sent.first == 503 and page.forms:
+            ending = "not_kept"
+        else:
+            ending = "failed"
+        self.tally.add(f"{kind}_{ending}")
+        return ending, sent
+
     def _start(self, answer: Answer) -> Answer:
         form = answer.page.form("start")
         if form is None or self.often(0.15):
@@ -184,10 +217,8 @@ class Applicant(Visitor):
         return self._opened(sent)
 
     def _send_start(self, form: Form, answer: Answer) -> Answer:
-        self.tally.add("starts_sent")
-        sent = self.browser.send(form, answer.path)
-        if sent.first == 302:
-            self.tally.add("starts_accepted")
+        ending, sent = self._send("starts", form, answer)
+        if ending == "accepted":
             self.tally.add("forms_asked")
         return sent
 
@@ -195,7 +226,7 @@ class Applicant(Visitor):
         """Count a page of the form that a redirect led to, as far as it came."""
         if not answer.good:
             raise _LeaveError
-        if self._form(answer) is not None:
+        if "/form/" in answer.path and self._form(answer) is not None:
             self.tally.add("forms_served")
         return answer
 
@@ -218,14 +249,9 @@ class Applicant(Visitor):
         return self._opened(sent)
 
     def _send_page(self, form: Form, answer: Answer, values: dict[str, str]) -> Answer:
-        self.tally.add("saves_sent")
-        sent = self.browser.send(form, answer.path, values)
-        if sent.first == 302:
-            self.tally.add("saves_accepted")
-            if "/form/" in sent.path:
-                self.tally.add("forms_asked")
-        elif sent.first == 200:
-            self.tally.add("saves_refused")
+        ending, sent = self._send("saves", form, answer, values)
+        if ending == "accepted" and "/form/" in sent.path:
+            self.tally.add("forms_asked")
         return sent
 
     def _filled(self, form: Form, *, leave_out: str = "") -> dict[str, str]:
@@ -243,6 +269,7 @@ class Applicant(Visitor):
             "days": "Monday to Thursday",
             "statement": " ".join(self.chance.sample(_STATEMENT, 2)),
             "available_from": start.isoformat(),
+            "declaration": "on",
         }
         typed = {name: values[name] for name in form.names if name in values and not form.fields.get(name)}
         return {**typed, leave_out: ""} if leave_out else typed
@@ -260,11 +287,13 @@ class Applicant(Visitor):
                 self.think()
                 sent = self._press(form, answer)
         if _taken(sent):
-            self._thank(sent, form)
+            self._thank(sent)
 
     def _press(self, form: Form, answer: Answer) -> Answer:
-        self.tally.add("submissions_sent")
-        return self.browser.send(form, answer.path)
+        ending, sent = self._send("submissions", form, answer, self._filled(form))
+        if ending in ("accepted", "received"):
+            self.tally.confirm("applications", _token(form.action or answer.path))
+        return sent
 
     def _press_twice(self, form: Form, answer: Answer) -> Answer:
         """Press the button in both of two moments so close that the site has not answered in between."""
@@ -275,8 +304,7 @@ class Applicant(Visitor):
         second.join()
         return next((found for found in answers if _taken(found)), answers[0])
 
-    def _thank(self, answer: Answer, form: Form) -> None:
-        self.tally.add("submissions_accepted")
+    def _thank(self, answer: Answer) -> None:
         self.tally.add_to("accepted_by_browser", self.browser.agent.family)
         if answer.status == 200 and self.often(0.4):
             kept = self.chance.choice(("application.csv", "print/"))
@@ -327,6 +355,11 @@ def somebody(crowd: Crowd, chance: random.Random) -> Visitor:
     kinds, weights = zip(*KINDS, strict=True)
     kind: Callable[[Crowd, random.Random], Visitor] = chance.choices(kinds, weights)[0]
     return kind(crowd, random.Random(chance.random()))
+
+
+def _token(path: str) -> str:
+    """Return the token of the application to which a page belongs."""
+    return path.partition("/applications/")[2].partition("/")[0]
 
 
 def _taken(answer: Answer) -> bool:

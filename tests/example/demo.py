@@ -27,10 +27,15 @@ import json
 import django
 django.setup()
 from django.db.models import Sum
-from django_qaprod.models import Bucket, Deploy, Event, Failure
+from django_qaprod.forms import waiting
+from django_qaprod.models import Bucket, Deploy, Event, Failure, RescuedSubmission
+from django_qaprod.pipeline import spool
 from django_qaprod.pipeline.drainer import drain_now
+from django_qaprod.sent import reference_of
 from example_project.jobs.models import Application
 drain_now()
+waiting.collect(spool.directory())
+submitted = Application.objects.filter(status="submitted")
 requests = {}
 rows = Bucket.objects.filter(series__name="http.server.request.duration", rolled=False)
 for attributes, count in rows.values_list("series__attributes", "count"):
@@ -49,7 +54,14 @@ print(json.dumps({
         }
         for row in Failure.objects.all()
     ],
-    "submitted": Application.objects.filter(status="submitted").count(),
+    "submitted": submitted.count(),
+    "applications": sorted(str(token) for token in submitted.values_list("token", flat=True)),
+    "rescued": {
+        reference_of(row.pk): {
+            "state": row.state, "in_doubt": row.in_doubt, "route": row.route, "failure": row.failure,
+        }
+        for row in RescuedSubmission.objects.all()
+    },
     "emailed": Application.objects.exclude(emailed_at=None).count(),
     "notes": sorted(set(Deploy.objects.values_list("note", flat=True))),
 }))
@@ -157,6 +169,17 @@ class Person:
         """Press a fault's switch on the chaos page."""
         answer = self.browser.get("/chaos/")
         return self.browser.send(self._switch(answer, fault), answer.path)
+
+    def replay_all(self, failure: str) -> Answer:
+        """Have all submissions replayed that wait because of a failure, by its fingerprint."""
+        token = self.browser.get("/admin/password_change/").page.forms[0].fields["csrfmiddlewaretoken"]
+        form = Form(
+            name="",
+            action="/admin/qaprod/rescuedsubmission/replay-failure/",
+            method="post",
+            fields={"csrfmiddlewaretoken": token, "failure": failure},
+        )
+        return self.browser.send(form, "/admin/")
 
     def _switch(self, answer: Answer, fault: str) -> Form:
         return next(form for form in answer.page.forms if form.action == f"/chaos/{fault}/")

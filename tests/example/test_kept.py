@@ -1,0 +1,110 @@
+"""Visitors submit while faults come and go: what they were told is there, before the replays and after."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from example_project.accounts import STAFF, STAFF_PASSWORD
+from example_project.chaos.switches import Switches
+from tests.servers import Postgres, wait_until
+
+from .demo import Demo, Person, running
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+#: Each for a few seconds, all of them while visitors are at every page.
+FAULTS = (
+    "broken-audit",
+    "broken-view",
+    "locked-table",
+    "broken-form",
+    "unbuildable-form",
+    "dead-database",
+    "secret-form",
+    "broken-page",
+    "dead-sessions",
+)
+ON, OFF = 5.0, 2.0
+SUBMIT = "applications/<uuid:token>/submit/"
+SAVE = "applications/<uuid:token>/form/<slug:page>/"
+
+
+def test_what_is_confirmed_is_stored_or_kept_and_all_of_it_is_stored_in_the_end(tmp_path: Path) -> None:
+    """On SQLite."""
+    assert_nothing_is_lost(tmp_path, {})
+
+
+@pytest.mark.postgres
+def test_the_same_on_postgresql(tmp_path: Path, postgres: Postgres) -> None:
+    """With a lock timeout for a locked table."""
+    name = f"kept{time.monotonic_ns()}"
+    postgres.create_database(name)
+    address = f"postgresql://{postgres.user}@127.0.0.1:{postgres.port}/{name}"
+    assert_nothing_is_lost(tmp_path, {"EXAMPLE_DATABASE": address})
+
+
+def assert_nothing_is_lost(directory: Path, environment: Mapping[str, str]) -> None:
+    """Submissions confirmed are those stored and those kept; after the replays, those stored, each once."""
+    seconds = (len(FAULTS) + 1) * (ON + OFF)
+    arguments = ("--traffic", "7", "--pace", "0.15", "--seconds", str(seconds))
+    with running(directory, *arguments, environment=environment) as demo:
+        demo.url()
+        come_and_go(Switches(directory / "faults.json"))
+        assert demo.wait() == 0, demo.output()
+    counted, told = demo.counted(), demo.told()
+    assert_accounts_agree(counted, told)
+
+    with running(directory, "--traffic", "0", environment=environment) as demo:
+        replay_all(Person(demo.url()), told)
+        wait_until(lambda: not waits(demo), timeout=90, what=f"all are replayed: {set(waits(demo).values())}")
+        after = demo.told()
+    assert after["applications"] == counted["confirmed"]["applications"]
+    assert after["steps"]["submitted"] == len(after["applications"])
+    kept = Counter(row["route"] for row in told["rescued"].values())
+    assert after["steps"]["updated"] == counted["saves_accepted"] + kept[SAVE]
+    assert after["emailed"] == after["submitted"]
+
+
+def come_and_go(switches: Switches) -> None:
+    """Switch one fault after the other on and off."""
+    for fault in FAULTS:
+        switches.turn(fault, on=True)
+        time.sleep(ON)
+        switches.turn(fault, on=False)
+        time.sleep(OFF)
+
+
+def assert_accounts_agree(counted: dict[str, Any], told: dict[str, Any]) -> None:
+    """What the visitors were told is what is there, and each way in which a form may end has been met."""
+    for kind in ("saves", "submissions"):
+        endings = ("accepted", "received", "refused", "not_kept", "failed")
+        assert counted[f"{kind}_sent"] == sum(counted[f"{kind}_{ending}"] for ending in endings)
+        assert counted[f"{kind}_failed"] == 0
+        assert counted[f"{kind}_accepted"] * counted[f"{kind}_received"] > 0
+    assert counted["saves_refused"] * counted["saves_not_kept"] > 0
+    assert sorted(told["rescued"]) == counted["confirmed"]["references"]
+    assert {row["state"] for row in told["rescued"].values()} == {"waiting"}
+    assert told["steps"]["updated"] == counted["saves_accepted"]
+    assert told["steps"]["submitted"] == told["submitted"]
+    assert set(told["applications"]) <= set(counted["confirmed"]["applications"])
+
+
+def replay_all(staff: Person, told: dict[str, Any]) -> None:
+    """Press "replay all" for each failure: first those of the pages, then those of whole applications."""
+    assert staff.log_in("/admin/login/?next=/admin/", STAFF, STAFF_PASSWORD).good
+    for failure in dict.fromkeys(row["failure"] for row in told["rescued"].values()):
+        assert staff.replay_all(failure).status == 200
+
+
+def waits(demo: Demo) -> dict[str, tuple[str, str]]:
+    """Return the submissions that are not replayed, with their state and why they are in doubt."""
+    rows = demo.told()["rescued"].items()
+    return {
+        reference: (row["state"], row["in_doubt"]) for reference, row in rows if row["state"] != "replayed"
+    }
