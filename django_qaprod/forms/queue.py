@@ -66,7 +66,9 @@ def start() -> None:
     """Work in the thread, which is started if it is not there."""
     with _state.lock:
         _state.wanted = True
-        if _state.thread is None and not _state.stop.is_set():
+        # A view that calls ``sys.exit()`` has ended the thread, too.
+        working = _state.thread is not None and _state.thread.is_alive()
+        if not working and not _state.stop.is_set():
             _state.thread = threading.Thread(target=_run, args=(_state,), name="qaprod-replays", daemon=True)
             _state.thread.start()
 
@@ -116,8 +118,10 @@ def _tell() -> None:
 
 def _run(state: _State) -> None:
     while _wanted(state):
-        _work(state.stop)
-        connections.close()
+        try:
+            _work(state.stop)
+        finally:
+            connections.close()
 
 
 # Not ``guard()``: what the host logs meanwhile is not ours.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # https://www.rfc-editor.org/rfc/rfc7230#section-3.2.6: a token, and what may stand in quotes as it is.
 _CONTENT_TYPE: Final = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}", re.ASCII)
 _PLAIN: Final = re.compile(r"[\w.\[\]:@+-]+", re.ASCII)
+_SEPARATORS: Final = re.compile(r"[/\\]")
 _NO_NAMES: Final = frozenset({"", ".", ".."})
 
 
@@ -97,12 +98,13 @@ def _parameter(key: str, value: str) -> str:
 
 
 def _file_name(name: str) -> str:
-    # As browsers write it: a long one in percent escapes would be longer than a header may be for Django,
-    # which takes out entities once more.
-    printable = "".join(char for char in name if char.isprintable()).replace("&", "&amp;")
+    # As browsers write it: a long one in percent escapes would be longer than a header may be for Django.
+    # A file whose name has nothing left when Django has cleaned it would be dropped.
+    printable = "".join(char for char in _SEPARATORS.split(name)[-1] if char.isprintable())
     if printable in _NO_NAMES:
         printable = "file"
-    escaped = printable.replace("\\", "\\\\").replace('"', '\\"')
+    # Django takes out entities once more.
+    escaped = printable.replace("&", "&amp;").replace('"', '\\"')
     return f'filename="{escaped}"'
 
 

@@ -37,10 +37,11 @@ State = RescuedSubmission.State
 
 
 @pytest.fixture(autouse=True)
-def _site(keys: object, settings: Any) -> Iterator[None]:
+def _site(keys: object, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.QAPROD = {**settings.QAPROD, "RERAISE": False}
     settings.ROOT_URLCONF = "tests.forms.replay_host"
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.forms.replay_host.middleware"]
+    monkeypatch.setattr(queue, "_state", queue._State())
     host.seen.clear()
     host.behave.clear()
     yield
@@ -158,6 +159,17 @@ def test_who_may_not_sign_in_any_more_does_nothing(
     assert host.seen == []
     assert state(kept.pk) == State.WAITING
     assert "deactivated" in act().why
+
+
+def test_who_was_deactivated_does_nothing_whatever_signs_in(
+    records: Records, ada: User, settings: Any
+) -> None:
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.AllowAllUsersModelBackend"]
+    client = Client()
+    client.force_login(ada)
+    kept = post(client)
+    User.objects.update(is_active=False)
+    assert run(kept.pk).outcome == "refused"
 
 
 def test_nobody_known_is_replayed_only_if_a_person_says_so(records: Records) -> None:
@@ -519,6 +531,23 @@ class TestThread:
         queue.wait(20)
         assert Order.objects.count() == 3
         assert [one for one in threading.enumerate() if one.name == "qaprod-replays"] == []
+
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+    def test_a_view_that_exits_does_not_end_all_replays(self, records: Records) -> None:
+        kept = [post(number=f"N-{i}") for i in range(2)]
+
+        def leave(request: HttpRequest) -> None:
+            if request.POST["number"] == "N-0":
+                raise SystemExit
+
+        host.behave["after"] = leave
+        replays.ask([one.pk for one in kept], who="staff")
+        queue.start()
+        queue.wait(20)
+        queue.start()
+        queue.wait(20)
+        assert [state(one.pk) for one in kept] == [State.REPLAYING, State.REPLAYED]
+        assert [order.number for order in Order.objects.all()] == ["N-1"]
 
     def test_the_worker_s_job_goes_on_with_what_was_left(self, records: Records) -> None:
         kept = post()

@@ -62,6 +62,23 @@ def test_nothing_gets_out_of_its_header(field: str, name: str, content_type: str
     assert found.name.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("name", "comes"),
+    [
+        ("", "file"),
+        ("..", "file"),
+        ("a/", "file"),
+        ("\\", "file"),
+        ("../b", "b"),
+        (" ", " "),
+        (" a b ", " a b "),
+    ],
+)
+def test_no_file_is_lost_for_its_name(name: str, comes: str) -> None:
+    one = SentFile(field="cv", name=name, content_type="", content=b"x")
+    assert request(files=(one,)).FILES["cv"].name == comes
+
+
 def test_the_longest_name_of_a_file_fits() -> None:
     one = SentFile(field="cv", name="漢" * 251 + ".pdf", content_type="", content=b"x")
     assert request(files=(one,)).FILES["cv"].name == one.name
