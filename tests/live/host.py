@@ -27,11 +27,17 @@ class Host:
     changes: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def fault(self) -> Path:
+        """The file that makes the form's view fail."""
+        return self.directory / "fault"
+
+    @property
     def environment(self) -> dict[str, str]:
         """What a process of this host needs to know."""
         given = {
             "DATABASES": {"default": self.database},
-            "QAPROD": {"SPOOL_DIR": str(self.directory / "spool")},
+            "QAPROD": {"SPOOL_DIR": str(self.directory / "spool"), "RESCUE_KEYS": ["q" * 43 + "="]},
+            "LIVE_FAULT": str(self.fault),
             **self.changes,
         }
         return {"QAPROD_LIVE": json.dumps(given), "DJANGO_SETTINGS_MODULE": SETTINGS}
@@ -54,6 +60,8 @@ class Host:
             "import json, django; django.setup()\n"
             "from django_qaprod.models import *\n"
             "from django.db.models import *\n"
+            "from django_qaprod.forms import queue\n"
+            "from django_qaprod.store import submissions\n"
             "from tests.project.shop.models import Order\n"
             f"print(json.dumps({expression}, default=str))"
         )
@@ -66,6 +74,25 @@ class Host:
             f" series__label={route!r}).aggregate(n=Sum('count'))['n']"
         )
         return int(found or 0)
+
+    def kept(self) -> list[str]:
+        """Return the numbers of the orders that were kept, decrypted, one for each submission."""
+        found: list[str] = self.ask(
+            "[dict(submissions.opened(row, who='a test', act='viewed').fields)['number']"
+            " for row in RescuedSubmission.objects.all()]"
+        )
+        return found
+
+    def orders(self) -> list[str]:
+        """Return the numbers of the orders that are stored."""
+        found: list[str] = self.ask("list(Order.objects.values_list('number', flat=True))")
+        return found
+
+    def replay_all(self) -> None:
+        """Replay all that waits."""
+        self.ask(
+            "[queue.ask([row.pk for row in RescuedSubmission.objects.all()], who='staff'), queue.work()]"
+        )
 
     def tick(self) -> None:
         """Drain what lies in the spool and run the jobs that are due, as cron would."""

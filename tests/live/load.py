@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,6 +58,59 @@ def visit(port: int, paths: Iterable[str], *, threads: int = 4, keep_alive: bool
     for thread in crowd:
         thread.join()
     return outcome
+
+
+@dataclass(slots=True, kw_only=True)
+class Sent:
+    """What became of submissions, by number: a status, 0 where nobody answered."""
+
+    statuses: dict[str, int] = field(default_factory=dict)
+
+    def with_status(self, status: int) -> set[str]:
+        """Return the numbers that were answered so."""
+        return {number for number, found in self.statuses.items() if found == status}
+
+
+def send(port: int, numbers: Iterable[str], *, threads: int = 4) -> Sent:
+    """Send a form for every number; the same number always with the same token, as a browser repeats it."""
+    waiting, sent, lock = iter(numbers), Sent(), threading.Lock()
+
+    def take() -> str | None:
+        with lock:
+            return next(waiting, None)
+
+    def visitor() -> None:
+        while (number := take()) is not None:
+            status = _post(port, number)
+            with lock:
+                sent.statuses[number] = status
+
+    crowd = [threading.Thread(target=visitor) for _ in range(threads)]
+    for thread in crowd:
+        thread.start()
+    for thread in crowd:
+        thread.join()
+    return sent
+
+
+def _post(port: int, number: str) -> int:
+    token = hashlib.sha256(number.encode()).hexdigest()[:32]
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Cookie": f"csrftoken={token}",
+        "User-Agent": "Mozilla/5.0 Firefox/140.0",
+    }
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        body = urlencode({"number": number, "csrfmiddlewaretoken": token})
+        connection.request("POST", "/order/", body, headers)
+        response = connection.getresponse()
+        response.read()
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()
+    return response.status
 
 
 def until(deadline: float, path: Callable[[int], str]) -> Iterable[str]:

@@ -6,6 +6,7 @@ from . import views
 
 urlpatterns = [
     path("", include("tests.project.shop.urls")),
+    path("order/", views.order),
     path("submit/<str:number>/", views.submit),
     path("raise/<str:word>/", views.raise_word),
 ]
