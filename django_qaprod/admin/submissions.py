@@ -162,9 +162,7 @@ class RescuedSubmissionAdmin(SubmissionPageViews, ReadOnlyAdmin):
                 doubtful,
             )
             self.message_user(request, left_out % {"n": words.number(doubtful)}, messages.WARNING)
-        # The oldest first.
-        ids = waiting.filter(in_doubt="").order_by("pk").values_list("pk", flat=True)
-        return self.asked(request, list(ids))
+        return self.asked(request, list(waiting.values_list("pk", flat=True)))
 
     @admin.action(description=_("Discard…"), permissions=["discard"])
     def discard(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
