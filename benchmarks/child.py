@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import os
 import sys
 import time
@@ -129,6 +130,54 @@ def degrade(calls: int) -> Answer:
     return {"decorator": _best(decorated, calls) - plain, "with": _best(block, calls) - plain}
 
 
+def serve_form(calls: int) -> Answer:
+    """Return the seconds of CPU that ``serve_form`` adds to a view that goes well.
+
+    To a POST over the same view in a transaction, which is what it makes of it.
+    """
+    from django.test import RequestFactory
+
+    from .project import forms
+
+    get = RequestFactory().get("/")
+    post = RequestFactory().post("/", forms.SENT)
+    bare = {
+        "get": _best(lambda _: forms.plain(get), calls),
+        "post": _best(lambda _: forms.in_transaction(post), calls // 10),
+    }
+    return {
+        "get": _best(lambda _: forms.served(get), calls) - bare["get"],
+        "post": _best(lambda _: forms.served(post), calls // 10) - bare["post"],
+    }
+
+
+def rescue(calls: int) -> Answer:
+    """Return what a POST takes whose view fails, until its response leaves: CPU of its thread, and the time.
+
+    Each is another visitor's. Nothing is written into a log: how, is the host's affair.
+    """
+    from django.test import RequestFactory
+
+    from .project import forms
+
+    logging.getLogger("qaprod").addHandler(logging.NullHandler())
+    factory = RequestFactory()
+    found: Answer = {}
+    for how, view in (("database", forms.kept), ("spool", forms.spooled)):
+        thread, began, costs = [], [], []
+        for _ in range(calls):
+            request = factory.post("/", {**forms.SENT, "csrfmiddlewaretoken": os.urandom(16).hex()})
+            began.append(time.perf_counter())
+            thread.append(time.thread_time())
+            response = view(request)
+            thread[-1] = time.thread_time() - thread[-1]
+            costs.append(time.perf_counter() - began[-1])
+            if response.status_code != 202:
+                raise RuntimeError(f"A submission was not kept: {response.content.decode()}")
+        found[how] = {"thread": thread, "time": costs}
+    return found
+
+
 def settle(seconds: float) -> Answer:
     """Wait, and tell the memory."""
     time.sleep(seconds)
@@ -180,7 +229,7 @@ def _path(view: str, interface: str) -> str:
 
 COMMANDS: dict[str, Callable[..., Answer]] = {
     function.__name__: function
-    for function in (warm, burst, kinds, drained, pace, load, memory, degrade, settle)
+    for function in (warm, burst, kinds, drained, pace, load, memory, degrade, serve_form, rescue, settle)
 }
 
 if __name__ == "__main__":

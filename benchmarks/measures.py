@@ -298,6 +298,43 @@ def degrade(run: Run) -> Iterator[Line]:
         )
 
 
+def serve_form(run: Run) -> Iterator[Line]:
+    """Measure ``serve_form`` when nothing fails."""
+    with children(run.workspace, ("ours",)) as (child,):
+        child.ask("warm", view="plain", interface="wsgi", requests=10)
+        found = [child.ask("serve_form", calls=20_000) for _ in range(max(run.plan.rounds, 3))]
+    for method, words in (("get", "a GET"), ("post", "a POST, over its transaction")):
+        costs = [costs[method] for costs in found]
+        yield Line(
+            section="serve_form when nothing fails",
+            what=words,
+            unit="µs",
+            added=median(costs) * MICRO,
+            noise=spread(costs) * MICRO,
+            budget=5.0,
+            scales=True,
+        )
+
+
+def rescue(run: Run) -> Iterator[Line]:
+    """Measure what is done before a visitor is told that their submission is kept."""
+    with children(run.workspace, ("ours",)) as (child,):
+        child.ask("warm", view="plain", interface="wsgi", requests=10)
+        child.ask("rescue", calls=5)
+        found = [child.ask("rescue", calls=50) for _ in range(max(run.plan.rounds, 3))]
+    for how, words in (("database", "kept in the database"), ("spool", "kept in the spool, without one")):
+        costs = [lowest_decile(costs[how]["thread"]) for costs in found]
+        times = [median(costs[how]["time"]) for costs in found]
+        yield Line(
+            section="A submission that is kept (before the response leaves)",
+            what=words,
+            unit="µs",
+            added=median(costs) * MICRO,
+            noise=spread(costs) * MICRO,
+            note=f"and {median(times) * MILLI:.1f} ms by the clock, the disk included",
+        )
+
+
 def startup(run: Run) -> Iterator[Line]:
     """Measure ``django.setup()`` and the first request, in fresh processes."""
     variants = ("bare", *OURS)
@@ -452,6 +489,8 @@ SECTIONS: dict[str, Callable[[Run], Iterator[Line]]] = {
     "failures": failures,
     "step": step,
     "degrade": degrade,
+    "serve-form": serve_form,
+    "rescue": rescue,
     "startup": startup,
     "instructions": count,
     "start-instructions": count_start,

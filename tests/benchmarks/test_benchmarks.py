@@ -53,6 +53,14 @@ def test_a_quick_run_ends_with_a_table_and_figures(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_serve_form_and_a_rescue_can_be_measured() -> None:
+    """Each submission is kept."""
+    done = _run("benchmarks", "--quick", "--only", "serve-form", "rescue", *TINY)
+    assert "a POST, over its transaction" in done
+    assert "kept in the spool, without one" in done
+
+
+@pytest.mark.slow
 def test_a_failure_a_step_and_degrade_can_be_measured() -> None:
     """The sections that wait for the drainer come to their end."""
     done = _run("benchmarks", "--quick", "--only", "failures", "step", "degrade", *TINY)
