@@ -14,6 +14,7 @@
 | somebody else's spool directory | pipeline/test_spool.py::test_a_link_is_refused |
 | others may read the spool | pipeline/test_spool.py::test_it_is_made_for_its_owner_alone |
 | rescued submissions: a canary in a password, card, token or private field | forms/test_submission.py::test_a_canary_is_never_kept |
+| the same, in the whole way of a form that fails: page, table, spool, log, record | test_what_a_form_must_not_keep_is_found_nowhere |
 | the same, in any mixture of fields | forms/test_submission.py::test_no_mixture_of_fields_lets_a_canary_through |
 | card numbers in longer text; phone numbers are none | forms/test_submission.py::test_card_numbers_are_masked_in_longer_text |
 | files with hostile names | forms/test_submission.py::test_files_are_kept_whole_whatever_they_are_called |
@@ -33,17 +34,24 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
+from django import forms
 from django.apps import apps
-from django.db import connection
+from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
 
+from django_qaprod import serve_form
+from django_qaprod.forms import waiting
+from django_qaprod.models import RescuedSubmission
 from django_qaprod.pipeline import guard, process, spool
 from django_qaprod.sinks.log import LogSink
+from django_qaprod.store import submissions
 from django_qaprod.testing import store_records
 from django_qaprod.typing import Batch
 
@@ -86,7 +94,27 @@ def leak(request: HttpRequest, token: str) -> HttpResponse:  # noqa: C901 - a li
     return HttpResponse()
 
 
-urlpatterns = [path("reset/<str:token>/", leak)]
+class PayForm(forms.Form):
+    name = forms.CharField()
+    password = forms.CharField(required=False, widget=forms.PasswordInput)
+    api_token = forms.CharField(required=False)
+    card = forms.CharField(required=False, widget=forms.TextInput({"autocomplete": "cc-number"}))
+    code = forms.CharField(required=False, widget=forms.TextInput({"autocomplete": "cc-csc"}))
+    salary = forms.CharField(required=False)
+    note = forms.CharField(required=False)
+
+    qaprod_private = ("salary",)
+
+
+@serve_form(PayForm, reraise=False)
+def pay(request: HttpRequest) -> HttpResponse:
+    if request.GET["how"] == "outage":
+        raise OperationalError("the server is away")
+    raise LookupError(f"no account for { {name: request.POST[name] for name in ('password', 'card')} }")
+
+
+urlpatterns = [path("reset/<str:token>/", leak), path("pay/", pay)]
+CARD = "4111 1111 1111 1111"
 WAYS = (
     "sql", "cause and note", "group", "nested JSON", "headers", "cookies", "form", "address", "log",
     "our own",
@@ -135,3 +163,36 @@ def test_a_canary_is_found_nowhere(
     assert CANARY.encode() not in b"".join(spooled)
     assert "jobs" not in {record.name for record in caplog.records}
     assert CANARY not in caplog.text
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.django_db(databases="__all__")
+@pytest.mark.parametrize("how", ["error", "outage"])
+def test_what_a_form_must_not_keep_is_found_nowhere(
+    how: str, tmp_path: Path, settings: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.QAPROD = {"RESCUE_KEYS": [Fernet.generate_key().decode()], "SPOOL_DIR": str(tmp_path)}
+    spool.forget_directory()
+    secret = dict.fromkeys(("password", "api_token", "code", "salary", "stranger"), CANARY)
+    with store_records() as store:
+        guard.reset_after_fork()
+        response = Client().post(
+            f"/pay/?how={how}&token={CANARY}",
+            {"name": "Ada", **secret, "card": CARD, "note": f"take {CARD}, please"},
+        )
+        assert response.status_code == 202
+        spooled = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+        # Not the traceback, which says what the host has put into its exception.
+        said = [record.getMessage() for record in caplog.records]
+        process.flush()
+        store.drain()
+        waiting.collect(tmp_path)
+        found = [response.content.decode(), *said, *map(str, spooled), *stored()]
+    spool.forget_directory()
+    [rescued] = RescuedSubmission.objects.all()
+    sent = submissions.opened(rescued, who="a test", act="viewed")
+    assert dict(sent.fields) == {"name": "Ada", "note": "take [card], please"}
+    assert rescued.failure
+    for text in (*found, str(sent)):
+        assert CANARY not in text
+        assert CARD not in text
