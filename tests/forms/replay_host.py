@@ -42,6 +42,20 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
     return inner
 
 
+class Quota:
+    """Middleware that looks at who it is, and at the session, before the view."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: Any, *args: Any) -> None:
+        request.quota = request.user.username
+        request.session["seen"] = True
+
+
 class OrderForm(forms.Form):
     number = forms.CharField(max_length=20)
 

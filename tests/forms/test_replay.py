@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.signals import request_finished, request_started
 from django.db import OperationalError, connections
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.test import Client
@@ -120,6 +121,34 @@ def test_it_is_sent_as_the_visitor_sent_it(records: Records, ada: User, settings
     assert request.is_secure()
     assert request.POST["number"] == "Zoë & co"
     assert request.LANGUAGE_CODE == "nl"
+
+
+def test_no_middleware_s_look_at_the_view_comes_before_the_visitor(
+    records: Records, ada: User, settings: Any
+) -> None:
+    client = Client()
+    client.force_login(ada)
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.forms.replay_host.Quota"]
+    kept = post(client)
+    assert run(kept.pk).outcome == "succeeded"
+    assert host.seen[0].quota == "ada"
+    assert host.seen[0].session["seen"]
+
+
+def test_the_request_begins_and_ends_as_a_server_s_does(records: Records) -> None:
+    kept, heard = post(), []
+
+    def hear(sender: Any, signal: Any, **kwargs: Any) -> None:
+        heard.append("began" if signal is request_started else "ended")
+
+    for signal in (request_started, request_finished):
+        signal.connect(hear)
+    try:
+        run(kept.pk)
+    finally:
+        for signal in (request_started, request_finished):
+            signal.disconnect(hear)
+    assert heard == ["began", "ended"]
 
 
 def test_only_the_session_keys_that_were_asked_for_come_back(records: Records) -> None:

@@ -72,6 +72,7 @@ def test_nothing_gets_out_of_its_header(field: str, name: str, content_type: str
         ("../b", "b"),
         (" ", " "),
         (" a b ", " a b "),
+        ("&lt;&amp;.pdf", "&lt;&amp;.pdf"),
     ],
 )
 def test_no_file_is_lost_for_its_name(name: str, comes: str) -> None:
