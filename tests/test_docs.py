@@ -334,24 +334,52 @@ def _command_that_makes_a_vacancy() -> str:
 @pytest.mark.slow
 def test_the_readme_s_example_works(project: Path) -> None:
     settings = project / "mysite/settings.py"
-    settings.write_text(settings.read_text() + "\nINSTALLED_APPS += ['django_qaprod', 'jobs']\n")
+    settings.write_text(
+        settings.read_text() + "\nINSTALLED_APPS += ['django_qaprod', 'jobs']\nQAPROD['RERAISE'] = False\n"
+    )
     for block in blocks(ROOT / "README.md"):
         if block.path:
             write(project, block)
-    code = """
-from unittest.mock import Mock
-from jobs.qaprod import JobApplication
-from jobs.views import prefill, submit
-from django_qaprod.models import Event
-from django.contrib.auth.models import User
-prefill(None)
-submit(None, User(username="an application"))
-print(Event.objects.get())
-"""
+    (project / "jobs/forms.py").write_text(README_FORM)
+    (project / "mysite/urls.py").write_text(README_URLS)
     run(project, "manage.py", "migrate", "-v0")
-    assert (
-        run(project, "manage.py", "shell", "--no-imports", "-c", code).strip() == "job_application.submitted"
-    )
+    shown = run(project, "manage.py", "shell", "--no-imports", "-c", README_VISIT).split()
+    assert shown == ["302", "200", "302", "job_application.submitted", "202", "waiting"]
+
+
+# Of all that has a table in a new project, a group is the most like an application.
+README_FORM = """
+from django import forms
+from django.contrib.auth.models import Group
+
+class ApplicationForm(forms.ModelForm):
+    class Meta:
+        model = Group
+        fields = ["name"]
+"""
+README_URLS = """
+from django.urls import path
+from jobs.views import apply
+
+urlpatterns = [path("apply/", apply), path("thanks/", apply, name="thanks")]
+"""
+README_VISIT = """
+from unittest.mock import patch
+from django.contrib.auth.models import User
+from django.test import Client
+from django_qaprod.models import Event, RescuedSubmission
+
+client = Client(headers={"host": "localhost"})
+print(client.get("/apply/").status_code)
+client.force_login(User.objects.create_user("teacher"))
+# There is no template, so that the form is on the plain page.
+print(client.get("/apply/").status_code)
+print(client.post("/apply/", {"name": "Ada"}).status_code)
+print(Event.objects.get())
+with patch("jobs.views.redirect", side_effect=RuntimeError):
+    print(client.post("/apply/", {"name": "Grace"}).status_code)
+print(RescuedSubmission.objects.get().state)
+"""
 
 
 HOST_VIEWS = """
