@@ -144,8 +144,8 @@ FAULTS: tuple[Fault, ...] = (
         breaks="Whoever asks for a session gets an error. So nobody knows who is visiting.",
         visitor="A plain page with an empty form. What they send is kept. Whoever logs in or starts an "
         "application gets an error page: no decorator reaches the middleware that saves the session.",
-        look="SessionStoreError, degraded and unhandled. Nobody could tell whose it is what was sent; a "
-        "replay asks the session.",
+        look="SessionStoreError, degraded and unhandled. Nobody could tell who had sent what is kept; "
+        "a replay asks the session.",
         page=_DEGRADED,
         served=True,
     ),
@@ -154,7 +154,7 @@ FAULTS: tuple[Fault, ...] = (
         title="The database is dead",
         breaks="Every query of the site fails.",
         visitor="The form on a plain page, where the list of schools is free text. What they send is kept in "
-        "the spool and told so. Pages that are no forms are error pages.",
+        "the spool, and they are told so. Pages that are no forms are error pages.",
         look="OperationalError, and within seconds what was sent: it is brought in from the spool.",
         page=_FAILURES_ALL,
         served=False,
