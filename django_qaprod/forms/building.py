@@ -10,13 +10,15 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms import BaseForm, BaseFormSet
-from django.forms.utils import ErrorDict
+from django.forms.utils import ErrorDict, ErrorList
 from django.http import HttpRequest
 
 from .call import Call, Failed
 
 #: The hidden input that names the fields which were shown as free text.
 FREE_TEXT = "qaprod_free_text"
+
+_TAKEN = frozenset({"unique", "unique_together"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -121,6 +123,19 @@ def judge(call: Call, built: list[Built]) -> bool | None:
     if False in verdicts:
         return False
     return None if None in verdicts or not verdicts else True
+
+
+def is_only_taken(built: list[Built]) -> bool:
+    """Whether all errors say that there is one like it already."""
+    found = [error for one in built for errors in _all_errors(one) for error in errors.as_data()]
+    return bool(found) and all(error.code in _TAKEN for error in found)
+
+
+def _all_errors(built: Built) -> Iterator[ErrorList]:
+    if isinstance(built.form, BaseFormSet):
+        yield built.form.non_form_errors()
+    for form in built.forms:
+        yield from form.errors.values()
 
 
 def free_text(request: HttpRequest) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from django.http import HttpRequest
@@ -40,7 +41,12 @@ class Call:
     """
 
     def __init__(
-        self, serving: Serving, request: HttpRequest, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self,
+        serving: Serving,
+        request: HttpRequest,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        visitor: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.serving = serving
         self.options = serving.options
@@ -48,6 +54,8 @@ class Call:
         self.request = request
         self.args = args
         self.kwargs = kwargs
+        #: Who it was before the view, as ``quiet.visitor_of`` says.
+        self.visitor = visitor
         #: Whether a database did not answer, so that none is asked any more.
         self.outage = False
         self.failures: list[tuple[str, Exception, FailureRecord | None]] = []

@@ -11,6 +11,8 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch
 
+from ..pipeline.guard import guarded
+
 #: The input by which ``{% qaprod_form_guard %}`` tells one draft from another.
 NONCE = "qaprod_form"
 #: The cookie that the guard reads and removes: the nonces that were taken, the latest last.
@@ -25,6 +27,7 @@ _TAKEN = frozenset({201, 202, 204, 205})
 _REDIRECTS = frozenset({301, 302, 303})
 
 
+@guarded("forms.confirm")
 def confirm(request: HttpRequest, response: HttpResponseBase, *, taken: bool | None = None) -> None:
     """Set the cookie that has the visitor's browser forget its draft, if the submission was ``taken``.
 

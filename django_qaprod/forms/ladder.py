@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from ..exceptions import CannotKeepError
 from ..pipeline import guard
 from . import pages
-from .building import Built, build, judge
+from .building import Built, build, is_only_taken, judge
 from .call import Call, Failed
 from .confirmed import confirm
 from .notices import Notice
@@ -28,7 +28,7 @@ _FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 def climb_down(call: Call, error: Exception, *, rung: str = "view", in_doubt: str = "") -> HttpResponseBase:
     """Return what the visitor is served instead of the error. Never raises an ``Exception``."""
-    hush(call.request)
+    hush(call.request, call.visitor)
     try:
         # Before anything touches POST, which would look empty from then on.
         readable = call.request.method != "POST" or _can_be_read(call)
@@ -53,7 +53,8 @@ def climb_down(call: Call, error: Exception, *, rung: str = "view", in_doubt: st
 
 def _answer_post(call: Call, in_doubt: str, *, readable: bool) -> tuple[str, HttpResponseBase]:
     built = build(call, bound=readable)
-    if readable and judge(call, built) is False:
+    # Work that may have been done is what a value that must be unique would clash with.
+    if readable and judge(call, built) is False and not (in_doubt and is_only_taken(built)):
         return _form_page(call, built, Notice.ERRORS, 200)
     kept = _keep(call, built, in_doubt) if readable else None
     if kept is not None:
@@ -73,12 +74,13 @@ def _can_be_read(call: Call) -> bool:
 def _keep(call: Call, built: list[Built], in_doubt: str) -> Kept | None:
     if not call.options.rescue:
         return None
-    kept = call.attempt("rescue", lambda: _kept(call, built, in_doubt))
-    call.refuse()
+    _look_up(call)
+    subject = call.subject()
+    kept = call.attempt("rescue", lambda: _kept(call, built, in_doubt, subject))
     return None if isinstance(kept, Failed) else kept
 
 
-def _kept(call: Call, built: list[Built], in_doubt: str) -> Kept:
+def _kept(call: Call, built: list[Built], in_doubt: str, subject: str) -> Kept:
     from .privacy import names_of
     from .rescue import keep
     from .submission import collect
@@ -88,10 +90,6 @@ def _kept(call: Call, built: list[Built], in_doubt: str) -> Kept:
     names = [name for one in built for name in names_of(one.form, private=call.options.private)]
     submission = collect(call.request, call.options, names, database=not call.outage)
     occurrence, failure = call.link()
-    subject = call.subject()
-    database = not call.outage
-    # The spool needs no database; and whoever listens to the signal is no part of the page.
-    call.lift()
     return keep(
         call.request,
         submission,
@@ -102,8 +100,17 @@ def _kept(call: Call, built: list[Built], in_doubt: str) -> Kept:
         occurrence=occurrence,
         in_doubt=in_doubt,
         transactional=call.serving.transactional,
-        database=database,
+        database=not call.outage,
     )
+
+
+def _look_up(call: Call) -> None:
+    """Ask who the visitor is here, where a database that does not answer is noticed and not asked again."""
+    request = call.request
+    if not call.outage and "user" in vars(request):
+        call.attempt("visitor", lambda: request.user.pk)
+    if not call.outage and call.options.session and hasattr(request, "session"):
+        call.attempt("session", request.session.items)
 
 
 def _thanks(call: Call, kept: Kept) -> HttpResponseBase:

@@ -97,9 +97,9 @@ def last_resort(reference: str = "") -> HttpResponse:
     """Return a page that nothing can break."""
     if reference:
         title, text = "Received", f"We have received what you sent. Your reference is {reference}."
-        return HttpResponse(_LAST_RESORT.format(title=title, text=text), status=202)
+        return _response(_LAST_RESORT.format(title=title, text=text), 202)
     title, text = "Temporarily unavailable", "We have a technical problem. Please try again in a few minutes."
-    return HttpResponse(_LAST_RESORT.format(title=title, text=text), status=503)
+    return _response(_LAST_RESORT.format(title=title, text=text), 503)
 
 
 def _page(template: str, values: dict[str, Any], status: int) -> HttpResponse:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from .building import Built
 from .call import Call
+from .privacy import has_password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,7 @@ def _as_free_text(call: Call, form: BaseForm, name: str) -> Field:
 def _input(form: BaseForm, made: forms.Field, html_name: str, ours: str) -> SafeString:
     if isinstance(made, forms.FileField):
         return format_html('<input type="file" name="{}" id="{}">', html_name, ours)
-    if isinstance(made.widget, forms.PasswordInput):
+    if has_password(made.widget):
         return format_html('<input type="password" name="{}" id="{}" autocomplete="off">', html_name, ours)
     value = _sent(form, html_name)
     if made.widget.is_hidden:
@@ -160,8 +161,13 @@ def _sent(form: BaseForm, html_name: str) -> str:
     data: Any = form.data
     if not hasattr(data, "getlist"):
         return ""
+    # Not those of a field whose name begins alike: it may be a password.
+    others = tuple(other for other in map(form.add_prefix, form.fields) if other.startswith(f"{html_name}_"))
     values = data.getlist(html_name) or [
-        value for name in data if name.startswith(f"{html_name}_") for value in data.getlist(name)
+        value
+        for name in data
+        if name.startswith(f"{html_name}_") and not name.startswith(others)
+        for value in data.getlist(name)
     ]
     return ", ".join(values)
 

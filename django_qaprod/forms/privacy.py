@@ -53,7 +53,7 @@ def describe(
     secret = (
         name in private
         or html_name in private
-        or any(getattr(widget, "input_type", "") == "password" for widget in widgets)
+        or has_password(field.widget)
         or _SECRET_AUTOFILL.search(autofill) is not None
         or (name not in kept and scrub.is_secret_key(name))
     )
@@ -70,6 +70,11 @@ def describe(
         is_file=isinstance(field, FileField),
         phone=phone,
     )
+
+
+def has_password(widget: Widget) -> bool:
+    """Whether a password is typed into the widget, or a part of it."""
+    return any(getattr(part, "input_type", "") == "password" for part in _widgets(widget))
 
 
 def _names_of(form: Any, private: frozenset[str]) -> Iterator[FieldName]:

@@ -12,6 +12,9 @@ from django.middleware.csrf import CSRF_SESSION_KEY
 
 from ..pipeline.guard import guarded
 
+# What login() and logout() change of a request.
+_VISITOR = ("user", "auser")
+
 
 class QuietSession(SessionBase):
     """A session in memory.
@@ -114,9 +117,18 @@ class QuietSession(SessionBase):
         pass
 
 
+def visitor_of(request: HttpRequest) -> dict[str, Any]:
+    """Return who the visitor is as far as the request says so, for ``hush``; nobody is looked up."""
+    return {name: value for name, value in request.__dict__.items() if name in _VISITOR}
+
+
 @guarded("forms.session")
-def hush(request: HttpRequest) -> None:
-    """Give the request a session and messages of which the failed view knows nothing."""
+def hush(request: HttpRequest, visitor: Mapping[str, Any]) -> None:
+    """Give the request a session and messages of which the failed view knows nothing.
+
+    And the ``visitor`` there was before: a view that signs somebody in and then fails has signed in nobody.
+    """
+    request.__dict__.update(visitor)
     given = getattr(request, "session", None)
     if isinstance(given, SessionBase):
         store, key = type(given), request.COOKIES.get(django_settings.SESSION_COOKIE_NAME)

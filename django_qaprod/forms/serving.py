@@ -17,9 +17,11 @@ from django.utils.module_loading import import_string
 from .. import registry
 from ..degradation.declaration import refuse_generators, require_function
 from ..degradation.degrading import add_note, name_of
+from ..pipeline import guard
 from .call import Call
 from .confirmed import confirm
 from .options import options_of
+from .quiet import visitor_of
 from .transactions import EveryAlias, Transactions, of_posts
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Handler = Callable[..., HttpResponseBase]
 #: A class-based view has a kind of call of its own.
-CallType = Callable[[Any, HttpRequest, tuple[Any, ...], Mapping[str, Any]], Call]
+CallType = Callable[[Any, HttpRequest, tuple[Any, ...], Mapping[str, Any], Mapping[str, Any]], Call]
 
 _READING = ("GET", "HEAD")
 
@@ -118,7 +120,7 @@ class Serving:
     ) -> HttpResponseBase:
         """Return the view's response, or what the ladder has instead."""
         post = request.method == "POST"
-        call = partial(call_of, self, request, args, kwargs)
+        call = partial(call_of, self, request, args, kwargs, visitor_of(request))
         if post and getattr(request, "qaprod_replay", None) is not None:
             return self._replay(view, request, args, kwargs, call)
         work = Transactions()
@@ -157,7 +159,7 @@ class Serving:
     ) -> HttpResponseBase:
         """Do as ``serve`` does for an async view, whose work belongs to no transaction of ours."""
         post = request.method == "POST"
-        call = partial(call_of, self, request, args, kwargs)
+        call = partial(call_of, self, request, args, kwargs, visitor_of(request))
         if post and getattr(request, "qaprod_replay", None) is not None:
             return await self._areplay(view, request, args, kwargs, call)
         in_doubt = "untransacted" if post else ""
@@ -291,7 +293,9 @@ def _can_render(response: Any) -> bool:
 def _after_render(response: Any, served: HttpResponseBase) -> HttpResponseBase:
     """Do to the page that is served what decorators meant to do to the one that failed."""
     for callback in getattr(response, "_post_render_callbacks", ()):
-        served = callback(served) or served
+        # It may be what failed: a cache that does not answer.
+        with guard.guard("forms.callback"):
+            served = callback(served) or served
     return served
 
 

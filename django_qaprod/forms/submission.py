@@ -18,6 +18,7 @@ from ..exceptions import CannotKeepError
 from ..pipeline import guard, identity, scrub
 from ..sent import SentFile, Submission
 from ..text import JSONValue
+from .building import free_text
 from .privacy import FieldName
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from .options import ServeOptions
 
-#: The hidden inputs that name the fields which were shown as free text.
-FREE_TEXT = "qaprod_free_text"
 #: How the names of the session's keys begin among those of what was withheld.
 SESSION = "session:"
 
@@ -52,9 +51,11 @@ def collect(
     Raises ``CannotKeepError`` when it could not be read, is too large, or lacks a required field that must
     not be stored.
     """
-    fields, withheld = Fields(names), Withheld()
+    known = list(names)
+    fields, withheld = Fields(known), Withheld()
     sensitive = getattr(request, "sensitive_post_parameters", ())
     pairs, uploads = _sent(request)
+    free = frozenset(free_text(request))
     kept = list(_pairs(pairs, fields, sensitive, withheld))
     files = list(_files(uploads, fields, sensitive, withheld))
     user, user_unknown = _visitor(request, database=database)
@@ -73,7 +74,7 @@ def collect(
         files=tuple(_read(files, size)),
         session=session,
         session_key=_session_key(request) if user_unknown or missing else "",
-        free_text=tuple(name for key, name in pairs if key == FREE_TEXT and fields.of(name) is not None),
+        free_text=tuple(name.html_name for name in known if name.html_name in free),
         withheld=withheld.names(),
     )
 

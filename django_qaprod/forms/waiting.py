@@ -14,7 +14,7 @@ import stat
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -70,14 +70,16 @@ def write(path: Path, new: NewSubmission) -> str:
     """
     folder = _folder(path)
     final, data = folder / f"{new.key}{SUFFIX}", encode(new)
-    kept = _id_of(final)
-    if not kept:
+    first = _kept_in(final)
+    if first is None:
         _refuse_when_full(folder, len(data))
         _write(final, data)
-        kept = new.id
+    elif new.in_doubt and not first.in_doubt:
+        # This click may have taken effect.
+        _write(final, encode(replace(first, in_doubt=new.in_doubt)))
     # The file's own name, too; and of the first click's file that of who is still at it.
     _sync(folder)
-    return kept
+    return new.id if first is None else first.id
 
 
 def encode(new: NewSubmission) -> bytes:
@@ -302,11 +304,11 @@ def _stat(file: Path) -> tuple[int, float]:
     return (found.st_size if stat.S_ISREG(found.st_mode) else 0), found.st_mtime
 
 
-def _id_of(file: Path) -> str:
+def _kept_in(file: Path) -> NewSubmission | None:
     try:
-        return decode(file.read_bytes()).id
+        return decode(file.read_bytes())
     except (OSError, UnreadableError, NoKeyError):
-        return ""
+        return None
 
 
 def _rotated(data: bytes) -> bytes | None:

@@ -67,6 +67,8 @@ class Rotation:
 def save(new: NewSubmission, *, using: str | None = None) -> str:
     """Store a submission, unless its key is there already; return the id under which it is kept.
 
+    If this click may have taken effect, the one that is there is in doubt as well.
+
     In a transaction of its own, or in a savepoint of the one that is open.
     """
     alias = using or events_alias()
@@ -79,6 +81,10 @@ def save(new: NewSubmission, *, using: str | None = None) -> str:
                 submission_id=new.id, number=1, content=new.content, at=moment(new.at)
             )
             SubmissionVersion.objects.using(alias).bulk_create([content], ignore_conflicts=True)
+        elif new.in_doubt:
+            rows.filter(pk=kept, state__in=(_State.WAITING, _State.QUEUED), in_doubt="").update(
+                state=_State.WAITING, in_doubt=new.in_doubt
+            )
     # One that was discarded in the meantime has given its key away.
     return kept or new.id
 

@@ -107,7 +107,7 @@ def test_what_the_view_has_read_is_known_without_the_store(
         assert request.session["cart"] == 7
         if changed:
             request.session["made"] = 1
-        hush(request)
+        hush(request, {})
         with monkeypatch.context() as patch:
             patch.setattr(SessionStore, "load", dead)
             if changed:
