@@ -54,6 +54,7 @@ HOST_PLACES = (
     *("processor", "template", "context", "initial", "subject", "thanks", "statement", "dead"),
     *("form", "clean", "field", "widget", "choices"),
 )
+WORK_PLACES = ("inside", "after", "commit", "lost", "hook", "page", "dead")
 RESCUE_PLACES = ("keys", "refused", "full")
 
 urlpatterns = [path("form/", lambda request: HttpResponse())]
@@ -112,9 +113,12 @@ class Case:
 
 @st.composite
 def clicks(draw: st.DrawFn, kinds: list[str]) -> Click:
-    places = draw(st.sets(st.sampled_from(HOST_PLACES), max_size=4)) | draw(
-        st.just(set()) | st.sets(st.sampled_from(RESCUE_PLACES), max_size=3)
+    # Many at once hide those that come later from view.
+    places = draw(
+        st.sampled_from(WORK_PLACES).map(lambda place: {place})
+        | st.sets(st.sampled_from(HOST_PLACES), max_size=4)
     )
+    places = places | draw(st.just(set()) | st.sets(st.sampled_from(RESCUE_PLACES), max_size=3))
     errors = {place: draw(st.sampled_from(kinds)) for place in sorted(places)}
     return Click(faults=errors, statement=draw(st.integers(1, 8)))
 
