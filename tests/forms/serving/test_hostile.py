@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -201,4 +202,24 @@ def test_who_listens_waits_for_no_dead_database(rf: RequestFactory) -> None:
     finally:
         submission_rescued.disconnect(listen)
     # The first of them on PostgreSQL is the view's, on SQLite it is BEGIN.
+    assert len(asked) == 1
+
+
+def test_a_database_that_is_found_dead_while_keeping_is_asked_once(visitor: Client) -> None:
+    session = visitor.session
+    session["cart"] = 7
+    session.save()
+    asked = []
+
+    def dead(run: Any, sql: str, *args: Any) -> None:
+        asked.append(sql)
+        raise OperationalError("timed out")
+
+    def die() -> None:
+        stack.enter_context(connection.execute_wrapper(dead))
+        raise ViewError("the view is on fire")
+
+    host.faults["before"] = die
+    with ExitStack() as stack:
+        assert visitor.post("/loose/", {"number": "1"}).status_code == 202
     assert len(asked) == 1
