@@ -138,11 +138,22 @@ class Call:
 
     def note(self, part: str, error: Exception) -> None:
         """Remember what failed. When it was a database that did not answer, none is asked from now on."""
-        if not is_refusal(error):
+        if not is_refusal(error) and not self._is_known(error):
             self.failures.append((part, error, _prepared(self, part, error)))
         if is_outage(error):
             self.outage = True
             self.refuse()
+
+    @guard.guarded("forms.record")
+    def _is_known(self, error: Exception) -> bool:
+        """Whether it is the bug of before, met again: a rung calls the same code of the host's as its view."""
+        from ..pipeline.frames import in_app
+
+        path = in_app(error)
+        return bool(path) and any(
+            type(error) is type(known) and in_app(known)[-len(path) :] == path
+            for _, known, _ in self.failures
+        )
 
     def refuse(self) -> None:
         """Have every database refuse at once, if one did not answer."""

@@ -122,6 +122,12 @@ def stack(links: Sequence[Link]) -> Stack:
     return made
 
 
+def in_app(error: BaseException) -> tuple[str, ...]:
+    """Return the host's own frames that an exception came through, rendered, the outermost first."""
+    places = _places(_shortened(_steps(error.__traceback__)), _memory_in_force())
+    return tuple([place.text for place in places if place.in_app])
+
+
 def stack_of_call(path: str, line: int) -> Stack | None:
     """Return the frame of this thread that is at that line, for a log record; ``None`` without one."""
     frame: FrameType | None = sys._getframe(1)
