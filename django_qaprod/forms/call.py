@@ -146,14 +146,12 @@ class Call:
 
     @guard.guarded("forms.record")
     def _is_known(self, error: Exception) -> bool:
-        """Whether it is the bug of before, met again: a rung calls the same code of the host's as its view."""
+        """Whether it is a bug met again: a rung calls the same code of the host's as its view does."""
         from ..pipeline.frames import in_app
 
         path = in_app(error)
-        return bool(path) and any(
-            type(error) is type(known) and in_app(known)[-len(path) :] == path
-            for _, known, _ in self.failures
-        )
+        alike = (known for _, known, _ in self.failures if type(known) is type(error))
+        return bool(path) and any(in_app(known)[-len(path) :] == path for known in alike)
 
     def refuse(self) -> None:
         """Have every database refuse at once, if one did not answer."""

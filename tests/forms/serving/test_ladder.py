@@ -288,14 +288,19 @@ def test_a_form_that_raises_is_cleaned_field_by_field(visitor: Client) -> None:
 
 
 def test_a_bug_that_is_met_on_every_rung_is_one_failure(visitor: Client, records: Records) -> None:
-    host.faults["clean"] = ViewError("the form's own bug")
+    def bug() -> None:
+        raise ViewError("the form's own")
+
+    host.faults["clean"] = bug
     assert visitor.post("/order/", {"number": "1"}).status_code == 202
     assert [failure.extra["rung"] for failure in records.failures] == ["view"]
 
 
 def test_two_bugs_of_one_type_are_two_failures(visitor: Client, records: Records) -> None:
-    host.faults["before"] = ViewError("the view's")
-    host.faults["clean"] = ViewError("the form's")
+    def bug() -> None:
+        raise ViewError("somebody's")
+
+    host.faults["before"] = host.faults["clean"] = bug
     assert visitor.post("/order/", {"number": "1"}).status_code == 202
     assert len(records.failures) == 2
 
