@@ -10,10 +10,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from django.conf import settings as django_settings
+from django.core.signals import setting_changed
 from django.db import DEFAULT_DB_ALIAS, Error, IntegrityError, InterfaceError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import Atomic, TransactionManagementError
@@ -44,10 +45,13 @@ class EveryAlias(set[str]):
         ]
 
 
-def of_posts() -> list[str]:
+@cache
+def of_posts() -> tuple[str, ...]:
     """Return the aliases on which a POST is atomic whatever ``ATOMIC_REQUESTS`` says."""
     aliases = dict.fromkeys((events_alias(), DEFAULT_DB_ALIAS))
-    return [alias for alias in aliases if django_settings.DATABASES.get(alias, {}).get("ENGINE") != _DUMMY]
+    return tuple(
+        alias for alias in aliases if django_settings.DATABASES.get(alias, {}).get("ENGINE") != _DUMMY
+    )
 
 
 class Transactions:
@@ -170,3 +174,11 @@ class _One:
             self._atomic.__exit__(type(error), error, error.__traceback__)
         except Exception:  # noqa: BLE001, S110 - the connection is gone, and the first error is being handled
             pass
+
+
+def _forget(*, setting: str, **kwargs: object) -> None:
+    if setting in {"QAPROD", "DATABASES"}:
+        of_posts.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="qaprod.transactions")
