@@ -43,8 +43,8 @@ class Submission:
     ``fields`` are the pairs of the POST that may be kept, in order; ``user`` is the real primary key;
     ``session`` holds the allow-listed keys; ``free_text`` names the fields that were shown as free text
     because they could not be built; ``withheld`` those that were not kept or of which something was masked.
-    ``user_unknown``: there was a session, but nobody could say whose. ``session_key`` is kept where that, or
-    a key of it, could not be read, so that it can be asked later.
+    ``user_unknown``: there was a session, but nobody could say whose. ``session_key`` is there in the spool
+    alone, where that, or a key of the session, could not be read, so that it can be asked later.
     """
 
     path: str

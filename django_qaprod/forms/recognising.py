@@ -1,7 +1,8 @@
-"""Finds out at a replay who it was, where nobody could tell when it was sent.
+"""Finds out who it was, where nobody could tell when it was sent: a dead database knows no sessions either.
 
-A dead database knows no sessions either. So the session's key was kept, encrypted with the rest; it is asked
-now, with the same right as the visitor's browser would have: what has expired or ended is not there any more.
+So the session's key waits in the spool with the submission, encrypted as all of it, and is asked as soon as
+there is a database again, with the same right as the visitor's browser would have: what has expired or ended
+by then tells nothing. It goes no further than that.
 """
 
 from __future__ import annotations
@@ -13,27 +14,53 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.auth import SESSION_KEY, get_user
+from django.db import connections
 from django.http import HttpRequest
 
-from ..pipeline import guard
-from ..sent import Submission
+from .. import vault
+from ..conf import events_alias
+from ..models import RescuedSubmission
+from ..pipeline import guard, identity
+from ..sent import Submission, pack, unpack
+from ..store.submissions import NewSubmission
 from .quiet import QuietSession
-from .submission import SESSION
+from .submission import SESSION, Withheld, of_session
+
+_VISITOR = RescuedSubmission.Doubt.VISITOR
 
 
-def recognised(submission: Submission) -> Submission:
-    """Return the submission with what its visitor's session says by now; as it is, if there is none."""
+def recognised(new: NewSubmission) -> NewSubmission:
+    """Return what waited in the spool with what its visitor's session says, and without the session's key.
+
+    Where the session is gone or cannot be asked, nobody knows who it was, as before. Raises ``NoKeyError``
+    and ``UnreadableError``, and ``OperationalError`` when there is no database yet.
+    """
+    submission = unpack(vault.decrypt(new.content))
     if not submission.session_key:
-        return submission
-    stored: dict[str, Any] = {}
-    with guard.guard("replays.session"):
-        stored = _stored(submission.session_key)
-    if not stored:
-        return submission
-    missing = [name.removeprefix(SESSION) for name in submission.withheld if name.startswith(SESSION)]
-    known = replace(
-        submission, session={**submission.session, **{key: stored[key] for key in missing if key in stored}}
+        return new
+    # That there is no database must not be taken for a session that is gone.
+    with connections[events_alias()].cursor():
+        pass
+    known = replace(submission, session_key="")
+    with guard.guard("rescue.session"):
+        known = _known(submission)
+    return replace(
+        new,
+        content=vault.encrypt(pack(known)),
+        user=new.user or identity.as_stored(known.user),
+        in_doubt="" if new.in_doubt == _VISITOR and not known.user_unknown else new.in_doubt,
     )
+
+
+def _known(submission: Submission) -> Submission:
+    known, stored = replace(submission, session_key=""), _stored(submission.session_key)
+    if not stored:
+        return known
+    asked = [name for name in submission.withheld if name.startswith(SESSION)]
+    withheld = Withheld()
+    session = of_session(stored, [name.removeprefix(SESSION) for name in asked], withheld)
+    others = tuple(name for name in submission.withheld if name not in asked)
+    known = replace(known, session={**submission.session, **session}, withheld=(*others, *withheld.names()))
     if not submission.user_unknown:
         return known
     user = _user_of(stored)

@@ -31,7 +31,6 @@ from ..pipeline.failures import link_of, report_exception, type_name
 from ..store import replays, submissions
 from ..store.replays import Claim, Ending
 from . import signals
-from .recognising import recognised
 
 if TYPE_CHECKING:
     from django.core.handlers.wsgi import WSGIRequest
@@ -133,7 +132,6 @@ def _replay(claim: Claim) -> Outcome:
         submission = submissions.read(claim.act)
     except (UnreadableError, NoKeyError) as error:
         return _given_back(claim, Ending(outcome=_Outcome.FAILED, why=str(error)))
-    submission = recognised(submission)
     if submission.user_unknown and not claim.rescued.in_doubt:
         why = "Nobody could tell who was signed in when it was sent."
         doubt = RescuedSubmission.Doubt.VISITOR

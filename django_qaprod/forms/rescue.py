@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -62,13 +62,15 @@ def keep(
     key = _key(request, submission)
     at = time.time()
     current = context.current() or context.Context(request)
+    known = replace(submission, session_key="")
     new = NewSubmission(
         # The last digits are the reference: of the key, so that a second click gets the same.
         id=new_id(at)[:17] + key[:15],
         key=key,
         at=at,
         name=name,
-        content=_encrypted(submission),
+        # What is stored, or told to the host, has no key to anybody's session.
+        content=_encrypted(known if database else submission),
         journey=options.journey,
         subject=subject,
         route=current.route,
@@ -77,19 +79,15 @@ def keep(
         release=settings().release,
         failure=failure,
         occurrence=occurrence,
-        in_doubt=in_doubt or _doubt(submission),
+        # Whoever replays it is to know that it would be an anonymous visitor's.
+        in_doubt=in_doubt or ("visitor" if submission.user_unknown else ""),
         transactional=transactional,
         healing=options.replay,
     )
     kept = (_in_database(new) if database else None) or _in_spool(new)
     if not kept.duplicate:
-        signals.tell(signals.submission_rescued, name, submission=submission, kept=kept, request=request)
+        signals.tell(signals.submission_rescued, name, submission=known, kept=kept, request=request)
     return kept
-
-
-def _doubt(submission: Submission) -> str:
-    # Whoever replays it is to know that it would be an anonymous visitor's, unless the session can tell then.
-    return "visitor" if submission.user_unknown and not submission.session_key else ""
 
 
 def _encrypted(submission: Submission) -> bytes:

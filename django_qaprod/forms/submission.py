@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode
 
@@ -39,6 +39,9 @@ _INITIAL = "initial-"
 # The forms of a formset differ in their numbers alone, and the visitor's page may have added some.
 _NUMBER = re.compile(r"(?<=-)(?:\d+|__prefix__)(?=-)")
 _ALL = "__ALL__"
+# A browser sends no longer cookie; with signed cookies the whole session is in it.
+_SESSION_KEY_MOST = 4096
+_AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 
 
 def collect(
@@ -46,7 +49,8 @@ def collect(
 ) -> Submission:
     """Return what was sent, without what is never stored.
 
-    Without ``database`` nobody looks up who the visitor is.
+    Without ``database`` nobody looks up who the visitor is; where that, or a key of the session that is to be
+    kept, is not known already, the session's own key is taken, to be asked later.
 
     Raises ``CannotKeepError`` when it could not be read, is too large, or lacks a required field that must
     not be stored.
@@ -60,7 +64,7 @@ def collect(
     files = list(_files(uploads, fields, sensitive, withheld))
     user, user_unknown = _visitor(request, database=database)
     session = _session(request, options.session, withheld)
-    missing = any(name.startswith(SESSION) for name in withheld.names())
+    missing = user_unknown or any(name.startswith(SESSION) for name in withheld.names())
     size = sum(len(name) + len(value.encode(errors="replace")) for name, value in kept)
     return Submission(
         path=_path(request, withheld),
@@ -73,7 +77,7 @@ def collect(
         fields=tuple(kept),
         files=tuple(_read(files, size)),
         session=session,
-        session_key=_session_key(request) if user_unknown or missing else "",
+        session_key=_session_key(request) if missing and not database else "",
         free_text=tuple(name.html_name for name in known if name.html_name in free),
         withheld=withheld.names(),
     )
@@ -258,11 +262,15 @@ def _host(request: HttpRequest) -> str:
 def _visitor(request: HttpRequest, *, database: bool) -> tuple[str, bool]:
     """Return the user's primary key, and whether there is one that cannot be established."""
     known = identity.key_of(request)
-    if known or "user" not in request.__dict__:
+    if known:
         return known, False
+    has_session = _names_session(request)
+    if "user" not in request.__dict__:
+        # What fails before the view may fail before anybody looks who is asking.
+        return "", has_session and _AUTHENTICATION in django_settings.MIDDLEWARE
     if not database:
         asked = "_cached_user" in request.__dict__ or "_acached_user" in request.__dict__
-        return "", not asked and django_settings.SESSION_COOKIE_NAME in request.COOKIES
+        return "", not asked and has_session
     with guard.guard("identity"):
         # The view may have failed before it asked; a replay by nobody would be another effect.
         key = request.user.pk
@@ -271,23 +279,35 @@ def _visitor(request: HttpRequest, *, database: bool) -> tuple[str, bool]:
 
 
 def _session(request: HttpRequest, keys: Iterable[str], withheld: Withheld) -> dict[str, JSONValue]:
-    kept: dict[str, JSONValue] = {}
-    if not keys or not hasattr(request, "session"):
-        return kept
-    stored: dict[str, Any] | None = None
-    with guard.guard("session"):
-        # What a failed view has changed in it is not meant.
-        stored = request.session.load() if request.session.modified else dict(request.session.items())
+    if keys and hasattr(request, "session"):
+        with guard.guard("session"):
+            # What a failed view has changed in it is not meant.
+            stored = request.session.load() if request.session.modified else dict(request.session.items())
+            return of_session(stored, keys, withheld)
+    elif not _names_session(request):
+        return {}
     for key in keys:
-        if stored is not None and key not in stored:
+        withheld.add(f"{SESSION}{key}")
+    return {}
+
+
+def of_session(stored: Mapping[str, Any], keys: Iterable[str], withheld: Withheld) -> dict[str, JSONValue]:
+    """Return these keys of a session, as far as it has them and they are JSON."""
+    kept: dict[str, JSONValue] = {}
+    for key in keys:
+        if key not in stored:
             continue
-        if stored is not None:
-            with guard.guard("session"):
-                kept[key] = json.loads(json.dumps(stored[key]))
+        with guard.guard("session"):
+            kept[key] = json.loads(json.dumps(stored[key]))
         if key not in kept:
             withheld.add(f"{SESSION}{key}")
     return kept
 
 
+def _names_session(request: HttpRequest) -> bool:
+    return django_settings.SESSION_COOKIE_NAME in request.COOKIES
+
+
 def _session_key(request: HttpRequest) -> str:
-    return request.COOKIES.get(django_settings.SESSION_COOKIE_NAME, "") if hasattr(request, "session") else ""
+    key = request.COOKIES.get(django_settings.SESSION_COOKIE_NAME, "")
+    return key if len(key) <= _SESSION_KEY_MOST else ""

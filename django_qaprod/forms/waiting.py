@@ -193,7 +193,7 @@ class Collector:
         except FileNotFoundError:
             return False
         with guard.ours():
-            kept = submissions.save(new)
+            kept = submissions.save(_recognised(new))
         file.unlink(missing_ok=True)
         self._tries.pop(file.name, None)
         if kept != new.id:
@@ -302,6 +302,13 @@ def _stat(file: Path) -> tuple[int, float]:
         return 0, time.time()
     # Nobody else can have put anything else there; but what is no file takes no room.
     return (found.st_size if stat.S_ISREG(found.st_mode) else 0), found.st_mtime
+
+
+def _recognised(new: NewSubmission) -> NewSubmission:
+    # Not at every start of the host: it brings what knows sessions and users.
+    from .recognising import recognised
+
+    return recognised(new)
 
 
 def _kept_in(file: Path) -> NewSubmission | None:

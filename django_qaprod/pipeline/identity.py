@@ -21,10 +21,14 @@ def user_of(request: HttpRequest | None) -> str:
 
     Nothing is evaluated: reading ``request.user`` would cost a query and add ``Vary: Cookie``.
     """
+    return "" if request is None or settings().user_ids == "off" else as_stored(key_of(request))
+
+
+def as_stored(key: str) -> str:
+    """Return a user's primary key as ``QAPROD["USER_IDS"]`` has it stored beside what is encrypted."""
     how = settings().user_ids
-    if request is None or how == "off":
+    if how == "off":
         return ""
-    key = key_of(request)
     return hashed(key) if how == "hash" and key else key
 
 

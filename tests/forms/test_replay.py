@@ -9,23 +9,21 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.signals import request_finished, request_started
-from django.db import OperationalError, connections
+from django.db import connections
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.test import Client
 from django.urls import get_urlconf
 from django.utils import timezone, translation
 
 from django_qaprod import Journey, Step, registry
-from django_qaprod.forms import queue, replaying, waiting
+from django_qaprod.forms import queue, replaying
 from django_qaprod.forms.replaying import replay
 from django_qaprod.forms.signals import submission_replayed
 from django_qaprod.models import Deploy, RescuedSubmission, SubmissionAct
-from django_qaprod.pipeline import guard, spool
-from django_qaprod.store import replays, submissions
+from django_qaprod.store import replays
 from django_qaprod.testing import Records
 from tests.project.shop.models import Order
 from tests.recorded import records as records
@@ -208,69 +206,6 @@ def test_nobody_known_is_replayed_only_if_a_person_says_so(records: Records) -> 
     assert replays.ask([pk], who="staff") == 0
     assert run(pk, doubtful=True).outcome == "succeeded"
     assert host.seen[0].user.is_anonymous
-
-
-def unread(client: Client, monkeypatch: pytest.MonkeyPatch) -> RescuedSubmission:
-    """A visitor sends a form while no database answers, sessions included."""
-
-    def dead(*args: object) -> None:
-        raise OperationalError("the server is away")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(SessionStore, "load", dead)
-        host.behave["before"] = dead
-        assert client.post("/order/", {"number": "N-1"}).status_code == 202
-    host.behave.clear()
-    tally = guard.take()
-    assert tally is not None
-    assert tally.errors == {"session": 1}
-    path = spool.directory()
-    assert path is not None
-    waiting.collect(path)
-    return RescuedSubmission.objects.get()
-
-
-@pytest.fixture
-def returning(ada: User) -> Client:
-    client = Client()
-    client.force_login(ada)
-    session = client.session
-    session["basket"] = [1]
-    session.save()
-    return client
-
-
-def test_who_sent_it_is_asked_of_their_session_when_nobody_could_tell(
-    records: Records, ada: User, returning: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = returning.session.items()
-    kept = unread(returning, monkeypatch)
-    assert kept.in_doubt == ""
-    assert run(kept.pk).outcome == "succeeded"
-    [request] = host.seen
-    assert request.user == ada
-    assert request.session["basket"] == [1]
-    assert returning.session.items() == before
-
-
-@pytest.mark.parametrize("ended", ["logout", "password"])
-def test_a_session_that_has_ended_tells_nothing(
-    records: Records, ada: User, returning: Client, monkeypatch: pytest.MonkeyPatch, ended: str
-) -> None:
-    kept = unread(returning, monkeypatch)
-    if ended == "logout":
-        returning.logout()
-    else:
-        ada.set_password("another")
-        ada.save()
-    assert run(kept.pk).outcome == "refused"
-    assert host.seen == []
-    assert RescuedSubmission.objects.get().in_doubt == "visitor"
-
-
-def test_the_session_is_not_kept_where_it_is_not_needed(records: Records, returning: Client) -> None:
-    kept = post(returning)
-    assert submissions.opened(kept, who="a test", act="viewed").session_key == ""
 
 
 def test_what_cannot_be_read_waits_and_says_so(records: Records, settings: Any) -> None:

@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from django_qaprod.pipeline import spool
 from tests.forms.serving import host
 from tests.recorded import records as records
 from tests.recorded import served as served
@@ -26,7 +27,9 @@ def in_production(settings: Settings, tmp_path: Path) -> Iterator[None]:
     templates[0]["DIRS"] = [Path(__file__).parent / "templates"]
     settings.TEMPLATES = templates
     host.faults.clear()
+    spool.forget_directory()
     yield
+    spool.forget_directory()
     host.faults.clear()
 
 

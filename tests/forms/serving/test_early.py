@@ -14,7 +14,9 @@ from pytest_django.fixtures import Settings
 
 from django_qaprod.apps import EARLY_MIDDLEWARE
 from django_qaprod.conf import MIDDLEWARE
+from django_qaprod.forms import waiting
 from django_qaprod.models import RescuedSubmission
+from django_qaprod.pipeline import spool
 from django_qaprod.testing import Records
 from tests.forms.serving import host
 
@@ -120,3 +122,14 @@ def test_a_token_in_a_session_that_is_not_there_helps_nobody(visitor: Client, se
     settings.CSRF_USE_SESSIONS = True
     host.faults["leaving"] = TenantError("on the way out")
     assert visitor.get("/plain/").status_code == 500
+
+
+@pytest.mark.parametrize("fault", [TenantError("no tenant"), OperationalError("timed out")])
+def test_who_has_a_session_is_not_taken_for_nobody(visitor: Client, fault: Exception) -> None:
+    visitor.cookies["sessionid"] = "x" * 32
+    host.faults["tenant"] = fault
+    assert visitor.post("/plain/", {"number": "1"}).status_code == 202
+    path = spool.directory()
+    assert path is not None
+    waiting.collect(path)
+    assert RescuedSubmission.objects.get().in_doubt == "visitor"

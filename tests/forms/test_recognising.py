@@ -1,0 +1,199 @@
+"""Who it was, where no database could tell: their session is asked when there is one again, and only then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.db import OperationalError, connections
+from django.test import Client
+
+from django_qaprod import vault
+from django_qaprod.forms import recognising, waiting
+from django_qaprod.forms.replaying import replay
+from django_qaprod.forms.signals import submission_rescued
+from django_qaprod.models import RescuedSubmission, SubmissionVersion
+from django_qaprod.pipeline import guard
+from django_qaprod.pipeline.identity import hashed
+from django_qaprod.sent import Submission, unpack
+from django_qaprod.store import replays, submissions
+from tests.recorded import records as records
+
+from . import replay_host as host
+from .kept import new, sent
+
+pytestmark = [
+    pytest.mark.django_db(databases="__all__", transaction=True),
+    pytest.mark.usefixtures("records"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _site(keys: Path, settings: Any) -> Iterator[None]:
+    settings.QAPROD = {**settings.QAPROD, "RERAISE": False}
+    settings.ROOT_URLCONF = "tests.forms.replay_host"
+    host.seen.clear()
+    host.behave.clear()
+    yield
+    host.behave.clear()
+    cache.clear()
+
+
+@pytest.fixture
+def ada() -> User:
+    return User.objects.create_user("ada", password="before")
+
+
+def back(ada: User | None) -> Client:
+    """A visitor who has been here before, and has signed in or not."""
+    client = Client()
+    if ada is not None:
+        client.force_login(ada)
+    session = client.session
+    session["basket"] = [1]
+    session.save()
+    client.cookies["sessionid"] = session.session_key
+    return client
+
+
+def send(client: Client) -> None:
+    """Send a form while no database answers."""
+
+    def dead(*args: object) -> None:
+        raise OperationalError("the server is away")
+
+    with ExitStack() as stack:
+        for connection in connections.all():
+            stack.enter_context(connection.execute_wrapper(dead))
+        host.behave["before"] = OperationalError("the server is away")
+        assert client.post("/order/", {"number": "N-1"}).status_code == 202
+    host.behave.clear()
+    guard.take()
+
+
+def in_the_spool(path: Path) -> Submission:
+    [file] = (path / waiting.FOLDER).iterdir()
+    return unpack(vault.decrypt(waiting.decode(file.read_bytes()).content))
+
+
+def in_the_database() -> Submission:
+    return unpack(vault.decrypt(bytes(SubmissionVersion.objects.get().content)))
+
+
+@pytest.mark.parametrize("engine", ["db", "cached_db", "cache", "file", "signed_cookies"])
+def test_their_session_tells(engine: str, keys: Path, tmp_path: Path, ada: User, settings: Any) -> None:
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    settings.SESSION_FILE_PATH = str(tmp_path)
+    client = back(ada)
+    if engine == "cached_db":
+        cache.clear()
+    before = dict(client.session.items())
+    send(client)
+    assert in_the_spool(keys).user_unknown
+    assert waiting.collect(keys) == 1
+    known, row = in_the_database(), RescuedSubmission.objects.get()
+    assert (known.user, known.user_unknown, known.session) == (str(ada.pk), False, {"basket": [1]})
+    assert (known.session_key, known.withheld) == ("", ())
+    assert (row.user, row.in_doubt) == (str(ada.pk), "")
+    assert guard.take() is None
+    assert replays.ask([row.pk], who="staff") == 1
+    outcome = replay(row.pk)
+    assert outcome is not None
+    assert outcome.outcome == "succeeded"
+    assert (host.seen[0].user, host.seen[0].session["basket"]) == (ada, [1])
+    assert dict(client.session.items()) == before
+
+
+def test_an_anonymous_visitor_is_known_as_such(keys: Path) -> None:
+    send(back(None))
+    waiting.collect(keys)
+    known = in_the_database()
+    assert (known.user, known.user_unknown, known.session) == ("", False, {"basket": [1]})
+    assert RescuedSubmission.objects.get().in_doubt == ""
+
+
+def test_beside_it_stands_what_may_be_known_of_users(keys: Path, ada: User, settings: Any) -> None:
+    settings.QAPROD = {**settings.QAPROD, "USER_IDS": "hash"}
+    send(back(ada))
+    waiting.collect(keys)
+    assert RescuedSubmission.objects.get().user == hashed(str(ada.pk))
+    assert in_the_database().user == str(ada.pk)
+
+
+@pytest.mark.parametrize("ended", ["logout", "password", "inactive", "broken"])
+def test_a_session_that_has_ended_tells_nobody(ended: str, keys: Path, ada: User, settings: Any) -> None:
+    client = back(ada)
+    send(client)
+    if ended == "logout":
+        client.logout()
+    elif ended == "password":
+        ada.set_password("another")
+        ada.save()
+    elif ended == "inactive":
+        User.objects.update(is_active=False)
+    else:
+        settings.SESSION_ENGINE = "nowhere"
+    assert waiting.collect(keys) == 1
+    known, row = in_the_database(), RescuedSubmission.objects.get()
+    assert (known.user, known.user_unknown, known.session_key) == ("", True, "")
+    assert (row.user, row.in_doubt) == ("", "visitor")
+    assert known.fields == (("number", "N-1"),)
+    tally = guard.take()
+    assert (tally.errors if tally else {}) == ({"rescue.session": 1} if ended == "broken" else {})
+
+
+def test_another_doubt_stays(keys: Path, ada: User) -> None:
+    key = back(ada).cookies["sessionid"].value
+    unknown = sent(user="", user_unknown=True, session_key=key)
+    waiting.write(keys, new(submission=unknown, in_doubt="commit"))
+    waiting.collect(keys)
+    assert RescuedSubmission.objects.get().in_doubt == "commit"
+    assert in_the_database() == sent(user=str(ada.pk))
+
+
+def test_without_a_database_nothing_is_taken_for_gone(
+    keys: Path, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object) -> None:
+        raise OperationalError("still away")
+
+    send(back(ada))
+    with monkeypatch.context() as patch:
+        patch.setattr(connections["default"], "_cursor", refuse)
+        patch.setattr(recognising, "_stored", lambda key: pytest.fail("asked too early"))
+        assert waiting.Collector(keys).collect() == 0
+    guard.take()
+    assert in_the_spool(keys).session_key
+    assert waiting.Collector(keys).collect() == 1
+    assert RescuedSubmission.objects.get().in_doubt == ""
+
+
+def test_the_key_goes_nowhere_else(keys: Path, ada: User) -> None:
+    heard: list[Any] = []
+
+    def listen(**what: Any) -> None:
+        heard.append(what["submission"])
+
+    client = back(ada)
+    submission_rescued.connect(listen)
+    try:
+        send(client)
+        host.behave["before"] = ValueError("a bug, and the database is there")
+        assert client.post("/order/", {"number": "N-2"}).status_code == 202
+    finally:
+        submission_rescued.disconnect(listen)
+    assert [one.session_key for one in heard] == ["", ""]
+    assert submissions.opened(RescuedSubmission.objects.get(), who="ada").session_key == ""
+    assert in_the_spool(keys).session_key == client.cookies["sessionid"].value
+
+
+def test_no_cookie_is_kept_that_is_longer_than_a_browser_s(keys: Path, ada: User) -> None:
+    client = Client()
+    client.cookies["sessionid"] = "x" * 5000
+    send(client)
+    assert in_the_spool(keys).session_key == ""
