@@ -63,10 +63,13 @@ def assert_nothing_is_lost(directory: Path, environment: Mapping[str, str]) -> N
     with running(directory, "--traffic", "0", environment=environment) as demo:
         replay_all(demo, Person(demo.url()), told)
         after = demo.told()
-    assert after["applications"] == counted["confirmed"]["applications"]
-    assert after["steps"]["submitted"] == len(after["applications"])
-    kept = Counter(row["route"] for row in told["rescued"].values())
-    assert after["steps"]["updated"] == counted["saves_accepted"] + kept[SAVE]
+    stored, confirmed = set(after["applications"]), set(counted["confirmed"]["applications"])
+    replayed = Counter(row["route"] for row in after["rescued"].values() if row["state"] == "replayed")
+    waiting = Counter(row["route"] for row in after["rescued"].values() if row["state"] == "waiting")
+    assert stored <= confirmed
+    assert len(confirmed - stored) <= waiting[SUBMIT]
+    assert after["steps"]["submitted"] == len(after["applications"]) == len(stored)
+    assert after["steps"]["updated"] == counted["saves_accepted"] + replayed[SAVE]
     assert after["emailed"] == after["submitted"]
 
 
@@ -97,23 +100,19 @@ def assert_accounts_agree(counted: dict[str, Any], told: dict[str, Any]) -> None
 
 
 def replay_all(demo: Demo, staff: Person, told: dict[str, Any]) -> None:
-    """Press "replay all" for each failure, and again for what waited for a page of another failure."""
+    """Press "replay all" for each failure, and once more for what waited for a page of another failure.
+
+    What was typed as free text, because its choices were in a dead database, waits for somebody to edit it.
+    """
     assert staff.log_in("/admin/login/?next=/admin/", STAFF, STAFF_PASSWORD).good
     failures = list(dict.fromkeys(row["failure"] for row in told["rescued"].values()))
-
-    def all_replayed() -> bool:
-        left = waits(demo)
-        if left and {state for state, _ in left.values()} == {"waiting"}:
-            for failure in failures:
-                assert staff.replay_all(failure).status == 200
-        return not left
-
-    wait_until(all_replayed, timeout=120, what="all are replayed")
+    for _ in range(3):
+        for failure in failures:
+            assert staff.replay_all(failure).status == 200
+        wait_until(lambda: not under_way(demo), timeout=60, what="nothing is being replayed")
 
 
-def waits(demo: Demo) -> dict[str, tuple[str, str]]:
-    """Return the submissions that are not replayed, with their state and why they are in doubt."""
+def under_way(demo: Demo) -> list[str]:
+    """Return the submissions whose replay was asked for and has not ended."""
     rows = demo.told()["rescued"].items()
-    return {
-        reference: (row["state"], row["in_doubt"]) for reference, row in rows if row["state"] != "replayed"
-    }
+    return [reference for reference, row in rows if row["state"] in {"queued", "replaying"}]

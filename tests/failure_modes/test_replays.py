@@ -14,7 +14,7 @@
 | a view that ends the process takes all replays along | forms/test_replay.py::test_a_view_that_exits_does_not_end_all_replays |
 | what may have taken effect is replayed all the same | forms/test_replay.py::test_in_doubt_it_is_replayed_by_a_person_alone |
 | a double click is kept twice | forms/test_rescue.py::test_a_double_click_of_which_one_met_a_dead_database_is_one_row |
-| it is replayed as somebody else | forms/test_replay.py::test_a_session_that_has_ended_tells_nothing |
+| it is replayed as somebody else | forms/test_recognising.py::test_a_session_that_has_ended_tells_nobody |
 | it is replayed as somebody who may not any more | forms/test_replay.py::test_who_may_not_sign_in_any_more_does_nothing |
 | the database is down when it is sent | live/test_kept.py::test_without_postgresql_the_form_is_served_and_what_is_sent_is_kept |
 | the server is killed between the POST and its answer | live/test_kept.py::test_kill_9_loses_nothing_that_was_confirmed_on_sqlite |
