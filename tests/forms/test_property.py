@@ -46,7 +46,7 @@ pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 EXAMPLES = int(os.environ.get("QAPROD_PROPERTY_EXAMPLES", "200"))
 #: What may be caught inside us without a visitor noticing: that the database does not keep it, and who it is.
 #: Errors that cannot be shown are shown as such.
-EXPECTED = {"rescue.database", "identity", "session", "forms.session", "messages"}
+EXPECTED = {"rescue.database", "forms.resent", "identity", "session", "forms.session", "messages"}
 
 #: Everything of the host's that can fail, and what we need to keep something.
 HOST_PLACES = (
@@ -207,6 +207,10 @@ class World:
         self.written: list[str] = []
         #: The most that the view may have stored by itself.
         self.taken = 0
+        #: Whether something was kept first, and sent again and taken then.
+        self.given_up = False
+        #: Cookies go from one click to the next.
+        self.client = (AsyncClient if case.host.view == "async" else Client)(raise_request_exception=False)
 
     @property
     def effects(self) -> int:
@@ -257,7 +261,8 @@ class World:
             nonlocal left, failed
             left -= 1
             if failed and "dead" in click.faults:
-                self.asked_again += 1
+                # What ends a savepoint waits for nothing: the connection is known to be gone.
+                self.asked_again += not sql.startswith("ROLLBACK TO")
                 raise OperationalError("still away")
             if left == 0 and ("dead" in click.faults or "statement" in click.faults):
                 failed = True
@@ -271,9 +276,8 @@ class World:
     def send(self, click: Click) -> HttpResponse:
         """Do what the visitor does, once."""
         case = self.case
-        client = (AsyncClient if case.host.view == "async" else Client)(raise_request_exception=False)
-        client.cookies["sessionid"] = _session()
-        call = getattr(client, case.method.lower())
+        self.client.cookies["sessionid"] = _session()
+        call = getattr(self.client, case.method.lower())
         if case.host.view == "async":
             call = async_to_sync(call)
         with _atomic_requests(on=case.atomic_requests), capture_records() as found, self.faults(click):
@@ -392,6 +396,9 @@ def _check_post(world: World, click: Click, response: HttpResponse, effects: int
     if status == 302 and target == STORED:
         assert done == 2, "the view said that it was stored"
         world.taken += 1
+        # What fails while it is given up is no reason to fail for the visitor.
+        if world.kept() and not {"statement", "dead"} & set(click.faults):
+            world.given_up = True
     elif status == 202 or (status == 302 and target == THANKS):
         _check_kept(world, done)
     elif status == 200:
@@ -404,6 +411,10 @@ def _check_post(world: World, click: Click, response: HttpResponse, effects: int
         assert response["Retry-After"]
         assert not _could_be_kept(case, click), "it could have been kept"
         _check_page(case, response)
+    if not world.given_up:
+        # Its COMMIT was done although its answer was lost.
+        world.given_up = RescuedSubmission.objects.filter(state=RescuedSubmission.State.DISCARDED).exists()
+        assert done or not world.given_up, "it was given up, and not taken"
 
 
 def _check_kept(world: World, done: int) -> None:
@@ -473,6 +484,7 @@ def _check_replays(world: World) -> None:
     for rescued in RescuedSubmission.objects.all():
         # What was sent without something that its form does not need is taken.
         done = RescuedSubmission.State.REPLAYED if case.valid and not rescued.in_doubt else "waiting"
+        done = RescuedSubmission.State.DISCARDED if world.given_up else done
         assert rescued.state == done, list(rescued.acts.values_list("outcome", "why"))
     replayed = RescuedSubmission.objects.filter(state=RescuedSubmission.State.REPLAYED).count()
     assert world.effects - before == 2 * replayed
