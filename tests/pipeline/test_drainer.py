@@ -50,6 +50,8 @@ class Recorder:
 
 class Another(Recorder):
     name = "another"
+    unavailable = False
+    poison = None
     instance: Another
 
 
