@@ -25,7 +25,7 @@ from .models import RescuedSubmission
 from .pipeline import drainer, filelock, process, spool
 from .queries import health as health_queries
 from .records import Cell, FailureRecord, NumbersRecord, new_id
-from .store import probes, submissions
+from .store import probes, retention, submissions
 from .text import one_line
 
 #: Seconds that a test record may take through spool, drainer and sinks.
@@ -286,6 +286,12 @@ def _submissions() -> Iterator[Finding]:
             "submissions",
             f"Rescued submissions that wait: {number}, the oldest since {oldest:%Y-%m-%d %H:%M}.",
             "Replay them in the admin when what they met is mended, or discard them.",
+        )
+    if submissions.is_full():
+        yield _error(
+            "submissions",
+            f"As many wait as may, {retention.most('submissions')}: what is sent now is not kept.",
+            "Replay or discard them, or raise QAPROD['MAX_ROWS']['submissions'].",
         )
     if soon := submissions.expiring_soon():
         yield _warning(

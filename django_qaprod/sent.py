@@ -43,8 +43,7 @@ class Submission:
     ``fields`` are the pairs of the POST that may be kept, in order; ``user`` is the real primary key;
     ``session`` holds the allow-listed keys; ``free_text`` names the fields that were shown as free text
     because they could not be built; ``withheld`` those that were not kept or of which something was masked.
-    ``user_unknown``: there was a session, but nobody could say whose. ``session_key`` is there in the spool
-    alone, where that, or a key of the session, could not be read, so that it can be asked later.
+    ``user_unknown``: there was a session, but nobody could say whose.
     """
 
     path: str
@@ -56,7 +55,6 @@ class Submission:
     user_unknown: bool = False
     files: tuple[SentFile, ...] = ()
     session: dict[str, JSONValue] = field(default_factory=dict)
-    session_key: str = ""
     free_text: tuple[str, ...] = ()
     #: The part of the path that is the server's (``SCRIPT_NAME``).
     script: str = ""
@@ -89,7 +87,6 @@ def pack(submission: Submission) -> bytes:
             "fields": submission.fields,
             "files": [[one.field, one.name, one.content_type, len(one.content)] for one in submission.files],
             "session": submission.session,
-            "session_key": submission.session_key,
             "free_text": submission.free_text,
             "withheld": submission.withheld,
         },
@@ -151,7 +148,6 @@ def _submission(head: dict[str, Any], contents: bytes) -> Submission:
         fields=tuple((_text(name), _text(value)) for name, value in head["fields"]),
         files=tuple(files),
         session=dict(head["session"]),
-        session_key=_text(head["session_key"]),
         free_text=tuple(map(_text, head["free_text"])),
         withheld=tuple(map(_text, head["withheld"])),
     )

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ..queries.health import Health, health
-from ..store import submissions
+from ..store import retention, submissions
 from .words import ago, cut, number
 
 #: A site with visitors stores something every few seconds.
@@ -25,16 +25,17 @@ class HealthPage:
     health: Health
     fine: bool
     fresh: bool
-    #: What will be lost soon; empty when nothing is.
+    #: What will be lost soon, and why nothing more is kept; empty when neither is so.
     expiring: str
+    full: str
 
 
 def page() -> HealthPage:
     """Return the health page."""
     found = health()
-    expiring = _expiring()
-    fine = not found.troubles and not expiring and not list(_warnings(found))
-    return HealthPage(health=found, fine=fine, fresh=_is_fresh(found), expiring=expiring)
+    expiring, full = _expiring(), _full()
+    fine = not (found.troubles or expiring or full or list(_warnings(found)))
+    return HealthPage(health=found, fine=fine, fresh=_is_fresh(found), expiring=expiring, full=full)
 
 
 def warnings() -> list[str]:
@@ -53,6 +54,15 @@ def _expiring() -> str:
         "and are deleted then.",
         soon,
     ) % {"n": number(soon), "days": number(submissions.WARN_WITHIN.days)}
+
+
+def _full() -> str:
+    if not submissions.is_full():
+        return ""
+    return _(
+        "As many rescued submissions wait as may, %(n)s: what is sent now is not kept, and visitors are told "
+        "so. Replay or discard some."
+    ) % {"n": number(retention.most("submissions"))}
 
 
 def _is_fresh(found: Health) -> bool:

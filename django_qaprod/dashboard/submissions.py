@@ -323,7 +323,7 @@ def _took_effect() -> dict[str, str]:
             "It may have been saved, or not."
         ),
         _Why.UNTRANSACTED: _(
-            "Its view saves its work bit by bit, and failed on the way. A part of it may have been saved."
+            "Its view saves its work bit by bit, and nothing takes it back. A part of it may have been saved."
         ),
         _Why.PAGE: _(
             "Its view had ended, so its work is most likely done; only the page that follows failed."

@@ -12,7 +12,6 @@ from django.http import HttpRequest
 
 from .. import context
 from ..degradation.savepoints import open_savepoints, release, roll_back
-from ..journeys.keys import subject_key
 from ..pipeline import guard, process
 from .outage import Refusal, is_outage, is_refusal
 
@@ -102,6 +101,9 @@ class Call:
         if given is None or given is FAILED:
             current = context.current()
             return current.subject if current is not None else ""
+        # Not at every start: a host may have no journeys.
+        from ..journeys.keys import subject_key
+
         key = self.attempt("subject", lambda: subject_key(given))
         return key if isinstance(key, str) else ""
 

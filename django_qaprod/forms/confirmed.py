@@ -17,6 +17,8 @@ from ..pipeline.guard import guarded
 NONCE = "qaprod_form"
 #: The cookie that the guard reads and removes: the nonces that were taken, the latest last.
 COOKIE = "qaprod_done"
+#: The cookie of who sent something that was kept (see ``resent``).
+KEPT = "qaprod_kept"
 #: How long a draft may wait in a browser; the cookie waits as long for a page that reads it.
 MAX_HOURS = 7 * 24
 
@@ -33,12 +35,15 @@ def confirm(request: HttpRequest, response: HttpResponseBase, *, taken: bool | N
 
     ``None`` leaves it to the answer: a redirect means success, unless it leads to the login page, and so do
     201, 202, 204 and 205. A 200 does not, because the form with its errors is one as well; a view whose
-    answer to success is a plain 200 calls this itself, with ``taken=True``.
+    answer to success is a plain 200 calls this itself, with ``taken=True``. What was kept of the same POST
+    before is given up then, too.
 
-    Does nothing where the POST carried no nonce, or nobody has read it.
+    Sets nothing where the POST carried no nonce, or nobody has read it.
     """
+    if taken is not None:
+        request._qaprod_taken = taken  # type: ignore[attr-defined]
     nonce = nonce_of(request)
-    if not nonce or not (_says_taken(response) if taken is None else taken):
+    if not nonce or not says_taken(request, response):
         return
     # Several tabs may be answered before one of them shows a page that reads the cookie.
     before = [one for one in request.COOKIES.get(COOKIE, "").split(".") if _NONCE.fullmatch(one)]
@@ -59,7 +64,11 @@ def nonce_of(request: HttpRequest) -> str:
     return nonce if nonce and _NONCE.fullmatch(nonce) else ""
 
 
-def _says_taken(response: HttpResponseBase) -> bool:
+def says_taken(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Return whether a POST was taken: what its view said to ``confirm``, else what the answer says."""
+    said: bool | None = getattr(request, "_qaprod_taken", None)
+    if said is not None:
+        return said
     if response.status_code in _REDIRECTS:
         return urlsplit(response.get("Location", "")).path != _login_path()
     return response.status_code in _TAKEN

@@ -22,7 +22,8 @@ from .. import context
 from ..clock import epoch
 from ..store import replays
 from .quiet import QuietSession
-from .replaying import NotSettledError, Run
+from .replaying import NotSettledError, Run, run_of
+from .transactions import is_shared
 
 if TYPE_CHECKING:
     from ..sent import Submission
@@ -59,11 +60,6 @@ def handler() -> ReplayHandler:
     return ReplayHandler()
 
 
-def run_of(request: HttpRequest) -> Run:
-    """Return the replay that a request is."""
-    return cast("Run", cast("Any", request)._qaprod_run)
-
-
 def expect(request: HttpRequest) -> None:
     """Let middleware that asks who it is, before the view is known, see the visitor."""
     visitor = run_of(request).submission.user
@@ -87,7 +83,7 @@ def become_visitor(
     options = _options_of(view)
     if options is None:
         return _refuse(run, "The view at this address does not use serve_form any more.")
-    if not options.atomic or iscoroutinefunction(view):
+    if not is_shared(options, is_async=iscoroutinefunction(view)):
         replays.untransacted(run.claim)
     if hasattr(request, "user") or run.submission.user:
         user = _visitor(run.submission)
@@ -96,7 +92,6 @@ def become_visitor(
         _set_user(request, user)
     if hasattr(request, "session"):
         request.session = QuietSession(run.submission.session)
-    run.reached = True
     return None
 
 

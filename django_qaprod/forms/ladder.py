@@ -16,6 +16,7 @@ from .call import Call, Failed
 from .confirmed import confirm
 from .notices import Notice
 from .quiet import hush, seal
+from .resent import remember
 
 if TYPE_CHECKING:
     from .rescue import Kept
@@ -60,6 +61,7 @@ def _answer_post(call: Call, in_doubt: str, *, readable: bool) -> tuple[str, Htt
     if kept is not None:
         response = _thanks(call, kept)
         confirm(call.request, response, taken=True)
+        remember(call.request, response, kept)
         return "received", response
     return _form_page(call, built, Notice.NOT_KEPT if readable else Notice.NOT_READ, 503)
 

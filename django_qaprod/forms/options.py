@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -51,6 +51,7 @@ class Options(TypedDict, total=False):
     rescue: bool
     private: Iterable[str]
     session: Iterable[str]
+    keys: Iterable[str]
     subject: Given
     thanks: Thanks
     replay: Healing
@@ -77,6 +78,7 @@ class ServeOptions:
     rescue: bool = True
     private: tuple[str, ...] = ()
     session: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
     thanks: Thanks = ""
     replay: Healing = "by_hand"
 
@@ -106,8 +108,9 @@ def options_of(form: Forms | None, given: Options) -> ServeOptions:
     _refuse_shared(values)
     for option in ("only", "excluding"):
         values[option] = exception_types(values[option], option) if values.get(option) else ()
-    for option in ("private", "session"):
+    for option in ("private", "session", "keys"):
         values[option] = _names(values.get(option, ()), option)
+    _refuse_secrets(values["keys"], values["private"])
     values["journey"] = journey_name(values["journey"], "serve_form") if values.get("journey") else ""
     return ServeOptions(**values)
 
@@ -149,6 +152,15 @@ def _refuse_shared(values: Mapping[str, Any]) -> None:
                     f"{option}: all requests would share one {type(value).__name__}; "
                     f"write {option}=lambda request, **kwargs: …."
                 )
+
+
+def _refuse_secrets(keys: Iterable[str], private: Container[str]) -> None:
+    for key in keys:
+        # Not at every start of the host.
+        from ..pipeline.scrub import is_secret_key
+
+        if key in private or is_secret_key(key):
+            raise DeclarationError(f"keys: {key!r} is never stored, because of what it is called.")
 
 
 def _names(given: Any, option: str) -> tuple[str, ...]:

@@ -2,11 +2,12 @@
 
 So the session's key waits in the spool with the submission, encrypted as all of it, and is asked as soon as
 there is a database again, with the same right as the visitor's browser would have: what has expired or ended
-by then tells nothing. It goes no further than that.
+by then tells nothing. It goes no further than that: neither into the database nor to the host.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -19,12 +20,16 @@ from django.http import HttpRequest
 
 from .. import vault
 from ..conf import events_alias
-from ..models import RescuedSubmission
+from ..models import RescuedSubmission, SubmissionAct
 from ..pipeline import guard, identity
 from ..sent import Submission, pack, unpack
 from ..store.submissions import NewSubmission
+from .outage import is_outage
 from .quiet import QuietSession
 from .submission import SESSION, Withheld, of_session
+
+#: Who has decrypted it, in the audit.
+WHO = "qaprod"
 
 _VISITOR = RescuedSubmission.Doubt.VISITOR
 
@@ -32,35 +37,47 @@ _VISITOR = RescuedSubmission.Doubt.VISITOR
 def recognised(new: NewSubmission) -> NewSubmission:
     """Return what waited in the spool with what its visitor's session says, and without the session's key.
 
-    Where the session is gone or cannot be asked, nobody knows who it was, as before. Raises ``NoKeyError``
-    and ``UnreadableError``, and ``OperationalError`` when there is no database yet.
+    Where the session is gone or cannot be read, nobody knows who it was, as before. It is decrypted only if
+    there is somebody to ask. Raises ``NoKeyError`` and ``UnreadableError``, and an error that ``is_outage``
+    when a database does not answer yet.
     """
-    submission = unpack(vault.decrypt(new.content))
-    if not submission.session_key:
+    if not new.session_key:
         return new
-    # That there is no database must not be taken for a session that is gone.
+    # Not every session store says so.
     with connections[events_alias()].cursor():
         pass
-    known = replace(submission, session_key="")
-    with guard.guard("rescue.session"):
-        known = _known(submission)
+    known = _asked(unpack(vault.decrypt(new.content)), new.session_key)
     return replace(
         new,
+        session_key="",
+        acts=(*new.acts, (SubmissionAct.Act.RECOGNISED, WHO, time.time())),
         content=vault.encrypt(pack(known)),
         user=new.user or identity.as_stored(known.user),
         in_doubt="" if new.in_doubt == _VISITOR and not known.user_unknown else new.in_doubt,
     )
 
 
-def _known(submission: Submission) -> Submission:
-    known, stored = replace(submission, session_key=""), _stored(submission.session_key)
+def _asked(submission: Submission, key: str) -> Submission:
+    try:
+        return _known(submission, _stored(key))
+    except Exception as error:
+        # A guard that lets pass that a database does not answer: that says nothing of the session.
+        if is_outage(error):
+            raise
+        guard.caught("rescue.session", error)
+        return submission
+
+
+def _known(submission: Submission, stored: dict[str, Any]) -> Submission:
     if not stored:
-        return known
+        return submission
     asked = [name for name in submission.withheld if name.startswith(SESSION)]
     withheld = Withheld()
     session = of_session(stored, [name.removeprefix(SESSION) for name in asked], withheld)
     others = tuple(name for name in submission.withheld if name not in asked)
-    known = replace(known, session={**submission.session, **session}, withheld=(*others, *withheld.names()))
+    known = replace(
+        submission, session={**submission.session, **session}, withheld=(*others, *withheld.names())
+    )
     if not submission.user_unknown:
         return known
     user = _user_of(stored)

@@ -88,8 +88,8 @@ class Run:
         self.claim = claim
         self.submission = submission
         self.request_id = os.urandom(16).hex()
-        #: Whether the view was about to be called.
-        self.reached = False
+        #: Whether something of the view's work may last although there was no success.
+        self.may_last = False
         #: What the view has raised.
         self.error: Exception | None = None
         self.outcome = ""
@@ -98,6 +98,11 @@ class Run:
     def refuse(self, why: str) -> None:
         """Say that it must not or did not take effect."""
         self.outcome, self.why = _Outcome.REFUSED, why
+
+
+def run_of(request: HttpRequest) -> Run:
+    """Return the replay that a request is."""
+    return cast("Run", cast("Any", request)._qaprod_run)
 
 
 def replay(pk: str) -> Outcome | None:
@@ -111,13 +116,21 @@ def replay(pk: str) -> Outcome | None:
     return None if claim is None else contextvars.Context().run(_replay, claim)
 
 
+def begin(request: HttpRequest) -> None:
+    """Note that a view is called of which nothing takes back what it does.
+
+    Called by ``serve_form``, not before: what controls access stands in front of it, and may refuse.
+    """
+    run_of(request).may_last = True
+
+
 def settle(request: HttpRequest, response: HttpResponseBase, valid: bool | None) -> None:
     """Store that a replay has taken effect, together with that effect.
 
     Called by ``serve_form`` when the view has answered, within its transaction. Raises ``NotSettledError``
     when there was no success, or the claim was lost, so that nothing is left of it.
     """
-    run = cast("Run", cast("Any", request)._qaprod_run)
+    run = run_of(request)
     run.outcome, run.why = _judged(response, valid, run.claim.rescued.journey)
     if run.outcome != _Outcome.SUCCEEDED:
         raise NotSettledError(run.why, response=response)
@@ -125,6 +138,8 @@ def settle(request: HttpRequest, response: HttpResponseBase, valid: bool | None)
     if not store(run.claim, status=response.status_code, request_id=run.request_id):
         run.outcome, run.why = _Outcome.INTERRUPTED, "It took too long, so that another may have been begun."
         raise ClaimLostError(run.why, response=response)
+    # The view's work may be committed on one database, and this on another not.
+    run.may_last = True
 
 
 def _replay(claim: Claim) -> Outcome:
@@ -132,9 +147,10 @@ def _replay(claim: Claim) -> Outcome:
         submission = submissions.read(claim.act)
     except (UnreadableError, NoKeyError) as error:
         return _given_back(claim, Ending(outcome=_Outcome.FAILED, why=str(error)))
-    if submission.user_unknown and not claim.rescued.in_doubt:
+    doubt = RescuedSubmission.Doubt.VISITOR
+    # Whoever has confirmed that it had no effect has not been told yet that it would be nobody's.
+    if submission.user_unknown and claim.rescued.in_doubt != doubt:
         why = "Nobody could tell who was signed in when it was sent."
-        doubt = RescuedSubmission.Doubt.VISITOR
         return _given_back(claim, Ending(outcome=_Outcome.REFUSED, why=why, doubt=doubt))
     run = Run(claim, submission)
     response = _answered(run)
@@ -213,7 +229,8 @@ def _concluded(run: Run, response: HttpResponseBase | None) -> Outcome:
 def _ending(run: Run, response: HttpResponseBase | None) -> Ending:
     outcome, why, failure = _why(run, response)
     doubt = ""
-    if outcome != _Outcome.REFUSED and run.reached and not run.claim.rescued.transactional:
+    # Also when it counts as refused: what was done remains.
+    if run.may_last and not run.claim.rescued.transactional:
         doubt = run.claim.rescued.in_doubt or RescuedSubmission.Doubt.UNTRANSACTED
     return Ending(
         outcome=outcome,

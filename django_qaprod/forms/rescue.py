@@ -6,10 +6,11 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from django.conf import settings as django_settings
 from django.db import connections
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
@@ -24,11 +25,14 @@ from ..store import submissions
 from ..store.submissions import NewSubmission
 from . import signals, waiting
 from .confirmed import NONCE
+from .submission import SESSION
 
 if TYPE_CHECKING:
     from .options import ServeOptions
 
 _SALT = "django_qaprod.rescue"
+# A browser sends no longer cookie; with signed cookies the whole session is in it.
+_SESSION_KEY_MOST = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,7 @@ class Kept:
     """Where a submission is kept. ``duplicate``: it was kept before, under the same ``reference``."""
 
     id: str
+    key: str
     reference: str
     duplicate: bool
     where: Literal["database", "spool"]
@@ -62,15 +67,13 @@ def keep(
     key = _key(request, submission)
     at = time.time()
     current = context.current() or context.Context(request)
-    known = replace(submission, session_key="")
     new = NewSubmission(
         # The last digits are the reference: of the key, so that a second click gets the same.
         id=new_id(at)[:17] + key[:15],
         key=key,
         at=at,
         name=name,
-        # What is stored, or told to the host, has no key to anybody's session.
-        content=_encrypted(known if database else submission),
+        content=_encrypted(submission),
         journey=options.journey,
         subject=subject,
         route=current.route,
@@ -83,10 +86,11 @@ def keep(
         in_doubt=in_doubt or ("visitor" if submission.user_unknown else ""),
         transactional=transactional,
         healing=options.replay,
+        session_key="" if database else _session_key(request, submission),
     )
     kept = (_in_database(new) if database else None) or _in_spool(new)
     if not kept.duplicate:
-        signals.tell(signals.submission_rescued, name, submission=known, kept=kept, request=request)
+        signals.tell(signals.submission_rescued, name, submission=submission, kept=kept, request=request)
     return kept
 
 
@@ -95,6 +99,14 @@ def _encrypted(submission: Submission) -> bytes:
         return vault.encrypt(pack(submission))
     except NoKeyError as error:
         raise CannotKeepError(str(error)) from error
+
+
+def _session_key(request: HttpRequest, submission: Submission) -> str:
+    """Return the key of the session that can tell later what nobody can tell now (``recognising``)."""
+    if not submission.user_unknown and not any(name.startswith(SESSION) for name in submission.withheld):
+        return ""
+    key = request.COOKIES.get(django_settings.SESSION_COOKIE_NAME, "")
+    return key if len(key) <= _SESSION_KEY_MOST else ""
 
 
 def _key(request: HttpRequest, submission: Submission) -> str:
@@ -109,10 +121,15 @@ def _key(request: HttpRequest, submission: Submission) -> str:
 
 
 def _in_database(new: NewSubmission) -> Kept | None:
-    if not _commits():
-        return None
-    with guard.guard("rescue.database"):
-        return _kept(new, submissions.save(new), "database")
+    full = False
+    if _commits():
+        with guard.guard("rescue.database"):
+            full = submissions.is_full(besides=new.key)
+            if not full:
+                return _kept(new, submissions.save(new), "database")
+    if full:
+        guard.dropped("rescue.full")
+        raise CannotKeepError("As many submissions wait as QAPROD['MAX_ROWS']['submissions'] allows.")
     return None
 
 
@@ -146,4 +163,4 @@ def _written(path: Path, new: NewSubmission) -> str:
 
 
 def _kept(new: NewSubmission, kept: str, where: Literal["database", "spool"]) -> Kept:
-    return Kept(id=kept, reference=reference_of(kept), duplicate=kept != new.id, where=where)
+    return Kept(id=kept, key=new.key, reference=reference_of(kept), duplicate=kept != new.id, where=where)

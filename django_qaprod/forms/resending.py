@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _CONTENT_TYPE: Final = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}", re.ASCII)
 _PLAIN: Final = re.compile(r"[\w.\[\]:@+-]+", re.ASCII)
 _SEPARATORS: Final = re.compile(r"[/\\]")
+_TOKEN: Final = "csrfmiddlewaretoken"  # noqa: S105 - the name of an input
 _NO_NAMES: Final = frozenset({"", ".", ".."})
 
 
@@ -74,7 +75,9 @@ def multipart(submission: Submission, boundary: str) -> bytes:
     ``DATA_UPLOAD_MAX_MEMORY_SIZE`` is again.
     """
     edge = f"--{boundary}".encode()
-    parts = [*(_field(name, value) for name, value in submission.fields), *_files(submission.files)]
+    # A view may ask by that whether it is a POST: ``Form(request.POST or None)``.
+    fields = submission.fields or ((_TOKEN, ""),)
+    parts = [*(_field(name, value) for name, value in fields), *_files(submission.files)]
     return b"".join([*(edge + b"\r\n" + part + b"\r\n" for part in parts), edge, b"--\r\n"])
 
 

@@ -17,7 +17,7 @@ def rotate(*, most: int) -> Rotation:
     What the collector brings in meanwhile is not overlooked: the spool comes first. Raises ``NoKeyError``.
     """
     path = spool.directory()
-    found = [waiting.rotate(path)] if path is not None else []
+    found = [waiting.rotate(path, who=WHO)] if path is not None else []
     after: int | None = 0
     while after is not None:
         found.append(submissions.rotate(after=after, most=most, who=WHO))

@@ -19,10 +19,10 @@ from ..degradation.declaration import refuse_generators, require_function
 from ..degradation.degrading import add_note, name_of
 from ..pipeline import guard
 from .call import Call
-from .confirmed import confirm
+from .confirmed import KEPT, confirm
 from .options import options_of
 from .quiet import visitor_of
-from .transactions import EveryAlias, Transactions, of_posts
+from .transactions import EveryAlias, Transactions, is_shared, of_posts
 
 if TYPE_CHECKING:
     from .options import Forms, Options, ServeOptions
@@ -105,10 +105,14 @@ class Serving:
         self.options = options
         self.name = name
         self.excluded = EveryAlias()
-        #: Whether all that the view does to the database is undone when it fails.
-        self.transactional = options.atomic and not is_async
+        self.is_async = is_async
         if options.journey:
             registry.refer(options.journey, by=f"serve_form of {name}")
+
+    @property
+    def transactional(self) -> bool:
+        """Whether a replay of the view takes effect together with its outcome."""
+        return is_shared(self.options, is_async=self.is_async)
 
     def serve(
         self,
@@ -127,8 +131,8 @@ class Serving:
         try:
             work.open(self.excluded.asked_for(), of_posts() if post and self.options.atomic else ())
             response = _checked(view(request, *args, **kwargs), self.name)
-            if post and _can_render(response) and not _late_middleware():
-                response = response.render()
+            if post:
+                response = _ended(request, response, self.name)
             work.commit(strictly=post)
         except Exception as error:
             if not post and request.method not in _READING:
@@ -169,6 +173,8 @@ class Serving:
             if (not post and request.method not in _READING) or not self._swallows(error):
                 raise
             return await sync_to_async(_climb_down, thread_sensitive=True)(call, error, in_doubt=in_doubt)
+        if post and KEPT in request.COOKIES:
+            await sync_to_async(_give_up, thread_sensitive=True)(request, response, self.name)
         if _can_render(response) and (post or request.method in _READING):
             self._guard_render(response, call, in_doubt=in_doubt)
         if post:
@@ -187,6 +193,8 @@ class Serving:
         work = Transactions()
         try:
             valid = _judged(call)
+            if not self.options.atomic:
+                _begin(request)
             work.open(self.excluded.asked_for(), of_posts() if self.options.atomic else ())
             response = _checked(view(request, *args, **kwargs), self.name)
             if _can_render(response) and not _late_middleware():
@@ -211,6 +219,7 @@ class Serving:
         call: Callable[[], Call],
     ) -> HttpResponseBase:
         valid = await sync_to_async(_judged, thread_sensitive=True)(call)
+        _begin(request)
         response = _checked(await view(request, *args, **kwargs), self.name)
         if _can_render(response):
             response = await sync_to_async(response.render, thread_sensitive=True)()
@@ -233,7 +242,7 @@ class Serving:
     def _doubt(self, work: Transactions) -> str:
         if work.in_doubt:
             return "commit"
-        return "" if self.transactional else "untransacted"
+        return "" if self.options.atomic else "untransacted"
 
     def _note(self, error: Exception, call: Callable[[], Call]) -> None:
         """Record what an ``on_commit`` callback raised: the work is done, and the visitor gets the answer."""
@@ -267,6 +276,21 @@ def _climb_down(call: Callable[[], Call], error: Exception, *, in_doubt: str) ->
     return climb_down(call(), error, in_doubt=in_doubt)
 
 
+def _ended(request: HttpRequest, response: Any, name: str) -> Any:
+    """Do what belongs to the view's transaction when the view has ended well."""
+    if _can_render(response) and not _late_middleware():
+        response = response.render()
+    if KEPT in request.COOKIES:
+        _give_up(request, response, name)
+    return response
+
+
+def _give_up(request: HttpRequest, response: HttpResponseBase, name: str) -> None:
+    from .resent import give_up
+
+    give_up(request, response, name)
+
+
 def _judged(call: Callable[[], Call]) -> bool | None:
     from .building import build, judge
 
@@ -297,6 +321,12 @@ def _after_render(response: Any, served: HttpResponseBase) -> HttpResponseBase:
         with guard.guard("forms.callback"):
             served = callback(served) or served
     return served
+
+
+def _begin(request: HttpRequest) -> None:
+    from .replaying import begin
+
+    begin(request)
 
 
 def _settle(request: HttpRequest, response: HttpResponseBase, valid: bool | None) -> None:

@@ -33,14 +33,14 @@ Upload: TypeAlias = "UploadedFile[Any]"
 
 # Within an international phone number there are at most so many digits (ITU-T E.164).
 _PHONE_DIGITS = 15
+# A lone button may send nothing at all.
+_EMPTY = (None, "", "0")
 # What a widget may add to the name of its field: the parts of a split one, the box that clears a file.
 _PARTS = re.compile(r"_|-clear$")
 _INITIAL = "initial-"
 # The forms of a formset differ in their numbers alone, and the visitor's page may have added some.
 _NUMBER = re.compile(r"(?<=-)(?:\d+|__prefix__)(?=-)")
 _ALL = "__ALL__"
-# A browser sends no longer cookie; with signed cookies the whole session is in it.
-_SESSION_KEY_MOST = 4096
 _AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 
 
@@ -49,14 +49,13 @@ def collect(
 ) -> Submission:
     """Return what was sent, without what is never stored.
 
-    Without ``database`` nobody looks up who the visitor is; where that, or a key of the session that is to be
-    kept, is not known already, the session's own key is taken, to be asked later.
+    Without ``database`` nobody looks up who the visitor is.
 
     Raises ``CannotKeepError`` when it could not be read, is too large, or lacks a required field that must
     not be stored.
     """
     known = list(names)
-    fields, withheld = Fields(known), Withheld()
+    fields, withheld = Fields(known, options.keys), Withheld()
     sensitive = getattr(request, "sensitive_post_parameters", ())
     pairs, uploads = _sent(request)
     free = frozenset(free_text(request))
@@ -64,7 +63,6 @@ def collect(
     files = list(_files(uploads, fields, sensitive, withheld))
     user, user_unknown = _visitor(request, database=database)
     session = _session(request, options.session, withheld)
-    missing = user_unknown or any(name.startswith(SESSION) for name in withheld.names())
     size = sum(len(name) + len(value.encode(errors="replace")) for name, value in kept)
     return Submission(
         path=_path(request, withheld),
@@ -77,7 +75,6 @@ def collect(
         fields=tuple(kept),
         files=tuple(_read(files, size)),
         session=session,
-        session_key=_session_key(request) if missing and not database else "",
         free_text=tuple(name.html_name for name in known if name.html_name in free),
         withheld=withheld.names(),
     )
@@ -99,9 +96,13 @@ class Withheld:
 
 
 class Fields:
-    """The fields of the forms, found by the keys of a request: the longest name that fits is the field's."""
+    """The fields of the forms, found by the keys of a request: the longest name that fits is the field's.
 
-    def __init__(self, names: Iterable[FieldName]) -> None:
+    ``keys`` are names besides, of what is no field.
+    """
+
+    def __init__(self, names: Iterable[FieldName], keys: Iterable[str] = ()) -> None:
+        self._besides = {key: FieldName(html_name=key) for key in keys}
         self._by_name: dict[str, FieldName] = {}
         for name in names:
             canonical = _canonical(name.html_name)
@@ -113,6 +114,9 @@ class Fields:
 
     def of(self, key: str) -> FieldName | None:
         """Return whose key it is, or nothing."""
+        return self._field_of(key) or self._besides.get(key)
+
+    def _field_of(self, key: str) -> FieldName | None:
         key = _canonical(key.removeprefix(_INITIAL))
         exact = self._by_name.get(key)
         if exact is not None:
@@ -130,8 +134,9 @@ def _sent(request: HttpRequest) -> tuple[list[tuple[str, str]], list[tuple[str, 
     post = files = None
     with guard.guard("rescue.read"):
         post, files = request.POST, request.FILES
-    if post is None or files is None or not (post or files):
-        # Django has nothing, too, after it could not parse the body the first time.
+    # Django has nothing, too, after it could not parse the body the first time.
+    lost = not (post or files) and request.META.get("CONTENT_LENGTH") not in _EMPTY
+    if post is None or files is None or lost:
         raise CannotKeepError("What was sent could not be read, or is no form.")
     pairs = [(key, str(value)) for key, values in post.lists() for value in values]
     return pairs, [(key, upload) for key, uploads in files.lists() for upload in uploads]
@@ -306,8 +311,3 @@ def of_session(stored: Mapping[str, Any], keys: Iterable[str], withheld: Withhel
 
 def _names_session(request: HttpRequest) -> bool:
     return django_settings.SESSION_COOKIE_NAME in request.COOKIES
-
-
-def _session_key(request: HttpRequest) -> str:
-    key = request.COOKIES.get(django_settings.SESSION_COOKIE_NAME, "")
-    return key if len(key) <= _SESSION_KEY_MOST else ""

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
@@ -21,6 +21,9 @@ from django.db.transaction import Atomic, TransactionManagementError
 
 from ..conf import events_alias
 from .outage import comes_from, is_outage
+
+if TYPE_CHECKING:
+    from .options import ServeOptions
 
 _DUMMY = "django.db.backends.dummy"
 # libpq's PQTRANS_INERROR: what follows is refused, and COMMIT is a rollback that says nothing.
@@ -52,6 +55,14 @@ def of_posts() -> tuple[str, ...]:
     return tuple(
         alias for alias in aliases if django_settings.DATABASES.get(alias, {}).get("ENGINE") != _DUMMY
     )
+
+
+def is_shared(options: ServeOptions, *, is_async: bool) -> bool:
+    """Whether a POST's work and what becomes of its submission are stored by one COMMIT.
+
+    The work is taken to be in the default database; submissions may have one of their own.
+    """
+    return options.atomic and not is_async and events_alias() == DEFAULT_DB_ALIAS
 
 
 class Transactions:

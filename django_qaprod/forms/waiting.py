@@ -24,6 +24,7 @@ from django.db import InterfaceError, OperationalError, ProgrammingError
 from .. import vault
 from ..conf import events_alias, settings
 from ..exceptions import NoKeyError, SpoolUnavailableError, UnreadableError
+from ..models import SubmissionAct
 from ..pipeline import guard, spool
 from ..store import connections, retention, submissions
 from ..store.submissions import NewSubmission
@@ -74,7 +75,7 @@ def write(path: Path, new: NewSubmission) -> str:
     if first is None:
         _refuse_when_full(folder, len(data))
         _write(final, data)
-    elif new.in_doubt and not first.in_doubt:
+    elif new.may_have_happened and not first.may_have_happened:
         # This click may have taken effect.
         _write(final, encode(replace(first, in_doubt=new.in_doubt)))
     # The file's own name, too; and of the first click's file that of who is still at it.
@@ -94,8 +95,8 @@ def decode(data: bytes) -> NewSubmission:
     try:
         head, content, rest = data.split(b"\n")
         columns = json.loads(vault.decrypt(head))
-        digest = columns.pop("digest")
-        new = NewSubmission(**columns, content=content)
+        digest, acts = columns.pop("digest"), tuple(map(tuple, columns.pop("acts")))
+        new = NewSubmission(**columns, acts=acts, content=content)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnreadableError("This file is not a submission that this version can read.") from error
     if rest or digest != hashlib.sha256(content).hexdigest():
@@ -103,15 +104,17 @@ def decode(data: bytes) -> NewSubmission:
     return new
 
 
-def rotate(path: Path) -> submissions.Rotation:
+def rotate(path: Path, *, who: str) -> submissions.Rotation:
     """Encrypt the files anew that lie in the spool's directory; those under the first key stay as they are.
+
+    Who did it is written into the file, to be stored with the row.
 
     Raises ``NoKeyError``.
     """
     rotated, current, unreadable = 0, 0, []
     for file in _files(path / FOLDER, path / FOLDER / UNREADABLE):
         try:
-            again = _rotated(file.read_bytes())
+            again = _rotated(file.read_bytes(), who)
         except FileNotFoundError:
             continue
         except UnreadableError:
@@ -318,9 +321,9 @@ def _kept_in(file: Path) -> NewSubmission | None:
         return None
 
 
-def _rotated(data: bytes) -> bytes | None:
+def _rotated(data: bytes, who: str) -> bytes | None:
     new, head = decode(data), data.partition(b"\n")[0]
     if vault.is_current(head) and vault.is_current(new.content):
         return None
-    columns = {**asdict(new), "content": vault.rotate(new.content)}
-    return encode(NewSubmission(**columns))
+    rotated = (SubmissionAct.Act.ROTATED, who, time.time())
+    return encode(replace(new, content=vault.rotate(new.content), acts=(*new.acts, rotated)))

@@ -252,7 +252,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('at', models.DateTimeField(verbose_name='at')),
                 ('who', models.CharField(max_length=150, verbose_name='who')),
-                ('act', models.CharField(choices=[('viewed', 'seen'), ('edited', 'edited'), ('queued', 'replay asked for'), ('replayed', 'replay'), ('discarded', 'discarded'), ('rotated', 'keys rotated')], max_length=16, verbose_name='act')),
+                ('act', models.CharField(choices=[('viewed', 'seen'), ('edited', 'edited'), ('queued', 'replay asked for'), ('replayed', 'replay'), ('discarded', 'discarded'), ('rotated', 'keys rotated'), ('recognised', 'the session was asked who it was')], max_length=16, verbose_name='act')),
                 ('version', models.PositiveIntegerField(verbose_name='version')),
                 ('why', models.CharField(blank=True, max_length=500, verbose_name='why')),
                 ('attempt', models.PositiveIntegerField(default=0, verbose_name='attempt')),

@@ -108,7 +108,8 @@ class SubmissionVersion(models.Model):
 class SubmissionAct(models.Model):
     """What was done with a rescued submission, by whom: the audit, and the history that its page shows.
 
-    Each decryption is a row: by people (``viewed``, ``edited``), by replays, by a rotation of the keys.
+    Each decryption is a row: by people (``viewed``, ``edited``), by replays, by a rotation of the keys, and
+    where the visitor's session was asked who it was (``recognised``).
     """
 
     class Act(models.TextChoices):
@@ -118,6 +119,7 @@ class SubmissionAct(models.Model):
         REPLAYED = "replayed", _("replay")
         DISCARDED = "discarded", _("discarded")
         ROTATED = "rotated", _("keys rotated")
+        RECOGNISED = "recognised", _("the session was asked who it was")
 
     class Outcome(models.TextChoices):
         """How a replay went."""

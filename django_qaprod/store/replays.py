@@ -202,6 +202,8 @@ def healer(release: str) -> str:
 def heal(*, most: int = HEAL_MOST, using: str | None = None) -> int:
     """Ask for some of what may be replayed by itself since this process's release is live.
 
+    What a release before it has asked for, and not come to, waits again first.
+
     1. Looked at is what came before the release, from another one, and was not tried since.
     2. Of those that failed alike, one is asked for; the rest when one has succeeded, at most ``most`` at a
        time; none after one has failed, until the next release.
@@ -210,6 +212,7 @@ def heal(*, most: int = HEAL_MOST, using: str | None = None) -> int:
     alias, since = using or events_alias(), _live_since(settings().release)
     if since is None:
         return 0
+    _take_back(alias)
     kinds = _healable(since, alias).order_by().values_list("failure", "name").distinct()
     left = most
     for failure, name in list(kinds[:HEAL_KINDS]):
@@ -285,6 +288,17 @@ def _healable(since: datetime, using: str) -> QuerySet[RescuedSubmission]:
     asked = RescuedSubmission.objects.using(using).filter(healing=RescuedSubmission.Healing.AFTER_DEPLOY)
     waiting = asked.filter(state=_State.WAITING, in_doubt="", at__lt=since)
     return waiting.filter(~Exists(tried)).exclude(release=settings().release)
+
+
+def _take_back(using: str) -> None:
+    """Let what another release's healing has left in the queue wait again: that release may be gone."""
+    queued = RescuedSubmission.objects.using(using).filter(
+        state=_State.QUEUED, decided_by__startswith=_HEALER
+    )
+    left = queued.exclude(decided_by=healer(settings().release))
+    # An UPDATE of nothing would lock SQLite all the same.
+    if left.exists():
+        left.update(state=_State.WAITING, state_since=now())
 
 
 def _heal(failure: str, name: str, since: datetime, most: int, *, using: str) -> int:

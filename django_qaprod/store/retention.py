@@ -47,7 +47,8 @@ DAYS: Final[Mapping[str, int]] = {
     "submissions": 90,
 }
 
-#: ``QAPROD["MAX_ROWS"]`` over these; zero is without limit.
+#: ``QAPROD["MAX_ROWS"]`` over these; zero is without limit. Submissions that wait are not deleted for it:
+#: further ones are not kept.
 ROWS: Final[Mapping[str, int]] = {
     "occurrences": 300_000,
     "failures": 10_000,
@@ -58,6 +59,7 @@ ROWS: Final[Mapping[str, int]] = {
     "deploys": 10_000,
     "health": 10_000,
     "events": 0,
+    "submissions": 20_000,
 }
 
 _BATCH = 500

@@ -27,13 +27,16 @@ WARN_WITHIN = timedelta(days=7)
 _CHUNK = 500
 _State = RescuedSubmission.State
 _Act = SubmissionAct.Act
+_Doubt = RescuedSubmission.Doubt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSubmission:
     """A submission to be kept: its row, and what was sent, encrypted (``content``). ``at`` in epoch seconds.
 
-    The ``key`` is the same for the same click, and another for another.
+    The ``key`` is the same for the same click, and another for another. In the spool it may have a
+    ``session_key``, which no table has, and ``acts`` to be stored with it: each decryption on the way, as
+    act, who and when.
     """
 
     id: str
@@ -52,6 +55,13 @@ class NewSubmission:
     in_doubt: str = ""
     transactional: bool = True
     healing: str = RescuedSubmission.Healing.BY_HAND
+    session_key: str = ""
+    acts: tuple[tuple[str, str, float], ...] = ()
+
+    @property
+    def may_have_happened(self) -> bool:
+        """Whether it may have taken effect already, whoever sent it."""
+        return self.in_doubt not in {"", _Doubt.VISITOR}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +91,16 @@ def save(new: NewSubmission, *, using: str | None = None) -> str:
                 submission_id=new.id, number=1, content=new.content, at=moment(new.at)
             )
             SubmissionVersion.objects.using(alias).bulk_create([content], ignore_conflicts=True)
-        elif new.in_doubt:
-            rows.filter(pk=kept, state__in=(_State.WAITING, _State.QUEUED), in_doubt="").update(
+            SubmissionAct.objects.using(alias).bulk_create(
+                _act(new.id, 1, who=who, act=act, why="", at=moment(at)) for act, who, at in new.acts
+            )
+        elif new.may_have_happened:
+            sure = rows.filter(pk=kept, in_doubt__in=("", _Doubt.VISITOR))
+            sure.filter(state__in=(_State.WAITING, _State.QUEUED)).update(
                 state=_State.WAITING, in_doubt=new.in_doubt
             )
+            # The replay that is under way goes on; should it fail, nobody tries again unasked.
+            sure.filter(state=_State.REPLAYING).update(in_doubt=new.in_doubt)
     # One that was discarded in the meantime has given its key away.
     return kept or new.id
 
@@ -144,9 +160,30 @@ def discard(ids: Iterable[str], *, who: str, reason: str, using: str | None = No
     """
     alias, chosen = using or events_alias(), sorted(ids)
     return sum(
-        _discard(chosen[begin : begin + _CHUNK], who=who, reason=reason, using=alias)
+        _discard(chosen[begin : begin + _CHUNK], who=who, reason=reason, using=alias, key=F("id"))
         for begin in range(0, len(chosen), _CHUNK)
     )
+
+
+def taken(pk: str, *, key: str, name: str, using: str | None = None) -> None:
+    """Give up one whose visitor has sent it to the view ``name`` again, which took it then.
+
+    Only if it waits. It keeps its idempotency key, so that the same sent a third time is known, and not kept
+    anew. One that still lies in a spool is given up before it is brought in.
+
+    In a transaction of its own, or in a savepoint of the one that is open.
+    """
+    alias, at = using or events_alias(), now()
+    place = RescuedSubmission(id=pk, key=key, at=at, state_since=at, name=name)
+    with transaction.atomic(using=alias):
+        RescuedSubmission.objects.using(alias).bulk_create([place], ignore_conflicts=True)
+        _discard(
+            [pk],
+            who="visitor",
+            reason="The visitor sent it again, and it was taken.",
+            using=alias,
+            key=F("key"),
+        )
 
 
 def counts(*, using: str | None = None) -> dict[str, int]:
@@ -154,6 +191,18 @@ def counts(*, using: str | None = None) -> dict[str, int]:
     rows = RescuedSubmission.objects.using(using or events_alias())
     found = dict(rows.order_by().values_list("state").annotate(Count("pk")))
     return {state: found.get(state, 0) for state in _State.values}
+
+
+def is_full(*, besides: str = "", using: str | None = None) -> bool:
+    """Return whether as many wait as ``QAPROD["MAX_ROWS"]`` allows.
+
+    Not for the idempotency key ``besides``, if it is there already. It costs a look at so many entries of an
+    index at most.
+    """
+    most = retention.most("submissions")
+    rows = RescuedSubmission.objects.using(using or events_alias())
+    waiting = rows.filter(state__in=(_State.WAITING, _State.QUEUED)).order_by()
+    return most > 0 and waiting[most - 1 : most].exists() and not rows.filter(key=besides).exists()
 
 
 def oldest_waiting(*, using: str | None = None) -> datetime | None:
@@ -215,7 +264,7 @@ def rotate(*, after: int, most: int, who: str, using: str | None = None) -> Rota
     )
 
 
-def _discard(ids: list[str], *, who: str, reason: str, using: str) -> int:
+def _discard(ids: list[str], *, who: str, reason: str, using: str, key: F) -> int:
     rows = RescuedSubmission.objects.using(using).filter(pk__in=ids)
     # What marks the rows that this call has changed: two people who press at once discard each once.
     mark = os.urandom(16).hex()
@@ -223,7 +272,7 @@ def _discard(ids: list[str], *, who: str, reason: str, using: str) -> int:
         changed = rows.filter(state__in=(_State.WAITING, _State.QUEUED)).update(
             state=_State.DISCARDED,
             state_since=now(),
-            key=F("id"),
+            key=key,
             claim=mark,
             claimed_until=None,
             decided_by=who[: limit(RescuedSubmission, "decided_by")],
@@ -242,10 +291,10 @@ def _acted(pk: str, version: int, *, who: str, act: str, why: str, using: str) -
     return done
 
 
-def _act(pk: str, version: int, *, who: str, act: str, why: str) -> SubmissionAct:
+def _act(pk: str, version: int, *, who: str, act: str, why: str, at: datetime | None = None) -> SubmissionAct:
     return SubmissionAct(
         submission_id=pk,
-        at=now(),
+        at=at or now(),
         who=who[: limit(SubmissionAct, "who")],
         act=act,
         version=version,

@@ -128,6 +128,16 @@ def test_the_health_page_warns_before_submissions_are_deleted(client_of_boss: Cl
     assert "1 rescued submission that nobody has replayed yet" in body(client_of_boss, "health/")
 
 
+def test_the_health_page_says_when_no_more_may_wait(client_of_boss: Client, settings: Any) -> None:
+    rows.alive()
+    settings.QAPROD = {"RESCUE_KEYS": [kept.KEY], "MAX_ROWS": {"submissions": 1}}
+    assert "All is well" in body(client_of_boss, "health/")
+    kept.stored()
+    said = body(client_of_boss, "health/")
+    assert "As many rescued submissions wait as may, 1" in said
+    assert "All is well" not in said
+
+
 def test_the_health_page_is_not_offered_to_who_may_not_see_it() -> None:
     rows.requests("a/")
     client = Client()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils import translation
@@ -84,21 +85,33 @@ def _upload(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect("/thanks/")
 
 
+@serve_form(forms.Form, keys=["save"])
+def button(request: HttpRequest) -> HttpResponse:
+    at("before", request)
+    seen.append(request)
+    if forms.Form(request.POST or None).is_valid():
+        Order.objects.create(number=request.POST.get("save", "pressed"))
+    return HttpResponse("done")
+
+
 @serve_form(OrderForm)
 async def aorder(request: HttpRequest) -> HttpResponse:
     at("before", request)
     seen.append(request)
     await Order.objects.acreate(number=request.POST["number"])
-    return HttpResponseRedirect("/thanks/")
+    answer = behave.get("answer")
+    return answer() if answer is not None else HttpResponseRedirect("/thanks/")
 
 
-order = serve_form(OrderForm, session=["basket"])(_order)
+order = serve_form(OrderForm, session=["basket"], initial=lambda request: at("initial", request))(_order)
 
 urlpatterns = [
     path("order/", order),
     path("checked/", csrf_protect(serve_form(OrderForm)(_order))),
     path("loose/", serve_form(OrderForm, atomic=False)(_order)),
     path("aorder/", aorder),
+    path("members/", login_required(aorder)),
+    path("button/", button),
     path("upload/", serve_form(UploadForm)(_upload)),
     path("thanks/", lambda request: HttpResponse("thanks")),
 ]

@@ -17,11 +17,12 @@ from django_qaprod import vault
 from django_qaprod.forms import recognising, waiting
 from django_qaprod.forms.replaying import replay
 from django_qaprod.forms.signals import submission_rescued
-from django_qaprod.models import RescuedSubmission, SubmissionVersion
+from django_qaprod.models import RescuedSubmission, SubmissionAct, SubmissionVersion
 from django_qaprod.pipeline import guard
 from django_qaprod.pipeline.identity import hashed
 from django_qaprod.sent import Submission, unpack
 from django_qaprod.store import replays, submissions
+from django_qaprod.store.submissions import NewSubmission
 from tests.recorded import records as records
 
 from . import replay_host as host
@@ -76,9 +77,9 @@ def send(client: Client) -> None:
     guard.take()
 
 
-def in_the_spool(path: Path) -> Submission:
+def in_the_spool(path: Path) -> NewSubmission:
     [file] = (path / waiting.FOLDER).iterdir()
-    return unpack(vault.decrypt(waiting.decode(file.read_bytes()).content))
+    return waiting.decode(file.read_bytes())
 
 
 def in_the_database() -> Submission:
@@ -94,11 +95,11 @@ def test_their_session_tells(engine: str, keys: Path, tmp_path: Path, ada: User,
         cache.clear()
     before = dict(client.session.items())
     send(client)
-    assert in_the_spool(keys).user_unknown
+    assert in_the_spool(keys).in_doubt == "visitor"
     assert waiting.collect(keys) == 1
     known, row = in_the_database(), RescuedSubmission.objects.get()
     assert (known.user, known.user_unknown, known.session) == (str(ada.pk), False, {"basket": [1]})
-    assert (known.session_key, known.withheld) == ("", ())
+    assert known.withheld == ()
     assert (row.user, row.in_doubt) == (str(ada.pk), "")
     assert guard.take() is None
     assert replays.ask([row.pk], who="staff") == 1
@@ -140,7 +141,7 @@ def test_a_session_that_has_ended_tells_nobody(ended: str, keys: Path, ada: User
         settings.SESSION_ENGINE = "nowhere"
     assert waiting.collect(keys) == 1
     known, row = in_the_database(), RescuedSubmission.objects.get()
-    assert (known.user, known.user_unknown, known.session_key) == ("", True, "")
+    assert (known.user, known.user_unknown) == ("", True)
     assert (row.user, row.in_doubt) == ("", "visitor")
     assert known.fields == (("number", "N-1"),)
     tally = guard.take()
@@ -149,8 +150,8 @@ def test_a_session_that_has_ended_tells_nobody(ended: str, keys: Path, ada: User
 
 def test_another_doubt_stays(keys: Path, ada: User) -> None:
     key = back(ada).cookies["sessionid"].value
-    unknown = sent(user="", user_unknown=True, session_key=key)
-    waiting.write(keys, new(submission=unknown, in_doubt="commit"))
+    unknown = sent(user="", user_unknown=True)
+    waiting.write(keys, new(submission=unknown, session_key=key, in_doubt="commit"))
     waiting.collect(keys)
     assert RescuedSubmission.objects.get().in_doubt == "commit"
     assert in_the_database() == sent(user=str(ada.pk))
@@ -173,6 +174,41 @@ def test_without_a_database_nothing_is_taken_for_gone(
     assert RescuedSubmission.objects.get().in_doubt == ""
 
 
+def test_a_session_that_does_not_answer_is_asked_again(
+    keys: Path, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its table may be locked, or in another database, while ours answers."""
+
+    def refuse(key: str) -> None:
+        raise OperationalError("locked")
+
+    send(back(ada))
+    with monkeypatch.context() as patch:
+        patch.setattr(recognising, "_stored", refuse)
+        assert waiting.Collector(keys).collect() == 0
+    guard.take()
+    assert not RescuedSubmission.objects.exists()
+    assert waiting.Collector(keys).collect() == 1
+    assert in_the_database().user == str(ada.pk)
+
+
+def test_whom_the_session_was_asked_for_is_in_the_audit(keys: Path, ada: User) -> None:
+    send(back(ada))
+    waiting.collect(keys)
+    audit = SubmissionAct.objects.values_list("submission", "act", "who", "version")
+    assert audit.get() == (RescuedSubmission.objects.get().pk, "recognised", "qaprod", 1)
+
+
+def test_nothing_is_decrypted_where_there_is_nobody_to_ask(
+    keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting.write(keys, new())
+    with monkeypatch.context() as patch:
+        patch.setattr(recognising, "unpack", lambda content: pytest.fail("opened"))
+        assert waiting.collect(keys) == 1
+    assert not SubmissionAct.objects.exists()
+
+
 def test_the_key_goes_nowhere_else(keys: Path, ada: User) -> None:
     heard: list[Any] = []
 
@@ -187,9 +223,13 @@ def test_the_key_goes_nowhere_else(keys: Path, ada: User) -> None:
         assert client.post("/order/", {"number": "N-2"}).status_code == 202
     finally:
         submission_rescued.disconnect(listen)
-    assert [one.session_key for one in heard] == ["", ""]
-    assert submissions.opened(RescuedSubmission.objects.get(), who="ada").session_key == ""
-    assert in_the_spool(keys).session_key == client.cookies["sessionid"].value
+    key = client.cookies["sessionid"].value
+    assert in_the_spool(keys).session_key == key
+    assert len(heard) == 2
+    waiting.collect(keys)
+    kept = [submissions.opened(one, who="ada") for one in RescuedSubmission.objects.all()]
+    rows = [str(list(model.objects.values())) for model in (RescuedSubmission, SubmissionAct)]
+    assert key not in str((heard, kept, rows))
 
 
 def test_no_cookie_is_kept_that_is_longer_than_a_browser_s(keys: Path, ada: User) -> None:

@@ -12,14 +12,14 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.signals import request_finished, request_started
-from django.db import connections
+from django.db import OperationalError, connections
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.test import Client
 from django.urls import get_urlconf
 from django.utils import timezone, translation
 
 from django_qaprod import Journey, Step, registry
-from django_qaprod.forms import queue, replaying
+from django_qaprod.forms import queue, replaying, transactions
 from django_qaprod.forms.replaying import replay
 from django_qaprod.forms.signals import submission_replayed
 from django_qaprod.models import Deploy, RescuedSubmission, SubmissionAct
@@ -208,6 +208,14 @@ def test_nobody_known_is_replayed_only_if_a_person_says_so(records: Records) -> 
     assert host.seen[0].user.is_anonymous
 
 
+def test_who_confirms_another_doubt_is_asked_about_the_visitor_as_well(records: Records) -> None:
+    unknown = sent(user="", user_unknown=True, path="/order/", fields=(("number", "N-1"),))
+    pk = stored(submission=unknown, in_doubt="commit")
+    assert run(pk, doubtful=True).outcome == "refused"
+    assert RescuedSubmission.objects.get().in_doubt == "visitor"
+    assert run(pk, doubtful=True).outcome == "succeeded"
+
+
 def test_what_cannot_be_read_waits_and_says_so(records: Records, settings: Any) -> None:
     kept = post()
     settings.QAPROD = {**settings.QAPROD, "RESCUE_KEYS": []}
@@ -226,6 +234,13 @@ def test_a_view_that_fails_again_is_an_attempt_with_its_failure(records: Records
     assert Order.objects.count() == 0
     found = RescuedSubmission.objects.get()
     assert (found.state, found.attempts, found.in_doubt) == (State.WAITING, 1, "")
+
+
+def test_what_the_form_cannot_be_given_does_not_keep_the_view_from_its_database(records: Records) -> None:
+    kept = post()
+    host.behave["initial"] = OperationalError("a table is locked")
+    assert run(kept.pk).outcome == "succeeded"
+    assert Order.objects.count() == 1
 
 
 def test_it_is_not_kept_once_more_nor_tried_by_itself(records: Records) -> None:
@@ -383,6 +398,15 @@ def test_all_of_a_failure_are_asked_for(records: Records) -> None:
     assert Order.objects.count() == 3
 
 
+@pytest.mark.parametrize("sent", [{"csrfmiddlewaretoken": "t"}, {"save": "both"}])
+def test_a_button_is_pressed_again(records: Records, sent: dict[str, str]) -> None:
+    host.behave["before"] = ValueError("a bug")
+    assert Client().post("/button/", sent).status_code == 202
+    host.behave.clear()
+    assert run(RescuedSubmission.objects.get().pk).outcome == "succeeded"
+    assert Order.objects.get().number == sent.get("save", "pressed")
+
+
 def test_a_claim_that_is_lost_takes_its_work_with_it(records: Records) -> None:
     kept = post()
 
@@ -420,6 +444,39 @@ def test_outside_a_transaction_a_failure_leaves_doubt(records: Records) -> None:
     found = RescuedSubmission.objects.get()
     assert (found.in_doubt, found.transactional, found.state) == ("untransacted", False, State.WAITING)
     assert Order.objects.count() == 1
+
+
+@pytest.mark.parametrize("path", ["/loose/", "/aorder/"])
+def test_outside_a_transaction_a_refusal_leaves_doubt_as_well(path: str, records: Records) -> None:
+    """What a view has written remains, whatever its answer was taken for."""
+    pk = stored(submission=sent(user="", path=path, fields=(("number", ""),)))
+    host.behave.update(save=True, answer=lambda: HttpResponse("errors"))
+    assert run(pk).outcome == "refused"
+    assert Order.objects.count() == 1
+    assert RescuedSubmission.objects.get().in_doubt == "untransacted"
+
+
+def test_a_refusal_in_front_of_the_view_leaves_none(records: Records) -> None:
+    pk = stored(submission=sent(user="", path="/members/", fields=(("number", "N-1"),)))
+    assert run(pk).outcome == "refused"
+    found = RescuedSubmission.objects.get()
+    assert (found.transactional, found.in_doubt) == (False, "")
+
+
+def test_submissions_in_a_database_of_their_own_do_not_commit_with_the_work(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is settled late is known to have been done, but a crash in between leaves doubt."""
+    transactions.of_posts()  # The test has but one database.
+    monkeypatch.setattr(transactions, "events_alias", lambda: "events")
+    kept = post()
+    assert (kept.transactional, kept.in_doubt) == (False, "")
+    host.behave["after"] = ValueError("another bug")
+    assert run(kept.pk).outcome == "failed"
+    kept.refresh_from_db()
+    assert (kept.transactional, kept.in_doubt) == (False, "")
+    host.behave.clear()
+    assert run(kept.pk).outcome == "succeeded"
 
 
 def test_an_async_view_is_settled_after_it(records: Records) -> None:

@@ -31,7 +31,7 @@ def request(**fields: Any) -> Any:
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(names | hostile.map(str.strip), text | hostile), max_size=5))
+@given(st.lists(st.tuples(names | hostile.map(str.strip), text | hostile), min_size=1, max_size=5))
 def test_fields_come_as_they_were_sent(fields: list[tuple[str, str]]) -> None:
     found = request(fields=tuple(fields)).POST
     assert [(name, value) for name, values in found.lists() for value in values] == sorted_like(fields)
@@ -105,6 +105,10 @@ def test_it_comes_to_the_same_address(script: str, path: str, info: str) -> None
     if "?" in path:
         assert made.get_full_path() == path
         assert made.GET["b"] == "é"
+
+
+def test_what_has_no_fields_is_a_post_all_the_same() -> None:
+    assert request(fields=()).POST
 
 
 def test_without_a_port_it_is_the_scheme_s() -> None:

@@ -28,12 +28,12 @@ from django_qaprod.forms.options import ServeOptions
 from django_qaprod.forms.rescue import Kept, keep
 from django_qaprod.forms.signals import submission_rescued
 from django_qaprod.models import RescuedSubmission, SubmissionVersion
-from django_qaprod.pipeline import filelock, spool
+from django_qaprod.pipeline import filelock, guard, spool
 from django_qaprod.pipeline.identity import hashed
 from django_qaprod.sent import SentFile, reference_of
 from django_qaprod.store import submissions
 
-from .kept import CANARY, sent
+from .kept import CANARY, new, sent
 
 pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.usefixtures("keys")]
 ROOT = Path(__file__).parents[2]
@@ -207,6 +207,31 @@ def test_beyond_the_spool_s_cap_it_is_not_kept(settings: Settings) -> None:
         kept(request("b"), database=False)
     # The first click is kept, whoever clicks again.
     assert kept(request("a"), database=False).duplicate
+
+
+def test_beyond_the_number_that_may_wait_it_is_not_kept(settings: Settings, keys: Path) -> None:
+    settings.QAPROD = {**settings.QAPROD, "MAX_ROWS": {"submissions": 2}}
+    first = kept(request("a"))
+    waiting.write(keys, new("b"))
+    waiting.write(keys, new("c"))
+    # What a visitor was told is kept, however many wait.
+    assert waiting.collect(keys) == 2
+    guard.take()
+    with pytest.raises(CannotKeepError, match="MAX_ROWS"):
+        kept(request("d"))
+    tally = guard.take()
+    assert tally is not None
+    assert (tally.dropped, tally.errors) == ({"rescue.full": 1}, {})
+    assert kept(request("a")).duplicate
+    RescuedSubmission.objects.update(state="replayed")
+    assert not kept(request("e")).duplicate
+    assert first.where == "database"
+
+
+def test_zero_is_no_limit(settings: Settings) -> None:
+    kept(request("a"))
+    settings.QAPROD = {**settings.QAPROD, "MAX_ROWS": {"submissions": 0}}
+    assert kept(request("b")).where == "database"
 
 
 def _unwritable(folder: Path) -> None:

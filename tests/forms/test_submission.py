@@ -26,6 +26,7 @@ from django_qaprod.forms.submission import collect
 from django_qaprod.sent import Submission
 
 CANARY = "Xk9canaryQ7vZ2mLw8"
+FORM = "application/x-www-form-urlencoded"
 CARD = "4111 1111 1111 1111"
 
 
@@ -106,6 +107,32 @@ def test_a_canary_is_never_kept(key: str) -> None:
 )  # fmt: skip
 def test_all_names_of_a_field_s_parts_are_its_own(key: str) -> None:
     assert (key, CANARY) in collected({key: CANARY}).fields
+
+
+def test_what_is_no_field_is_kept_if_it_is_asked_for() -> None:
+    sent = collected(
+        {"name": "Ada", "save": "1", "step": f"a card, {CARD}", "save_too": "2", "paid": CARD},
+        keys=("save", "step", "paid", "absent"),
+    )
+    assert sent.fields == (("name", "Ada"), ("save", "1"), ("step", "a card, [card]"))
+    assert sent.withheld == ("step", "paid")
+
+
+@pytest.mark.parametrize("key", ["card", "pass_word", "once", "address_door_pin"])
+def test_what_belongs_to_a_private_field_is_not_kept_whatever_is_asked_for(key: str) -> None:
+    assert CANARY not in repr(collected({"name": "Ada", key: CANARY}, keys=(key,)))
+
+
+def test_what_is_marked_as_sensitive_is_not_kept_whatever_is_asked_for() -> None:
+    request: Any = post({"name": "Ada", "save": CANARY})
+    request.sensitive_post_parameters = ["save"]
+    assert CANARY not in repr(collect(request, options(keys=("save",)), names_of(Application())))
+
+
+@pytest.mark.parametrize("data", [{}, {"csrfmiddlewaretoken": "t"}])
+def test_a_lone_button_sends_nothing_or_its_token(data: dict[str, str]) -> None:
+    request = RequestFactory().post("/", "&".join(f"{name}={data[name]}" for name in data), FORM)
+    assert collect(request, options(), ()).fields == ()
 
 
 def test_what_is_withheld_is_named() -> None:
@@ -273,9 +300,8 @@ def test_a_file_that_the_view_has_closed_cannot_be_kept() -> None:
         collect(request, options(), names_of(Application()))
 
 
-@pytest.mark.parametrize("body", [b"", b'{"name": "Ada"}'])
-def test_what_is_no_form_cannot_be_kept(body: bytes) -> None:
-    request = RequestFactory().post("/", body, content_type="application/json")
+def test_what_is_no_form_cannot_be_kept() -> None:
+    request = RequestFactory().post("/", b'{"name": "Ada"}', content_type="application/json")
     with pytest.raises(CannotKeepError, match="read"):
         collect(request, options(), names_of(Application()))
 

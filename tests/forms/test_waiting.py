@@ -15,7 +15,7 @@ from pytest_django import Settings
 from django_qaprod.exceptions import UnreadableError
 from django_qaprod.forms import waiting
 from django_qaprod.forms.waiting import Collector
-from django_qaprod.models import RescuedSubmission, SubmissionVersion
+from django_qaprod.models import RescuedSubmission, SubmissionAct, SubmissionVersion
 from django_qaprod.pipeline import guard
 from django_qaprod.pipeline.drainer import Drainer
 from django_qaprod.store import submissions
@@ -252,11 +252,13 @@ def test_files_change_their_keys_too(keys: Path, settings: Settings) -> None:
     waiting.write(keys, one)
     _write_unreadable(keys)
     settings.QAPROD = {**settings.QAPROD, "RESCUE_KEYS": [fresh, KEY]}
-    found = waiting.rotate(keys)
+    found = waiting.rotate(keys, who="command")
     assert (found.rotated, found.current, found.unreadable) == (1, 0, ("bad.submission",))
-    assert waiting.rotate(keys).current == 1
+    assert waiting.rotate(keys, who="command").current == 1
     settings.QAPROD = {**settings.QAPROD, "RESCUE_KEYS": [fresh]}
     assert Collector(keys).collect() == 1
+    audit = SubmissionAct.objects.values_list("submission", "act", "who", "version")
+    assert audit.get() == (one.id, "rotated", "command", 1)
     assert submissions.opened(RescuedSubmission.objects.get(pk=one.id), who="ada") == sent()
 
 

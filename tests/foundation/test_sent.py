@@ -28,7 +28,6 @@ submissions = strategies.builds(
     user_unknown=strategies.booleans(),
     fields=strategies.lists(strategies.tuples(text, text), max_size=5).map(tuple),
     files=strategies.lists(files, max_size=3).map(tuple),
-    session_key=text,
     session=strategies.dictionaries(text, plain | strategies.lists(plain), max_size=3),
     free_text=strategies.lists(text, max_size=3).map(tuple),
     withheld=strategies.lists(text, max_size=3).map(tuple),

@@ -31,8 +31,15 @@ AT_START = {
     "templatetags.qaprod", "text", "worker",
 }  # fmt: skip
 
+# And where views have ``serve_form``, after a POST that went well. What a visitor is served when it does not,
+# what keeps a submission and what replays it come when they are needed.
+SERVING = {
+    "forms.call", "forms.confirmed", "forms.mixin", "forms.options", "forms.outage", "forms.quiet",
+    "forms.serving", "forms.transactions",
+}  # fmt: skip
+
 PRELUDE = """
-import json, os, sys, time
+import io, json, os, sys, time
 from django.conf import settings
 settings.configure(
     ALLOWED_HOSTS=["*"],
@@ -43,7 +50,7 @@ settings.configure(
     ],
     LOGGING_CONFIG=None,
     QAPROD={{"SPOOL_DIR": {spool!r}, "SINKS": []}},
-    ROOT_URLCONF="an_app.urls",
+    ROOT_URLCONF={urls!r},
     SECRET_KEY="x",
 )
 import django
@@ -53,15 +60,18 @@ from django_qaprod.pipeline import process
 
 handler = WSGIHandler()
 
-def get(path):
+def get(path, method="GET", body=b""):
     environ = {{
-        "REQUEST_METHOD": "GET", "PATH_INFO": path, "SERVER_NAME": "x", "SERVER_PORT": "80",
-        "wsgi.input": sys.stdin.buffer, "wsgi.errors": sys.stderr, "wsgi.url_scheme": "http",
+        "REQUEST_METHOD": method, "PATH_INFO": path, "SERVER_NAME": "x", "SERVER_PORT": "80",
+        "CONTENT_TYPE": "application/x-www-form-urlencoded", "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(body), "wsgi.errors": sys.stderr, "wsgi.url_scheme": "http",
     }}
-    handler(environ, lambda status, headers: None).close()
+    statuses = []
+    handler(environ, lambda status, headers: statuses.append(int(status[:3]))).close()
+    return statuses[0]
 
-def imported():
-    return sorted(name for name in sys.modules if name.startswith("django_qaprod"))
+def imported(package="django_qaprod"):
+    return sorted(name for name in sys.modules if name.partition(".")[0] == package)
 
 def answer(data):
     print(json.dumps(data), flush=True)
@@ -83,6 +93,28 @@ urlpatterns = [
 ]
 """
 
+FORMS = """
+from django import forms
+from django.http import HttpResponseRedirect
+from django.urls import path
+from django.views.generic import FormView
+from django_qaprod import ServeFormMixin, serve_form
+from an_app.urls import urlpatterns
+
+class NameForm(forms.Form):
+    name = forms.CharField()
+
+@serve_form(NameForm)
+def apply(request):
+    return HttpResponseRedirect("/plain/" + request.POST.get("name", ""))
+
+class Apply(ServeFormMixin, FormView):
+    form_class = NameForm
+    success_url = "/plain/"
+
+urlpatterns = [*urlpatterns, path("apply/", apply), path("class/", Apply.as_view())]
+"""
+
 JOURNEY = """
 from django_qaprod import Journey, Step, degrade
 
@@ -95,12 +127,12 @@ def schools():
 """
 
 
-def run(directory: Path, script: str) -> Any:
+def run(directory: Path, script: str, *, urls: str = "an_app.urls") -> Any:
     """Run a script in a host that has started; return its answer."""
     (directory / "an_app").mkdir()
-    for name, text in (("__init__", ""), ("urls", URLS), ("qaprod", JOURNEY)):
+    for name, text in (("__init__", ""), ("urls", URLS), ("forms", FORMS), ("qaprod", JOURNEY)):
         (directory / "an_app" / f"{name}.py").write_text(text)
-    prelude = PRELUDE.format(name=str(directory / "db.sqlite3"), spool=str(directory / "spool"))
+    prelude = PRELUDE.format(name=str(directory / "db.sqlite3"), spool=str(directory / "spool"), urls=urls)
     done = subprocess.run(
         [sys.executable, "-c", prelude + textwrap.dedent(script)],
         cwd=directory,
@@ -121,6 +153,20 @@ def test_a_start_imports_only_what_the_first_response_needs(tmp_path: Path) -> N
     modules = {name.partition(".")[2] for name in run(tmp_path, script)} - {""}
     assert modules - AT_START == set()
     assert AT_START - modules == set(), "the list says more than is true"
+
+
+def test_forms_that_go_well_import_nothing_of_what_serves_them_when_they_do_not(tmp_path: Path) -> None:
+    script = """
+    process.IMPORT_AFTER = 60
+    statuses = [get("/apply/")]
+    statuses += [get(path, "POST", b"name=Ada") for path in ("/apply/", "/class/")]
+    answer({"statuses": statuses, "ours": imported(), "cryptography": imported("cryptography")})
+    """
+    found = run(tmp_path, script, urls="an_app.forms")
+    assert found["statuses"] == [302, 302, 302]
+    modules = {name.partition(".")[2] for name in found["ours"]} - {""}
+    assert modules - AT_START == SERVING
+    assert found["cryptography"] == []
 
 
 def test_the_first_failure_imports_nothing_once_the_thread_has_begun(tmp_path: Path) -> None:

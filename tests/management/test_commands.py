@@ -268,6 +268,15 @@ class TestSubmissions:
         assert "Rescued submissions in the spool: 1, the oldest since" in said
         assert "Rescued submissions in the spool that cannot be read: 1." in said
 
+    def test_the_doctor_says_when_no_more_may_wait(self, settings: Any) -> None:
+        kept.stored("a")
+        settings.QAPROD = {**settings.QAPROD, "MAX_ROWS": {"submissions": 2}}
+        assert "As many wait as may" not in run("qaprod_doctor")[1]
+        kept.stored("b")
+        code, said, _ = run("qaprod_doctor")
+        assert code == 1
+        assert "As many wait as may, 2: what is sent now is not kept." in said
+
     def test_the_doctor_sees_the_files_with_the_database_dead(
         self, spool_dir: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -220,6 +220,19 @@ class TestHealing:
         settings.QAPROD = {**settings.QAPROD, "RELEASE": release}
         assert replays.heal() == 0
 
+    def test_what_another_release_left_in_the_queue_waits_again(self, settings: Any) -> None:
+        """Its processes are gone; neither a person nor the next release could ask for it."""
+        ids = sorted(self.kept(key) for key in "ab")
+        replays.heal()
+        replays.ask(ids[1:], who="ada")
+        settings.QAPROD = {**settings.QAPROD, "RELEASE": "3"}
+        Deploy.objects.create(release="3", at=timezone.now())
+        assert replays.heal() == 0  # A person's is under way.
+        assert states() == ["waiting", "queued"]
+        self.run("succeeded")
+        assert replays.heal() == 1
+        assert RescuedSubmission.objects.get(pk=ids[0]).decided_by == replays.healer("3")
+
     def test_another_release_leaves_it_alone(self, settings: Any) -> None:
         self.kept("a")
         assert replays.heal() == 1

@@ -54,6 +54,35 @@ def test_the_same_submission_twice_is_one() -> None:
     assert SubmissionVersion.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("state", "then"),
+    [
+        ("waiting", ("waiting", "page")),
+        ("queued", ("waiting", "page")),
+        ("replaying", ("replaying", "page")),
+        ("replayed", ("replayed", "")),
+    ],
+)
+def test_a_second_click_that_may_have_taken_effect_is_not_forgotten(
+    state: str, then: tuple[str, str]
+) -> None:
+    stored("a")
+    RescuedSubmission.objects.update(state=state)
+    stored("a", in_doubt="page")
+    assert RescuedSubmission.objects.values_list("state", "in_doubt").get() == then
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "then"),
+    [("", "visitor", ""), ("visitor", "page", "page"), ("commit", "page", "commit"), ("page", "", "page")],
+)
+def test_of_two_clicks_the_doubt_about_the_effect_remains(first: str, second: str, then: str) -> None:
+    """Who sent the first one is known by it, whatever is known of the second."""
+    stored("a", in_doubt=first)
+    stored("a", in_doubt=second)
+    assert RescuedSubmission.objects.get().in_doubt == then
+
+
 def test_a_refused_one_leaves_the_transaction_alone() -> None:
     broken = new(in_doubt="far too long for its column")
     if connection.vendor == "sqlite":

@@ -148,6 +148,17 @@ def test_an_on_commit_callback_that_fails_does_not_undo_the_answer(visitor: Clie
     assert visitor.post("/committing/", {"number": "1"}).status_code == 200, "the connection is well"
 
 
+def test_a_callback_without_a_database_leaves_the_others_theirs(
+    visitor: Client, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is recorded of it makes the databases refuse, as under a ladder: they answer again."""
+    host.faults["hook"] = OperationalError("the reports' database is away")
+    before = dict(vars(connections["default"]))
+    assert visitor.post("/committing/", {"number": "1"}).status_code == 200
+    assert vars(connections["default"]).keys() == before.keys()
+    assert Order.objects.count() == 1
+
+
 def test_a_callback_that_fails_behind_an_error_that_passes_is_recorded(
     visitor: Client, records: Records
 ) -> None:
@@ -177,7 +188,7 @@ def doubts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def keep(*args: Any, in_doubt: str, **kwargs: Any) -> Kept:
         found.append(in_doubt)
-        return Kept(id="0", reference="12345-67890", duplicate=False, where="spool")
+        return Kept(id="0", key="0", reference="12345-67890", duplicate=False, where="spool")
 
     monkeypatch.setattr("django_qaprod.forms.rescue.keep", keep)
     return found
