@@ -47,6 +47,7 @@ class QAProdConfig(AppConfig):
             capture.install()
             forms.install()
             worker.install()
+            _install_adapters()
             if conf.settings().auto_middleware:
                 _put_middleware_first()
         autodiscover_modules("qaprod")
@@ -63,6 +64,18 @@ def _check_deployment(**kwargs: Any) -> Sequence[CheckMessage]:
     from .checks import check_deployment
 
     return check_deployment(**kwargs)
+
+
+def _install_adapters() -> None:
+    """Let tracers and error trackers that are on see what must be seen while a request is served."""
+    if conf.settings().opentelemetry is not None:
+        from .contrib import opentelemetry
+
+        opentelemetry.install()
+    if conf.settings().sentry is not None:
+        from .contrib import sentry
+
+        sentry.install()
 
 
 def _warn_about_server() -> None:

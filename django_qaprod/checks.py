@@ -12,7 +12,9 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,16 @@ Messages = Iterator[CheckMessage]
 
 def check_always(*, app_configs: object = None, **kwargs: Any) -> list[CheckMessage]:
     """Return what is wrong."""
-    found = [*_keys(), *_aliases(), *_sinks(), *_fingerprint(), *_patterns(), *_retention(), *_journeys()]
+    found = [
+        *_keys(),
+        *_adapters(),
+        *_aliases(),
+        *_sinks(),
+        *_fingerprint(),
+        *_patterns(),
+        *_retention(),
+        *_journeys(),
+    ]
     if conf.settings().enabled:
         found += [*_middleware(), *_spool(), *_server(), *_shared_sqlite(), *_events_elsewhere()]
         found += forms.check_always()
@@ -73,6 +84,32 @@ def _keys() -> Messages:
             )
 
 
+def _adapters() -> Messages:
+    chosen = conf.settings()
+    if chosen.statsd is None and chosen.opentelemetry is None and chosen.sentry is None:
+        return
+    from . import options
+
+    known = {key: options.names(kind) for kind, key in options.KEYS.items()}
+    for key, problem in options.problems():
+        if problem.unknown:
+            yield Error(
+                f"QAPROD[{key!r}] has no key {problem.key!r}; it is ignored.",
+                hint=_did_you_mean(problem.key, known[key]),
+                id="qaprod.E014",
+            )
+        else:
+            yield Error(
+                f"QAPROD[{key!r}][{problem.key!r}] is of the wrong type; the default is used.",
+                hint=f"It should be {problem.expected}.",
+                id="qaprod.E015",
+            )
+    for path in conf.adapter_paths():
+        # One that cannot be imported is reported with the sinks.
+        with suppress(ImportError):
+            yield from import_module(path.rpartition(".")[0]).check()
+
+
 def _aliases() -> Messages:
     chosen = conf.settings()
     for key, alias, number in (
@@ -88,7 +125,7 @@ def _aliases() -> Messages:
 
 
 def _sinks() -> Messages:
-    for path in conf.settings().sinks:
+    for path in conf.sink_paths():
         sink, error = _imported(path)
         if error:
             yield Error(

@@ -28,6 +28,13 @@ MAX_RELEASE = 100
 
 MIDDLEWARE = "django_qaprod.capture.middleware.capture_requests"
 
+#: The sinks that belong to adapters: on when their key is set.
+_ADAPTERS = {
+    "statsd": "django_qaprod.sinks.statsd.StatsDSink",
+    "opentelemetry": "django_qaprod.sinks.opentelemetry.OpenTelemetrySink",
+    "sentry": "django_qaprod.sinks.sentry.SentrySink",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -39,6 +46,14 @@ class Settings:
     release: str = ""
     reraise: bool | None = None
     sinks: tuple[str, ...] = ("django_qaprod.sinks.database.DatabaseSink",)
+    # Where else they go; ``adapters`` has their options
+    statsd: Mapping[str, object] | None = None
+    opentelemetry: Mapping[str, object] | None = None
+    sentry: Mapping[str, object] | None = None
+    log_requests: bool = False
+    log_steps: bool = False
+    usage_fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    resource_gauges: bool = True
     # Where things are kept
     database: str | None = None
     events_database: str = "default"
@@ -120,6 +135,16 @@ def events_alias() -> str:
     return settings().events_database
 
 
+def sink_paths() -> tuple[str, ...]:
+    """Return the dotted paths of all sinks: those of ``QAPROD["SINKS"]``, and of adapters that are on."""
+    return (*settings().sinks, *adapter_paths())
+
+
+def adapter_paths() -> tuple[str, ...]:
+    """Return the dotted paths of the sinks of adapters that are on."""
+    return tuple(path for key, path in _ADAPTERS.items() if getattr(settings(), key) is not None)
+
+
 def telemetry_alias() -> str:
     """Return the alias of the telemetry's database.
 
@@ -147,25 +172,26 @@ def _problems() -> Iterator[Problem]:
     for key, value in raw.items():
         if not _is_known(key):
             yield Problem(key=str(key), unknown=True, expected="")
-        elif not _fits(value, _types()[key.lower()]):
-            yield Problem(key=key, unknown=False, expected=_describe(_types()[key.lower()]))
+        elif not fits(value, _types()[key.lower()]):
+            yield Problem(key=key, unknown=False, expected=describe(_types()[key.lower()]))
 
 
 def _is_known(key: object) -> bool:
     return isinstance(key, str) and key.isupper() and key.lower() in _types()
 
 
-def _fits(value: object, kind: Any) -> bool:
+def fits(value: object, kind: Any) -> bool:
+    """Return whether a value is of the type that a setting is annotated with."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is Literal:
         return value in arguments
     if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, argument) for argument in arguments)
+        return any(fits(value, argument) for argument in arguments)
     if origin is tuple:
         return isinstance(value, (list, tuple)) and all(isinstance(item, arguments[0]) for item in value)
     if origin is not None and issubclass(origin, Mapping):
         return isinstance(value, Mapping) and all(
-            _fits(key, arguments[0]) and _fits(item, arguments[1]) for key, item in value.items()
+            fits(key, arguments[0]) and fits(item, arguments[1]) for key, item in value.items()
         )
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool) and value >= 0
@@ -176,12 +202,13 @@ def _coerce(value: Any, kind: Any) -> Any:
     return tuple(value) if typing.get_origin(kind) is tuple else value
 
 
-def _describe(kind: Any) -> str:
+def describe(kind: Any) -> str:
+    """Return in words what is of the type that a setting is annotated with."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is Literal:
         return "one of " + ", ".join(repr(argument) for argument in arguments)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(_describe(argument) for argument in arguments)
+        return " or ".join(describe(argument) for argument in arguments)
     if origin is tuple:
         return f"a list or tuple of {arguments[0].__name__}"
     if origin is not None:

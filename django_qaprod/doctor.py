@@ -32,6 +32,9 @@ from .text import one_line
 TEST_WITHIN = 20.0
 _POLL = 0.25
 _TWO_PASSES = 2 * drainer.EVERY + 0.5
+_SINK_TAKES_NOTHING = (
+    "See below what it has said last, and whether what it sends to can be reached from here."
+)
 _NOBODY_DRAINS = (
     "If no process drains, run `manage.py qaprod_worker`, or let the web processes: QAPROD['BACKGROUND'] = "
     "'thread'. If one does, the sink takes nothing: see its log."
@@ -201,16 +204,19 @@ def _backlog(path: Path) -> Iterator[Finding]:
     # What came in this moment is none: a drainer passes every 2.5 seconds.
     time.sleep(_TWO_PASSES)
     second = drainer.backlog(path)
-    if second.moved_at != first.moved_at:
-        return
+    moves = second.moved_at != first.moved_at
     for sink, waiting in second.waiting.items():
-        if waiting:
-            message = f"{waiting / 1e6:.3f} MB wait for the sink {sink}, and nothing moves"
-            yield _error("drainer", f"{message}{_since(second.moved_at)}.", _NOBODY_DRAINS)
+        if not waiting or second.cursors.get(sink) != first.cursors.get(sink):
+            continue
+        message = f"{waiting / 1e6:.3f} MB wait for the sink {sink}, and"
+        if moves and first.waiting.get(sink):
+            yield _error("sinks", f"{message} it takes nothing.", _SINK_TAKES_NOTHING)
+        elif not moves:
+            yield _error("drainer", f"{message} nothing moves{_since(second.moved_at)}.", _NOBODY_DRAINS)
 
 
 def _sinks() -> Iterator[Finding]:
-    paths = conf.settings().sinks
+    paths = conf.sink_paths()
     if not paths:
         yield _error("sinks", "QAPROD['SINKS'] is empty: nothing is stored.")
     for path in paths:

@@ -86,7 +86,8 @@ class FailureRecord:
 class Cell:
     """Numbers of one series in one minute. ``start`` is the minute in seconds since the epoch.
 
-    ``histogram`` holds ``histogram.encode``'s bytes, empty when the series has none.
+    ``histogram`` holds ``histogram.encode``'s bytes, empty when the series has none. Of a ``gauge``,
+    ``count`` is how often it was read and ``total`` the sum of what was read; ``unit`` is in UCUM (``By``).
     """
 
     name: str
@@ -98,16 +99,32 @@ class Cell:
     minimum: float = 0.0
     maximum: float = 0.0
     histogram: bytes = b""
+    gauge: bool = False
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exemplar:
+    """One request out of a series of durations, by which a trace is found. ``value`` in seconds."""
+
+    attributes: tuple[tuple[str, str], ...]
+    at: float
+    value: float
+    trace_id: str
+    span_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumbersRecord:
-    """What one process counted in at most five seconds."""
+    """What one process counted in at most five seconds. ``process`` tells those of a machine apart."""
 
     id: str
     at: float
     cells: tuple[Cell, ...]
     release: str = ""
+    host: str = ""
+    process: str = ""
+    exemplars: tuple[Exemplar, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +166,7 @@ _TAGS: Final = {
     HealthRecord: "health",
 }
 _CLASSES: Final = {tag: cls for cls, tag in _TAGS.items()}
-_NESTED: Final = {"chain": ChainLink, "lines": LogLine, "cells": Cell}
+_NESTED: Final = {"chain": ChainLink, "lines": LogLine, "cells": Cell, "exemplars": Exemplar}
 # Empty values are left out of a line; only a field with a default can be told from its absence.
 _ALWAYS: Final = {
     cls: frozenset(spec.name for spec in fields(cls) if spec.default is spec.default_factory)
@@ -240,7 +257,7 @@ def _members(record: Record, names: Iterable[str]) -> dict[str, Any]:
     return data
 
 
-def _flat(item: Record | LogLine | ChainLink | Cell, names: Iterable[str]) -> dict[str, Any]:
+def _flat(item: Record | LogLine | ChainLink | Cell | Exemplar, names: Iterable[str]) -> dict[str, Any]:
     """Return those of the fields that differ from nothing, and those that have no default."""
     always = _ALWAYS[type(item)]
     flat = {name: value for name in names if (value := getattr(item, name)) or name in always}
@@ -253,6 +270,8 @@ def _deep(name: str, item: dict[str, Any]) -> dict[str, Any]:
     if name == "cells":
         item["attributes"] = tuple((key, value) for key, value in item["attributes"])
         item["histogram"] = bytes.fromhex(item.get("histogram", ""))
+    elif name == "exemplars":
+        item["attributes"] = tuple((key, value) for key, value in item["attributes"])
     elif name == "chain":
         item["notes"] = tuple(item.get("notes", ()))
     return item

@@ -37,9 +37,13 @@ class Batch:
 class Sink(Protocol):
     """Somewhere that records go, named by a dotted path in ``QAPROD["SINKS"]``.
 
-    Called by the drainer alone, one batch at a time, never in a request. Raise
-    ``SinkUnavailableError`` when the place cannot be reached: the batch comes again. Any other
+    Called by the drainer alone, one batch at a time, never in a request, each sink in a thread of its own.
+    Raise ``SinkUnavailableError`` when the place cannot be reached: the batch comes again. Any other
     error is blamed on a record: the drainer finds it by halving the batch, drops it and counts it.
+
+    A sink that waits for nothing but this machine can say ``inline = True``: the drainer then feeds it in
+    its own thread. One that does not come back from a batch within half a minute is left alone and made
+    anew; it may see that batch again.
     """
 
     name: str

@@ -20,8 +20,7 @@ from django.core.management import load_command_class
 from django.core.management.base import BaseCommand
 
 import django_qaprod
-from django_qaprod import checks, conf, exceptions, testing
-from django_qaprod.forms import checks as form_checks
+from django_qaprod import conf, exceptions, testing
 from django_qaprod.management import commands
 from django_qaprod.store import retention
 from django_qaprod.testing import plugin
@@ -75,7 +74,7 @@ def test_every_setting_is_documented_with_its_type_and_default() -> None:
     documented, defaults = headings("settings.md"), conf.Settings()
     assert list(documented) == [field.name.upper() for field in fields(conf.Settings)]
     for field in fields(conf.Settings):
-        kind = conf._describe(conf._types()[field.name])
+        kind = conf.describe(conf._types()[field.name])
         line = f"*{kind}; by default* `{getattr(defaults, field.name)!r}`"
         assert documented[field.name.upper()].startswith(f"\n\n{line}\n\n"), field.name
 
@@ -89,8 +88,8 @@ def test_what_is_kept_is_documented_with_its_numbers(key: str, numbers: dict[str
 
 
 def test_every_check_is_documented_once_and_no_other() -> None:
-    words = "".join(Path(module.__file__).read_text() for module in (checks, form_checks))
-    raised = {f"qaprod.{number}" for number in re.findall(r"\b[EWI]\d{3}\b", words)}
+    words = "".join(path.read_text() for path in Path(django_qaprod.__file__).parent.rglob("*.py"))
+    raised = {f"qaprod.{number}" for number in re.findall(r"[\".]([EWI]\d{3})\"", words)}
     documented = re.findall(r"^### `(qaprod\.\w+)`$", (DOCS / "checks.md").read_text(), re.MULTILINE)
     assert sorted(documented) == sorted(raised)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from types import ModuleType
 
+from ..conf import sink_paths
+
 
 def install() -> None:
     """Connect the receivers. Called by ``AppConfig.ready()``; may be called again."""
@@ -14,6 +16,11 @@ def install() -> None:
     logging.install()
     commands.install()
     tasks.install()
+    # The database's sink has the events themselves.
+    if len(sink_paths()) > 1:
+        from . import steps
+
+        steps.install()
 
 
 @cache

@@ -171,7 +171,7 @@ class Call:
             current.degraded += 1
         for part, error, prepared in self.failures:
             if prepared is not None:
-                _submit(prepared, rung, served=served)
+                _submit(prepared, error, rung, served=served)
             _log(self.name, part, rung, error)
 
 
@@ -191,8 +191,9 @@ def _prepared(call: Call, part: str, error: Exception) -> FailureRecord | None:
 
 
 @guard.guarded("forms.record")
-def _submit(record: FailureRecord, rung: str, *, served: bool) -> None:
-    process.submit(replace(record, served=served, extra={**record.extra, "served": rung}))
+def _submit(record: FailureRecord, error: Exception, rung: str, *, served: bool) -> None:
+    known = replace(record, served=served, extra={**record.extra, "served": rung})
+    process.submit_failure(known, error)
 
 
 @guard.guarded("forms.record")

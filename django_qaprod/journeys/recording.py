@@ -72,6 +72,7 @@ def _record(taking: Taking, *, strict: bool, forgiving: bool) -> None:
         return
     if not process.storing():
         process.submit(event)
+        process.tell_of_step(event)
         return
     alias = _foreign_alias(taking.subject)
     if alias is None:
@@ -124,15 +125,17 @@ def _write(event: EventRecord, *, strict: bool) -> None:
         if strict or (isinstance(error, SynchronousOnlyOperation) and conf.reraising()):
             raise
         guard.caught("journeys.refused", error)
-        _spool_on_commit(event)
+        _when_committed(lambda: process.submit(event))
+    if process.step_witnesses:
+        _when_committed(lambda: process.tell_of_step(event))
 
 
-def _spool_on_commit(event: EventRecord) -> None:
+def _when_committed(callback: Callable[[], None]) -> None:
     alias = conf.events_alias()
     if connections[alias].in_atomic_block:
-        _on_commit(alias, lambda: process.submit(event))
+        _on_commit(alias, callback)
     else:
-        process.submit(event)
+        callback()
 
 
 def _on_commit(alias: str, callback: Callable[[], None]) -> None:

@@ -225,6 +225,8 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=100)),
                 ('label', models.CharField(blank=True, max_length=300)),
                 ('attributes', models.JSONField(default=dict)),
+                ('gauge', models.BooleanField(default=False)),
+                ('unit', models.CharField(blank=True, max_length=40)),
             ],
             options={
                 'verbose_name': 'series',

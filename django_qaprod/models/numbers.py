@@ -13,6 +13,8 @@ class Series(models.Model):
     name = models.CharField(max_length=100)
     label = models.CharField(max_length=300, blank=True)
     attributes = models.JSONField(default=dict)
+    gauge = models.BooleanField(default=False)
+    unit = models.CharField(max_length=40, blank=True)
 
     class Meta:
         verbose_name = _("series")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from .. import histogram
 from ..records import Cell
-from .numbers import REQUEST_BROWSER, REQUEST_DURATION, CountKey, RequestKey
+from .numbers import REQUEST_BROWSER, REQUEST_DURATION, CountKey, Readings, RequestKey
 
 
 def of_requests(taken: Iterable[tuple[RequestKey, list[float]]], start: int) -> list[Cell]:
@@ -38,17 +38,41 @@ def of_counts(counts: Mapping[CountKey, int], start: int) -> list[Cell]:
     ]
 
 
+def of_gauges(gauges: Mapping[CountKey, Readings], start: int) -> list[Cell]:
+    """Return what was read of gauges."""
+    return [
+        Cell(
+            name=name,
+            label=label,
+            attributes=attributes,
+            start=start,
+            count=count,
+            total=total,
+            minimum=least,
+            maximum=most,
+            gauge=True,
+            unit=unit,
+        )
+        for (name, label, attributes), (count, total, least, most, unit) in gauges.items()
+    ]
+
+
+def attributes_of(route: str, method: str, status: int, outcome: str) -> tuple[tuple[str, str], ...]:
+    """Return the attributes of the durations of requests."""
+    return (
+        ("http.request.method", method),
+        ("http.route", route),
+        ("http.response.status_code", str(status or "")),
+        ("qaprod.outcome", outcome),
+    )
+
+
 def _duration_cell(key: tuple[str, str, int, str], values: list[float], start: int) -> Cell:
     route, method, status, outcome = key
     return Cell(
         name=REQUEST_DURATION,
         label=route,
-        attributes=(
-            ("http.request.method", method),
-            ("http.route", route),
-            ("http.response.status_code", str(status or "")),
-            ("qaprod.outcome", outcome),
-        ),
+        attributes=attributes_of(route, method, status, outcome),
         start=start,
         count=len(values),
         total=math.fsum(values),

@@ -1,25 +1,25 @@
 """The drainer: carries the machine's spool to the sinks, one process of the machine at a time.
 
-Every sink has a cursor of its own, so that one which is down holds back nobody but itself.
+Every sink has a cursor of its own, and a thread of its own unless it is ``inline``, so that one which is
+down holds back nobody but itself.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
 from django.utils.module_loading import import_string
 
-from ..conf import settings
-from ..exceptions import SinkUnavailableError
+from ..conf import settings, sink_paths
 from ..store import connections
-from ..text import one_line
-from ..typing import Batch, Entry, Sink
-from . import filelock, guard, process, spool
+from ..typing import Sink
+from . import filelock, guard, lanes, process, spool
+from .feeding import Feed, Reader
 
 LOCK_NAME = "drainer.lock"
 CURSORS_NAME = "cursors.json"
@@ -27,12 +27,10 @@ CURSORS_NAME = "cursors.json"
 EVERY = 2.5
 #: Seconds between two looks at segments that are drained: whether their processes have ended.
 LOOK_EVERY = 10.0
-#: Seconds before a sink that could not be reached is tried again: the first and the longest wait.
-RETRY_FIRST, RETRY_MOST = 1.0, 30.0
 #: Seconds without work after which the sinks let go of their connections.
 IDLE_AFTER = 30.0
-#: Records in one batch: bounds a transaction and what is repeated after a crash.
-BATCH = 500
+#: The part of the spool that a sink with a lane may fill alone; beyond it, what is oldest is lost to it.
+LANES_MAY_FILL = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,79 +45,14 @@ class DrainReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """What sinks have not had yet of a directory, in bytes, and when anything moved for the last time."""
+    """What sinks have not had yet of a directory, in bytes, and when anything moved for the last time.
+
+    ``cursors`` says how far each is, by segment.
+    """
 
     waiting: dict[str, int]
+    cursors: dict[str, dict[str, int]]
     moved_at: float | None
-
-
-class SinkState:
-    """A sink, how far it is in each segment, and when it may be tried again."""
-
-    def __init__(self, sink: Sink, cursors: dict[str, int]) -> None:
-        self.sink = sink
-        self.cursors = cursors
-        self.last_error = ""
-        self._delay = 0.0
-        self._retry_at = 0.0
-        self._at_once = BATCH
-
-    def ready(self) -> bool:
-        """Whether it may be tried now."""
-        return monotonic() >= self._retry_at
-
-    def feed(self, segment: spool.Segment, size: int, deadline: float) -> int:
-        """Hand the sink what it has not had of a segment of that size; return how many records it took."""
-        delivered = 0
-        while (position := self.cursors.get(segment.name, 0)) < size and monotonic() < deadline:
-            entries, end = segment.read(position)
-            if end == position:
-                break
-            taken = self._write_all(segment.name, entries)
-            delivered += taken
-            if taken < len(entries):
-                break
-            self.cursors[segment.name] = end
-        return delivered
-
-    def _write_all(self, name: str, entries: Sequence[Entry]) -> int:
-        taken = 0
-        while taken < len(entries):
-            part = entries[taken : taken + self._at_once]
-            try:
-                self._write(Batch(segment=name, entries=tuple(part)))
-            except SinkUnavailableError as error:
-                self._wait(error)
-                return taken
-            taken += len(part)
-            self.cursors[name] = part[-1].position
-            self._delay, self.last_error = 0.0, ""
-            self._at_once = min(self._at_once * 2, BATCH)
-        return taken
-
-    def _write(self, batch: Batch) -> None:
-        try:
-            # Ours, as far as capture is concerned: what a sink logs about a failure is no other one.
-            with guard.ours():
-                self.sink.write(batch)
-        except SinkUnavailableError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the guard's other half: one record that a sink
-            # cannot take must not stop those behind it.
-            if len(batch.entries) == 1:
-                guard.caught(f"sink.{self.sink.name}", error)
-                guard.dropped(f"sink.{self.sink.name}")
-                return
-            middle = len(batch.entries) // 2
-            self._write(Batch(segment=batch.segment, entries=batch.entries[:middle]))
-            self._write(Batch(segment=batch.segment, entries=batch.entries[middle:]))
-
-    def _wait(self, error: SinkUnavailableError) -> None:
-        self.last_error = one_line(str(error), 300)
-        self._delay = min(max(self._delay * 2, RETRY_FIRST), RETRY_MOST)
-        self._retry_at = monotonic() + self._delay
-        # What looks like an outage may be a timeout that a smaller batch keeps.
-        self._at_once = max(self._at_once // 2, 1)
 
 
 class Drainer:
@@ -129,7 +62,11 @@ class Drainer:
         self._source = source
         self._sinks = sinks
         self._lock: int | None = None
-        self._states: list[SinkState] = []
+        self._reader = Reader()
+        #: The sinks that the drainer feeds itself, and those that have lanes.
+        self._inline: list[Feed] = []
+        self._lanes: list[lanes.Lane] = []
+        self._left: list[lanes.Lane] = []
         self._busy_at = monotonic()
         # How large each segment was when every sink had all of it, and when that is not enough to know.
         self._drained: dict[str, int] = {}
@@ -157,30 +94,41 @@ class Drainer:
     def release(self) -> None:
         """Let go of the sinks and of the lock."""
         self._close_sinks()
-        self._states = []
+        self._inline, self._lanes = [], []
         if self._lock is not None:
             filelock.release(self._lock)
             self._lock = None
 
-    def drain(self, *, deadline: float | None = None) -> DrainReport:
-        """Carry what is there to the sinks until ``deadline`` (monotonic seconds). Needs ``acquire``."""
+    def drain(self, *, deadline: float | None = None, wait: bool = True) -> DrainReport:
+        """Carry what is there to the sinks until ``deadline`` (monotonic seconds). Needs ``acquire``.
+
+        Without ``wait`` the sinks that have lanes go on behind; what they did then is in the next report.
+        """
         limit = monotonic() + 60 if deadline is None else deadline
         delivered = waiting = 0
         sizes = self._sizes()
         if unfinished := self._unfinished(sizes):
             connections.close_old()
+        self._replace_stuck()
+        for lane in self._lanes if unfinished else ():
+            lane.offer({name: sizes[name] for name in unfinished})
         for name in unfinished:
             # One that cannot be read holds back no other.
             with guard.guard("drainer"):
-                taken, left = self._drain_segment(name, sizes[name], limit)
-                delivered += taken
-                waiting += left
+                delivered += self._feed(name, sizes[name], limit)
+        for lane in self._lanes if wait else ():
+            lane.wait(limit)
+        self._relieve(sizes)
+        for name in unfinished:
+            with guard.guard("drainer"):
+                waiting += self._finish(name, sizes[name])
+        delivered += sum(lane.delivered() for lane in self._lanes)
         if delivered:
             self._remember(sizes.keys())
+        self._reader.forget()
         self._accompany()
         self._rest(busy=bool(delivered))
-        failing = tuple(state.sink.name for state in self._states if state.last_error)
-        return DrainReport(delivered=delivered, waiting=waiting, failing=failing)
+        return DrainReport(delivered=delivered, waiting=waiting, failing=tuple(self._failing()))
 
     def _accompany(self) -> None:
         if isinstance(self._source, Path):
@@ -200,23 +148,84 @@ class Drainer:
             self._drained = {}
         return sorted(name for name, size in sizes.items() if self._drained.get(name) != size)
 
-    def _drain_segment(self, name: str, size: int, limit: float) -> tuple[int, int]:
-        """Return how many records were delivered and how many bytes are left."""
+    def _feed(self, name: str, size: int, limit: float) -> int:
         segment = self._segment(name)
-        # Asked before reading: what is appended afterwards must not be thrown away unread.
+        return sum(feed.feed(segment, size, limit) for feed in self._inline if feed.ready())
+
+    def _finish(self, name: str, size: int) -> int:
+        """Let go of a segment that every sink has; return how many bytes are left for one that has not."""
+        segment = self._segment(name)
+        # Asked before the cursors are: what is appended afterwards must not be thrown away unread.
         abandoned = segment.abandoned()
-        delivered = sum(state.feed(segment, size, limit) for state in self._states if state.ready())
-        done = min((state.cursors.get(name, 0) for state in self._states), default=size)
+        done = min((feed.cursors.get(name, 0) for feed in self._feeds()), default=size)
         end = segment.end() if abandoned or done < size else size
         if done >= end:
             self._drained[name] = size
             if abandoned or isinstance(segment, spool.MemorySpool):
                 self._forget(segment, done)
-        return delivered, max(end - done, 0)
+        return max(end - done, 0)
+
+    def _feeds(self) -> Iterator[Feed]:
+        yield from self._inline
+        for lane in self._lanes:
+            yield lane.feed
+
+    def _failing(self) -> Iterator[str]:
+        for feed in self._feeds():
+            if feed.last_error:
+                yield feed.sink.name
+        for lane in self._lanes:
+            if lane.stuck_for() > lanes.STUCK_AFTER and not lane.feed.last_error:
+                yield lane.feed.sink.name
 
     def _load(self, cursors: dict[str, dict[str, int]]) -> None:
-        if not self._states:
-            self._states = [SinkState(sink, cursors.get(sink.name, {})) for sink in load_sinks(self._sinks)]
+        if self._inline or self._lanes:
+            return
+        for make, sink in load_sinks(self._sinks):
+            feed = Feed(sink, cursors.get(sink.name, {}), self._reader)
+            if is_inline(sink):
+                self._inline.append(feed)
+            else:
+                self._lanes.append(lanes.Lane(feed, self._segment, make))
+
+    def _replace_stuck(self) -> None:
+        """Give a sink whose thread does not come back a new thread, and be a new one."""
+        self._left = [lane for lane in self._left if lane.alive()]
+        for place, lane in enumerate(self._lanes):
+            feed = lane.feed
+            left = sum(one.feed.sink.name == feed.sink.name for one in self._left)
+            if lane.stuck_for() > lanes.STUCK_AFTER and left < lanes.MOST_STUCK:
+                self._left.append(lane)
+                words = f"It has been busy with one batch for {lane.stuck_for():.0f} s, and is made anew."
+                guard.caught(f"sink.{feed.sink.name}", TimeoutError(words))
+                self._lanes[place] = lane.anew(self._reader)
+
+    def _relieve(self, sizes: Mapping[str, int]) -> None:
+        """Keep sinks that are down for long from filling the spool, which would cost the others new records.
+
+        What is oldest is lost to them, and counted.
+        """
+        room = int(settings().spool_max_bytes * LANES_MAY_FILL)
+        excess = sum(sizes.values()) - room
+        for name in sorted(sizes) if excess > 0 and isinstance(self._source, Path) else ():
+            segment = self._segment(name)
+            if excess <= 0 or not segment.abandoned():
+                continue
+            if any(feed.cursors.get(name, 0) < sizes[name] for feed in self._inline):
+                continue
+            excess -= sizes[name]
+            for lane in self._lanes:
+                self._skip(lane.feed, segment, sizes[name])
+
+    def _skip(self, feed: Feed, segment: spool.Segment, size: int) -> None:
+        position = feed.cursors.get(segment.name, 0)
+        while position < size:
+            entries, end = segment.read(position)
+            if end == position:
+                break
+            guard.dropped(f"sink.{feed.sink.name}.behind", len(entries))
+            position = end
+        feed.cursors[segment.name] = size
 
     def _segment(self, name: str) -> spool.Segment:
         if isinstance(self._source, spool.MemorySpool):
@@ -226,15 +235,16 @@ class Drainer:
     def _forget(self, segment: spool.Segment, done: int) -> None:
         segment.discard(done)
         if not isinstance(segment, spool.MemorySpool):
-            for state in self._states:
-                state.cursors.pop(segment.name, None)
+            for feed in self._feeds():
+                feed.cursors.pop(segment.name, None)
 
     def _remember(self, names: Collection[str]) -> None:
         if isinstance(self._source, spool.MemorySpool):
             return
         cursors = {
-            state.sink.name: {name: at for name, at in state.cursors.items() if name in names}
-            for state in self._states
+            # A lane goes on meanwhile.
+            feed.sink.name: {name: at for name, at in list(feed.cursors.items()) if name in names}
+            for feed in self._feeds()
         }
         _overwrite(self._source / CURSORS_NAME, json.dumps(cursors).encode())
 
@@ -247,9 +257,10 @@ class Drainer:
             self._close_sinks()
 
     def _close_sinks(self) -> None:
-        for state in self._states:
-            with guard.guard(f"sink.{state.sink.name}"):
-                state.sink.close()
+        for feed in self._inline:
+            feed.close()
+        for lane in self._lanes:
+            lane.close()
 
 
 def drain_now(*, deadline: float | None = None) -> DrainReport:
@@ -272,18 +283,28 @@ def backlog(path: Path) -> Backlog:
     cursors, segments = _read_cursors(kept), spool.file_segments(path)
     waiting = {
         sink.name: sum(max(one.end() - cursors.get(sink.name, {}).get(one.name, 0), 0) for one in segments)
-        for sink in load_sinks()
+        for _, sink in load_sinks()
     }
-    return Backlog(waiting=waiting, moved_at=kept.stat().st_mtime if kept.exists() else None)
+    moved_at = kept.stat().st_mtime if kept.exists() else None
+    return Backlog(waiting=waiting, cursors=cursors, moved_at=moved_at)
 
 
-def load_sinks(paths: tuple[str, ...] | None = None) -> list[Sink]:
-    """Return these sinks, or ``QAPROD["SINKS"]``; one that cannot be imported is left out and counted."""
-    sinks: list[Sink] = []
-    for path in settings().sinks if paths is None else paths:
+def load_sinks(paths: tuple[str, ...] | None = None) -> list[tuple[Callable[[], Sink], Sink]]:
+    """Return these sinks, or those of the settings, with what makes each.
+
+    One that cannot be made is left out and counted.
+    """
+    found: list[tuple[Callable[[], Sink], Sink]] = []
+    for path in sink_paths() if paths is None else paths:
         with guard.guard("sinks"):
-            sinks.append(import_string(path)())
-    return sinks
+            make = import_string(path)
+            found.append((make, make()))
+    return found
+
+
+def is_inline(sink: Sink) -> bool:
+    """Whether the drainer feeds a sink itself, because it waits for nothing but this machine."""
+    return bool(getattr(sink, "inline", False))
 
 
 def _overwrite(path: Path, data: bytes) -> None:

@@ -88,7 +88,7 @@ def report_exception(
             extra=extra,
         )
         if record is not None:
-            process.submit(record)
+            process.submit_failure(record, error)
             return record.id
     return None
 
@@ -104,7 +104,7 @@ def prepare(
     fingerprint: str | None = None,
     extra: dict[str, Any] | None = None,
 ) -> FailureRecord | None:
-    """Return the record of an error for ``process.submit``, ``None`` when it is not to be recorded.
+    """Return the record of an error for ``process.submit_failure``, ``None`` when it is not to be recorded.
 
     For those who learn only later what the visitor was served; the error counts as recorded from here on.
     """
@@ -140,7 +140,7 @@ def report_log(record: logging.LogRecord) -> str | None:
         if not process.recording():
             return None
         failure = _of_log(record, context.current())
-        process.submit(failure)
+        process.submit_failure(failure)
         return failure.id
     return None
 
@@ -169,7 +169,7 @@ def report_words(
             name=clean(name, 200),
             **_surroundings(context.current()),
         )
-        process.submit(record)
+        process.submit_failure(record)
         return record.id
     return None
 

@@ -6,6 +6,7 @@ The histogram is built at the flush, from plain floats, which the garbage collec
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -16,24 +17,34 @@ from ..conf import settings
 from . import guard
 
 if TYPE_CHECKING:
-    from ..records import Cell
+    from ..records import Cell, Exemplar
 
 REQUEST_DURATION = "http.server.request.duration"
 REQUEST_BROWSER = "qaprod.requests.browser"
 OVERFLOW = "__overflow__"
 
+#: Steps taken, for the sinks that have no database to count events in.
+STEPS = "qaprod.steps"
+
 #: Seconds between two flushes, on multiples of itself, so that an interval lies within one minute.
 FLUSH_EVERY = 5.0
+
+#: Exemplars of one flush interval.
+MOST_EXEMPLARS = 20
 
 #: (route, method, status, outcome, browser)
 RequestKey = tuple[str, str, int, str, str]
 CountKey = tuple[str, str, tuple[tuple[str, str], ...]]
+#: What was read of a gauge: how often, the sum, the least, the most, and the unit.
+Readings = tuple[int, float, float, float, str]
 
 # Browsers multiply the keys of a process but not the stored series, hence more keys than series.
 _KEYS_PER_SERIES = 5
 
 _requests: dict[RequestKey, list[float]] = {}
 _counts: Counter[CountKey] = Counter()
+_gauges: dict[CountKey, Readings] = {}
+_exemplars: dict[RequestKey, Exemplar] = {}
 # Re-entrant: a stream may be dropped, and its destructor flush, while we count.
 _counts_lock = threading.RLock()
 
@@ -55,25 +66,62 @@ def count(name: str, label: str, attributes: tuple[tuple[str, str], ...] = (), n
         _counts[name, label, attributes] += n
 
 
+def gauge(
+    name: str, label: str, attributes: tuple[tuple[str, str], ...] = (), *, value: float, unit: str = ""
+) -> None:
+    """Keep what was read of a gauge; not-a-number is not kept."""
+    if not math.isfinite(value):
+        return
+    key = (name, label, attributes)
+    with _counts_lock:
+        if len(_gauges) >= settings().max_series and key not in _gauges:
+            guard.dropped("numbers.series")
+            return
+        count, total, least, most, _ = _gauges.get(key, (0, 0.0, value, value, unit))
+        _gauges[key] = (count + 1, total + value, min(least, value), max(most, value), unit)
+
+
+def exemplar(key: RequestKey, found: Exemplar) -> None:
+    """Keep one request of a series, the slowest of a flush interval."""
+    known = _exemplars.get(key)
+    if known is None and len(_exemplars) >= MOST_EXEMPLARS:
+        return
+    if known is None or known.value < found.value:
+        _exemplars[key] = found
+
+
+def take_exemplars() -> tuple[Exemplar, ...]:
+    """Return the exemplars of what ``take`` has returned last, and begin anew."""
+    global _exemplars
+    taken, _exemplars = _exemplars, {}
+    return tuple(taken.values())
+
+
 def take() -> tuple[Cell, ...]:
     """Return what was counted since the last call and begin anew.
 
     It is booked to the minute that held the middle of a full flush interval.
     """
-    global _counts
+    global _counts, _gauges
     from . import cells
 
     start = int((time() - FLUSH_EVERY / 2) // 60) * 60
     with _counts_lock:
         counts, _counts = _counts, Counter()
-    return (*cells.of_requests(_requests_taken(), start), *cells.of_counts(counts, start))
+        gauges, _gauges = _gauges, {}
+    return (
+        *cells.of_requests(_requests_taken(), start),
+        *cells.of_counts(counts, start),
+        *cells.of_gauges(gauges, start),
+    )
 
 
 def reset_after_fork() -> None:
     """Forget what the parent counted; it reports that itself."""
-    global _requests, _counts, _counts_lock
+    global _requests, _counts, _gauges, _exemplars, _counts_lock
     _requests = {}
     _counts = Counter()
+    _gauges, _exemplars = {}, {}
     _counts_lock = threading.RLock()
 
 

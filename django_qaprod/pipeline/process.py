@@ -28,7 +28,7 @@ from ..store import connections
 from . import filelock, guard, numbers
 
 if TYPE_CHECKING:
-    from ..records import Record
+    from ..records import EventRecord, FailureRecord, Record
     from . import spool
     from .drainer import Drainer
 
@@ -49,6 +49,17 @@ neighbours: list[Callable[[threading.Event], None]] = []
 #: Called with the spool's directory at each of the drainer's passes, for what else lies there. A pass comes
 #: every 2.5 seconds, so they cost nothing when there is nothing to do.
 companions: list[Callable[[Path], None]] = []
+
+
+#: Given each failure before it is appended, with its error where there is one, while what it belongs to is
+#: still served: a tracer, the host's own Sentry. Each returns the record, perhaps with more in it.
+failure_witnesses: list[Callable[[FailureRecord, BaseException | None], FailureRecord]] = []
+
+#: Told of each step when it is committed, in the process that took it.
+step_witnesses: list[Callable[[EventRecord], None]] = []
+
+#: Called before each flush, to add to the numbers.
+before_flush: list[Callable[[], None]] = []
 
 
 class ProcessStatus(NamedTuple):
@@ -115,6 +126,21 @@ def submit(record: Record) -> None:
         _ensure_thread()
 
 
+def submit_failure(record: FailureRecord, error: BaseException | None = None) -> None:
+    """Let the witnesses see a failure, and append it. Never raises."""
+    for witness in failure_witnesses:
+        with guard.guard("witness"):
+            record = witness(record, error)
+    submit(record)
+
+
+def tell_of_step(event: EventRecord) -> None:
+    """Let the witnesses see a step that is committed. Never raises."""
+    for witness in step_witnesses:
+        with guard.guard("witness"):
+            witness(event)
+
+
 def tick(now: float) -> None:
     """Start the thread at the first request and stand in for it when late (``now``: ``perf_counter``)."""
     if now < _state.overdue_at:
@@ -138,11 +164,23 @@ def flush() -> None:
     with guard.guard("flush"):
         from ..records import NumbersRecord, new_id
 
-        cells = numbers.take()
+        for more in before_flush:
+            with guard.guard("flush"):
+                more()
+        cells, exemplars = numbers.take(), numbers.take_exemplars()
         at, release = time(), settings().release
         for begin in range(0, len(cells), CELLS_PER_RECORD):
             some = cells[begin : begin + CELLS_PER_RECORD]
-            submit(NumbersRecord(id=new_id(at), at=at, cells=some, release=release))
+            record = NumbersRecord(
+                id=new_id(at),
+                at=at,
+                cells=some,
+                release=release,
+                host=host(),
+                process=str(os.getpid()),
+                exemplars=exemplars if not begin else (),
+            )
+            submit(record)
         _state.overdue_at = perf_counter() + OVERDUE_AFTER
 
 
@@ -316,7 +354,7 @@ def _drain(drainer: Drainer, stop: threading.Event) -> None:
         _state.draining = True
         for neighbour in neighbours:
             threading.Thread(target=neighbour, args=(stop,), name="qaprod-neighbour", daemon=True).start()
-    drainer.drain()
+    drainer.drain(wait=False)
 
 
 def _next_flush() -> float:

@@ -33,6 +33,7 @@ class DatabaseSink:
     """
 
     name = "database"
+    inline = True
 
     def __init__(self) -> None:
         self._memory = Memory()

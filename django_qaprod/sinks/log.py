@@ -47,6 +47,7 @@ class LogSink:
     """
 
     name = "log"
+    inline = True
 
     def __init__(self) -> None:
         self._logger = logging.getLogger(LOGGER)

@@ -22,6 +22,8 @@ _KEPT_IN_OVERFLOW = frozenset({"qaprod.outcome"})
 
 #: The series of the failures' occurrences, labelled with the failure's id.
 FAILURES = "qaprod.failures"
+#: Counted for sinks that have no events; here they are rows of their own.
+NOT_STORED = frozenset({"qaprod.steps"})
 # A failure is a row anyway, so that its numbers may have as many series as there may be failures, and some.
 _ROOM_FOR_FAILURES = 10
 _CHUNK = 500
@@ -57,6 +59,8 @@ def save(cells: Iterable[Cell], *, using: str | None = None, memory: Memory | No
     sums: dict[tuple[bytes, int], Sum] = {}
     wanted: dict[bytes, Cell] = {}
     for cell in cells:
+        if cell.name in NOT_STORED:
+            continue
         digest = digest_of(cell.name, cell.label, cell.attributes)
         key = (digest, cell.start - cell.start % 60)
         if key in sums:
@@ -120,11 +124,11 @@ def _created(missing: dict[bytes, Cell], *, using: str, memory: Memory) -> dict[
         if room[cell.name] > 0:
             room[cell.name] -= 1
             fitting[digest] = digest
-            rows[digest] = _row(digest, cell.name, cell.label, cell.attributes)
+            rows[digest] = _row(digest, cell, cell.label, cell.attributes)
         else:
             attributes = overflowing(cell.attributes)
             fitting[digest] = digest_of(cell.name, OVERFLOW, attributes)
-            rows[fitting[digest]] = _row(fitting[digest], cell.name, OVERFLOW, attributes)
+            rows[fitting[digest]] = _row(fitting[digest], cell, OVERFLOW, attributes)
     # In one order everywhere: two drainers that make the same series must not wait for each other.
     ordered = [rows[digest] for digest in sorted(rows)]
     Series.objects.using(using).bulk_create(ordered, ignore_conflicts=True, batch_size=_CHUNK)
@@ -147,12 +151,14 @@ def _room(name: str, *, using: str, memory: Memory) -> int:
     return left
 
 
-def _row(digest: bytes, name: str, label: str, attributes: Iterable[tuple[str, str]]) -> Series:
+def _row(digest: bytes, cell: Cell, label: str, attributes: Iterable[tuple[str, str]]) -> Series:
     return Series(
         digest=digest.hex(),
-        name=name[: limit(Series, "name")],
+        name=cell.name[: limit(Series, "name")],
         label=label[: limit(Series, "label")],
         attributes=dict(attributes),
+        gauge=cell.gauge,
+        unit=cell.unit[: limit(Series, "unit")],
     )
 
 

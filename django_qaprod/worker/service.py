@@ -81,7 +81,7 @@ class Service:
                     self._say(words)
                     said = words
                 if held:
-                    self._tell(drainer.drain())
+                    self._tell(drainer.drain(wait=False))
             stopped = stop.wait(EVERY)
         with guard.guard("drainer"):
             if drainer.acquire():

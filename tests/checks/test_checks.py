@@ -137,6 +137,14 @@ COMMON = "django.middleware.common.CommonMiddleware"
 CASES: list[tuple[str, Callable[[Settings], None], str, str]] = [
     ("E001", qaprod(RELAESE="1"), "no key 'RELAESE'", "Did you mean 'RELEASE'?"),
     ("E001", qaprod(release="1"), "no key 'release'", "Did you mean 'RELEASE'?"),
+    ("E014", qaprod(STATSD={"HOTS": "stats"}), "QAPROD['STATSD'] has no key 'HOTS'", "Did you mean 'HOST'?"),
+    ("E014", qaprod(SENTRY={"dsn": ""}), "QAPROD['SENTRY'] has no key 'dsn'", "Did you mean 'DSN'?"),
+    (
+        "E015",
+        qaprod(STATSD={"PORT": "8125"}),
+        "QAPROD['STATSD']['PORT'] is of the wrong type",
+        "whole number",
+    ),
     ("E001", qaprod(XYZZY=1), "no key 'XYZZY'", "Known are: ENABLED, "),
     ("E002", qaprod(ENABLED="yes"), "QAPROD['ENABLED'] is of the wrong type", "a bool"),
     ("E002", lambda settings: setattr(settings, "QAPROD", []), "QAPROD is of the wrong type", "a dict"),

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import threading
 import time
 import types
 import warnings
@@ -16,7 +17,7 @@ import pytest
 from pytest_django import Settings
 
 from django_qaprod.exceptions import SinkUnavailableError
-from django_qaprod.pipeline import drainer, filelock, guard, spool
+from django_qaprod.pipeline import drainer, feeding, filelock, guard, lanes, spool
 from django_qaprod.records import EventRecord, encode, new_id
 from django_qaprod.typing import Batch
 from tests.servers import wait_until
@@ -61,7 +62,7 @@ def sinks(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     module.Recorder, module.Another = Recorder, Another  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "sinks_of_a_test", module)
     settings.QAPROD = {"SINKS": ["sinks_of_a_test.Recorder", "sinks_of_a_test.Another"]}
-    monkeypatch.setattr(drainer, "RETRY_FIRST", 0.0)
+    monkeypatch.setattr(feeding, "RETRY_FIRST", 0.0)
     # Another test's connection may be open in this thread, and these tests have no database.
     monkeypatch.setattr(drainer.connections, "close_old", lambda: None)
     yield
@@ -319,3 +320,160 @@ def test_a_sink_that_is_too_slow_for_a_large_batch_gets_smaller_ones(
     for _ in range(50):
         draining.drain()
     assert Recorder.instance.taken == subjects
+
+
+@pytest.fixture
+def hanging(sinks: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """``Another`` does not come back from a batch until the event is set; ``Recorder`` is as ever."""
+    release, write = threading.Event(), Another.write
+
+    def hang(sink: Another, batch: Batch) -> None:
+        release.wait(30)
+        write(sink, batch)
+
+    monkeypatch.setattr(Another, "write", hang)
+    yield release
+    release.set()
+
+
+def test_a_sink_that_hangs_delays_no_other(
+    written: spool.FileSpool, hanging: threading.Event, draining: drainer.Drainer
+) -> None:
+    append(written, "1")
+    draining.drain(wait=False)
+    append(written, "2")
+    draining.drain(wait=False)
+    wait_until(lambda: Recorder.instance.taken == ["1", "2"])
+    assert Another.instance.taken == []
+    hanging.set()
+    draining.drain()
+    assert Another.instance.taken == ["1", "2"]
+
+
+def test_the_end_of_a_process_does_not_wait_for_a_sink_that_hangs(
+    written: spool.FileSpool, hanging: threading.Event, draining: drainer.Drainer
+) -> None:
+    append(written, "1")
+    began = time.monotonic()
+    report = draining.drain(deadline=time.monotonic() + 0.05)
+    draining.release()
+    assert report.waiting
+    assert time.monotonic() - began < 20
+    assert not hanging.is_set()
+
+
+def test_a_sink_that_does_not_come_back_is_made_anew_and_what_it_does_late_counts_for_nothing(
+    written: spool.FileSpool,
+    hanging: threading.Event,
+    draining: drainer.Drainer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    guard.take()
+    append(written, "1")
+    draining.drain(wait=False)
+    first = Another.instance
+    wait_until(lambda: any(lane.stuck_for() for lane in draining._lanes))
+    monkeypatch.setattr(lanes, "STUCK_AFTER", 0.0)
+    assert draining.drain(wait=False).failing == ("another",)
+    tally = guard.take()
+    assert tally is not None
+    assert tally.errors == {"sink.another": 1}
+    assert Another.instance is not first
+    monkeypatch.setattr(lanes, "STUCK_AFTER", 30.0)
+    hanging.set()
+    draining.drain()
+    assert Another.instance.taken == ["1"]
+    wait_until(lambda: first.taken == ["1"])
+    append(written, "2")
+    draining.drain()
+    assert Another.instance.taken == ["1", "2"]
+    assert first.taken == ["1"]
+
+
+def test_only_so_many_threads_hang_for_a_sink(
+    written: spool.FileSpool,
+    hanging: threading.Event,
+    draining: drainer.Drainer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lanes, "STUCK_AFTER", 0.0)
+    append(written, "1")
+    before = threading.active_count()
+    for _ in range(10):
+        draining.drain(wait=False)
+        wait_until(lambda: any(lane.stuck_for() for lane in draining._lanes))
+    # Those that are left alone, the one that hangs now, and that of the other sink.
+    assert threading.active_count() - before <= lanes.MOST_STUCK + 2
+
+
+def test_a_sink_that_is_down_for_long_does_not_fill_the_spool_for_the_others(
+    written: spool.FileSpool, draining: drainer.Drainer, settings: Settings, tmp_path: Path
+) -> None:
+    Another.unavailable = True
+    subjects = [str(number) for number in range(20)]
+    for subject in subjects:
+        append(written, subject)
+        written.close()
+        draining.drain()
+    one = spool.file_segments(tmp_path)[0].end()
+    assert len(spool.file_segments(tmp_path)) == 20
+    settings.QAPROD = {**settings.QAPROD, "SPOOL_MAX_BYTES": 20 * one}
+    guard.take()
+    draining.drain()
+    append(written, "20")
+    draining.drain()
+    tally = guard.take()
+    assert tally is not None
+    left = spool.file_segments(tmp_path)
+    assert sum(segment.end() for segment in left) <= 11 * one
+    Another.unavailable = False
+    draining.drain()
+    assert Recorder.instance.taken == [*subjects, "20"]
+    lost = tally.dropped["sink.another.behind"]
+    assert lost >= 10
+    assert Another.instance.taken == [*subjects, "20"][lost:]
+
+
+def test_a_sink_that_waits_for_nothing_but_this_machine_is_fed_by_the_drainer_itself(
+    written: spool.FileSpool, sinks: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+    monkeypatch.setattr(Recorder, "inline", True, raising=False)
+    monkeypatch.setattr(Another, "inline", False, raising=False)
+    monkeypatch.setattr(Recorder, "write", lambda sink, batch: threads.append(threading.current_thread()))
+    found = drainer.Drainer(tmp_path)
+    found.acquire()
+    append(written, "1")
+    found.drain()
+    found.release()
+    assert threading.current_thread() in threads
+    assert len(set(threads)) == 2
+
+
+def test_a_lane_ends_with_its_drainer_and_begins_again_with_the_next(
+    written: spool.FileSpool, draining: drainer.Drainer
+) -> None:
+    append(written, "1")
+    draining.drain()
+    running = [lane._thread for lane in draining._lanes]
+    draining.release()
+    for thread in running:
+        assert thread is not None
+        thread.join(5)
+        assert not thread.is_alive()
+    assert draining.acquire()
+    append(written, "2")
+    draining.drain()
+    assert Another.instance.taken == ["2"]
+
+
+def test_a_lane_that_was_closed_for_want_of_work_takes_up_again(
+    written: spool.FileSpool, draining: drainer.Drainer
+) -> None:
+    append(written, "1")
+    draining.drain()
+    for subject in ("2", "3", "4"):
+        draining._close_sinks()
+        append(written, subject)
+        draining.drain()
+    assert Another.instance.taken == ["1", "2", "3", "4"]

@@ -1,0 +1,5 @@
+"""OpenTelemetry: traces."""
+
+
+def install() -> None:
+    """Switch traces on."""

@@ -1,0 +1,5 @@
+"""Sentry."""
+
+
+def install() -> None:
+    """Let Sentry see."""

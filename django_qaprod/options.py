@@ -1,0 +1,99 @@
+"""The options of adapters: what ``QAPROD["STATSD"]``, ``["OPENTELEMETRY"]`` and ``["SENTRY"]`` may hold.
+
+Imported only by what is on: a class of options is made at each start of the host otherwise.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Any, Literal, TypeVar
+
+from django.core.signals import setting_changed
+
+from . import conf
+
+Options = TypeVar("Options", "StatsD", "OpenTelemetry", "Sentry")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsD:
+    """Where a StatsD daemon listens, and how it wants its names."""
+
+    protocol: Literal["udp", "tcp", "unix"] = "udp"
+    host: str = "127.0.0.1"
+    port: int = 8125
+    path: str = ""
+    prefix: str = ""
+    tag_style: Literal["none", "datadog"] = "none"
+    tags: Mapping[str, str] = field(default_factory=dict)
+    max_packet: int = 1432
+    samples: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTelemetry:
+    """Which signals go out; where to, the ``OTEL_*`` variables say."""
+
+    traces: bool = True
+    metrics: bool = True
+    exemplars: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentry:
+    """Where failures go, and how a failure's page finds them there. ``dsn`` is for a client of our own."""
+
+    dsn: str = ""
+    environment: str = ""
+    event_url: str = ""
+    fingerprint: bool = False
+    scrub: bool | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+#: The key of ``QAPROD`` by the class of its options.
+KEYS: Mapping[type, str] = {StatsD: "STATSD", OpenTelemetry: "OPENTELEMETRY", Sentry: "SENTRY"}
+
+
+@cache
+def of(kind: type[Options]) -> Options | None:
+    """Return the options in force, ``None`` while the adapter is off; what is wrong is at its default."""
+    given = getattr(conf.settings(), KEYS[kind].lower())
+    if given is None:
+        return None
+    wrong = {problem.key for problem in _problems(kind, given)}
+    return kind(**{key.lower(): value for key, value in given.items() if key not in wrong})
+
+
+def problems() -> Iterator[tuple[str, conf.Problem]]:
+    """Yield what is wrong in the options of adapters that are on, by the key of ``QAPROD``."""
+    for kind, key in KEYS.items():
+        given = getattr(conf.settings(), key.lower())
+        if given is not None:
+            for problem in _problems(kind, given):
+                yield key, problem
+
+
+def names(kind: type) -> list[str]:
+    """Return the options that a key of ``QAPROD`` may have."""
+    return [spec.name.upper() for spec in fields(kind)]
+
+
+def _problems(kind: type, given: Mapping[str, object]) -> Iterator[conf.Problem]:
+    types = typing.get_type_hints(kind)
+    for key, value in given.items():
+        if not key.isupper() or key.lower() not in types:
+            yield conf.Problem(key=key, unknown=True, expected="")
+        elif not conf.fits(value, types[key.lower()]):
+            yield conf.Problem(key=key, unknown=False, expected=conf.describe(types[key.lower()]))
+
+
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting == "QAPROD":
+        of.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="qaprod.options")
