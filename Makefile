@@ -28,6 +28,7 @@ $(INSTALLED): pyproject.toml
 
 test: $(INSTALLED)
 	scripts/system-packages
+	set -e; for peer in scripts/peers/*; do PYTHON=$(BIN)/python $$peer; done
 	PYTHON=$(BIN)/python scripts/suite $(ARGS)
 
 demo: $(INSTALLED)
@@ -47,6 +48,7 @@ check: $(INSTALLED) docs
 # In CI a missing interpreter is a failure.
 matrix: $(INSTALLED)
 	scripts/system-packages
+	set -e; for peer in scripts/peers/*; do PYTHON=$(BIN)/python $$peer; done
 	$(BIN)/tox run --skip-missing-interpreters $(if $(CI),false,true) \
 		--discover $(shell scripts/interpreters) $(if $(ARGS),-- $(ARGS))
 
@@ -58,5 +60,5 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .tox .coverage* build dist docs/_build *.egg-info
+	rm -rf $(VENV) .tox .peers .coverage* build dist docs/_build *.egg-info
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
