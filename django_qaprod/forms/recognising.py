@@ -1,8 +1,8 @@
-"""Finds out who it was, where nobody could tell when it was sent: a dead database knows no sessions either.
+"""Finds out who it was, where nobody could tell when it was sent: the database or the session store was dead.
 
 So the session's key waits in the spool with the submission, encrypted as all of it, and is asked as soon as
-there is a database again, with the same right as the visitor's browser would have: what has expired or ended
-by then tells nothing. It goes no further than that: neither into the database nor to the host.
+both answer again, with the same right as the visitor's browser would have: what has expired or ended by then
+tells nothing. It goes no further than that: neither into the database nor to the host.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from django.http import HttpRequest
 
 from .. import vault
 from ..conf import events_alias
+from ..exceptions import QAProdError
 from ..models import RescuedSubmission, SubmissionAct
 from ..pipeline import guard, identity
 from ..sent import Submission, pack, unpack
@@ -28,25 +29,39 @@ from .outage import is_outage
 from .quiet import QuietSession
 from .submission import SESSION, Withheld, of_session
 
+#: Seconds for which a submission waits for a session store that fails; then it is somebody's to look at.
+PATIENCE = 900.0
+
 #: Who has decrypted it, in the audit.
 WHO = "qaprod"
 
 _VISITOR = RescuedSubmission.Doubt.VISITOR
 
 
-def recognised(new: NewSubmission) -> NewSubmission:
+class SessionUnavailableError(QAProdError):
+    """The session store fails; it may answer later."""
+
+
+def recognised(new: NewSubmission, *, ask: bool = True) -> NewSubmission:
     """Return what waited in the spool with what its visitor's session says, and without the session's key.
 
-    Where the session is gone or cannot be read, nobody knows who it was, as before. It is decrypted only if
-    there is somebody to ask. Raises ``NoKeyError`` and ``UnreadableError``, and an error that ``is_outage``
-    when a database does not answer yet.
+    Where the session is gone, or could not be read for too long, nobody knows who it was, as before. It is
+    decrypted only if there is somebody to ask; ``ask`` is false while it is known that the store fails.
+    Raises ``NoKeyError``, ``UnreadableError`` and ``SessionUnavailableError``, and an error that
+    ``is_outage`` when a database does not answer yet.
     """
     if not new.session_key:
         return new
     # Not every session store says so.
     with connections[events_alias()].cursor():
         pass
-    known = _asked(unpack(vault.decrypt(new.content)), new.session_key)
+    submission = unpack(vault.decrypt(new.content)) if ask else None
+    known = _asked(submission, new.session_key) if submission is not None else None
+    if known is None and time.time() - new.at < PATIENCE:
+        raise SessionUnavailableError("The session store fails.")
+    known = known or submission
+    if known is None:
+        return replace(new, session_key="")
     return replace(
         new,
         session_key="",
@@ -57,7 +72,7 @@ def recognised(new: NewSubmission) -> NewSubmission:
     )
 
 
-def _asked(submission: Submission, key: str) -> Submission:
+def _asked(submission: Submission, key: str) -> Submission | None:
     try:
         return _known(submission, _stored(key))
     except Exception as error:
@@ -65,7 +80,7 @@ def _asked(submission: Submission, key: str) -> Submission:
         if is_outage(error):
             raise
         guard.caught("rescue.session", error)
-        return submission
+        return None
 
 
 def _known(submission: Submission, stored: dict[str, Any]) -> Submission:

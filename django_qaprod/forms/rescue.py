@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -86,12 +86,24 @@ def keep(
         in_doubt=in_doubt or ("visitor" if submission.user_unknown else ""),
         transactional=transactional,
         healing=options.replay,
-        session_key="" if database else _session_key(request, submission),
+        session_key=_session_key(request, submission),
     )
-    kept = (_in_database(new) if database else None) or _in_spool(new)
+    kept = _stored(new, database=database)
     if not kept.duplicate:
         signals.tell(signals.submission_rescued, name, submission=submission, kept=kept, request=request)
     return kept
+
+
+def _stored(new: NewSubmission, *, database: bool) -> Kept:
+    if new.session_key and not in_test_run():
+        # In the spool it waits until the visitor's session can be asked.
+        try:
+            return _in_spool(new)
+        except CannotKeepError:
+            if not database:
+                raise
+    in_database = _in_database(replace(new, session_key="")) if database else None
+    return in_database or _in_spool(new)
 
 
 def _encrypted(submission: Submission) -> bytes:

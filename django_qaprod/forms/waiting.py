@@ -39,6 +39,8 @@ _NEW: Final = ".new"
 TRIES: Final = 5
 #: Seconds before the database is tried again: the first wait and the longest.
 RETRY_FIRST, RETRY_MOST = 1.0, 30.0
+#: Seconds before a session store that failed is asked again, for one submission first.
+ASK_EVERY = 10.0
 #: Seconds after which what was begun will not be ended any more.
 LEFT_AFTER: Final = 60.0
 #: Seconds between two looks at a folder in which nothing has changed.
@@ -150,6 +152,8 @@ class Collector:
         self._tries: Counter[str] = Counter()
         self._seen: int | None = None
         self._look_at = self._retry_at = self._delay = 0.0
+        # When sessions are asked for again, after their store has failed.
+        self._ask_at = 0.0
         self._fresh = True
 
     def collect(self) -> int:
@@ -179,6 +183,7 @@ class Collector:
         # It will not be needed for long.
         connections.close([events_alias()])
         self._look_at = time.monotonic() + LOOK_EVERY
+        finished = finished and self._ask_at < time.monotonic()
         self._seen = changed if finished and time.time_ns() - changed > _SETTLED_AFTER * 1e9 else None
         return stored
 
@@ -196,7 +201,11 @@ class Collector:
         except FileNotFoundError:
             return False
         with guard.ours():
-            kept = submissions.save(_recognised(new))
+            known = _recognised(new, ask=time.monotonic() >= self._ask_at)
+            if known is None:
+                self._ask_at = max(self._ask_at, time.monotonic() + ASK_EVERY)
+                return False
+            kept = submissions.save(known)
         file.unlink(missing_ok=True)
         self._tries.pop(file.name, None)
         if kept != new.id:
@@ -307,11 +316,15 @@ def _stat(file: Path) -> tuple[int, float]:
     return (found.st_size if stat.S_ISREG(found.st_mode) else 0), found.st_mtime
 
 
-def _recognised(new: NewSubmission) -> NewSubmission:
+def _recognised(new: NewSubmission, *, ask: bool) -> NewSubmission | None:
+    """Return it with what its visitor's session says, ``None`` while the session store fails."""
     # Not at every start of the host: it brings what knows sessions and users.
-    from .recognising import recognised
+    from .recognising import SessionUnavailableError, recognised
 
-    return recognised(new)
+    try:
+        return recognised(new, ask=ask)
+    except SessionUnavailableError:
+        return None
 
 
 def _kept_in(file: Path) -> NewSubmission | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import sys
+import types
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,12 +12,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.cache import cache
 from django.db import OperationalError, connections
 from django.test import Client
 
 from django_qaprod import vault
-from django_qaprod.forms import recognising, waiting
+from django_qaprod.forms import recognising, rescue, waiting
 from django_qaprod.forms.replaying import replay
 from django_qaprod.forms.signals import submission_rescued
 from django_qaprod.models import RescuedSubmission, SubmissionAct, SubmissionVersion
@@ -126,8 +130,8 @@ def test_beside_it_stands_what_may_be_known_of_users(keys: Path, ada: User, sett
     assert in_the_database().user == str(ada.pk)
 
 
-@pytest.mark.parametrize("ended", ["logout", "password", "inactive", "broken"])
-def test_a_session_that_has_ended_tells_nobody(ended: str, keys: Path, ada: User, settings: Any) -> None:
+@pytest.mark.parametrize("ended", ["logout", "password", "inactive"])
+def test_a_session_that_has_ended_tells_nobody(ended: str, keys: Path, ada: User) -> None:
     client = back(ada)
     send(client)
     if ended == "logout":
@@ -135,17 +139,95 @@ def test_a_session_that_has_ended_tells_nobody(ended: str, keys: Path, ada: User
     elif ended == "password":
         ada.set_password("another")
         ada.save()
-    elif ended == "inactive":
-        User.objects.update(is_active=False)
     else:
-        settings.SESSION_ENGINE = "nowhere"
+        User.objects.update(is_active=False)
     assert waiting.collect(keys) == 1
     known, row = in_the_database(), RescuedSubmission.objects.get()
     assert (known.user, known.user_unknown) == ("", True)
     assert (row.user, row.in_doubt) == ("", "visitor")
     assert known.fields == (("number", "N-1"),)
+    assert guard.take() is None
+
+
+class _Dead(SessionStore):
+    """A session store that fails while its database is well, as a cache may."""
+
+    def load(self) -> dict[str, Any]:
+        if host.behave.get("dead session"):
+            raise ConnectionError("the session store is away")
+        return super().load()
+
+
+@pytest.fixture
+def dying(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session store that is dead while ``behave`` says so; submissions are kept as in production."""
+    module = types.ModuleType("sessions_of_a_test")
+    module.SessionStore = _Dead  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "sessions_of_a_test", module)
+    settings.SESSION_ENGINE = "sessions_of_a_test"
+    monkeypatch.setattr(rescue, "in_test_run", lambda: False)
+
+
+def test_with_the_session_store_dead_it_waits_for_that_alone(
+    keys: Path, ada: User, dying: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is well, and takes what somebody else sends; the store is asked for one at a time."""
+    client, other = back(ada), back(ada)
+    host.behave["dead session"] = True
+    for one, number in ((client, "N-1"), (other, "N-2")):
+        assert one.post("/order/", {"number": number}).status_code == 202
+    waiting.write(keys, new("another"))
+    collector = waiting.Collector(keys)
+    guard.take()
+    assert collector.collect() == 1
     tally = guard.take()
-    assert (tally.errors if tally else {}) == ({"rescue.session": 1} if ended == "broken" else {})
+    assert tally is not None
+    assert tally.errors == {"rescue.session": 1}
+    assert RescuedSubmission.objects.get().key == "another"
+    assert collector.collect() == 0
+    assert guard.take() is None, "not asked again at once"
+    host.behave.clear()
+    collector._ask_at = 0.0
+    assert collector.collect() == 2
+    rows = RescuedSubmission.objects.exclude(key="another")
+    assert {(row.user, row.in_doubt) for row in rows} == {(str(ada.pk), "")}
+    assert replays.ask([row.pk for row in rows], who="staff") == 2
+    for row in rows:
+        outcome = replay(row.pk)
+        assert outcome is not None
+        assert outcome.outcome == "succeeded"
+    assert host.seen[-1].session["basket"] == [1]
+
+
+@pytest.mark.parametrize("ask", [True, False])
+def test_a_session_store_that_is_dead_for_long_tells_nobody(
+    ask: bool, keys: Path, ada: User, dying: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has to look at it then; it is not waited for any more, and need not even be asked."""
+    client = back(ada)
+    host.behave["dead session"] = True
+    assert client.post("/order/", {"number": "N-1"}).status_code == 202
+    monkeypatch.setattr(recognising, "PATIENCE", 0.0)
+    collector = waiting.Collector(keys)
+    collector._ask_at = 0.0 if ask else math.inf
+    assert collector.collect() == 1
+    known, row = in_the_database(), RescuedSubmission.objects.get()
+    assert (known.user, known.user_unknown, known.session) == ("", True, {})
+    assert row.in_doubt == "visitor"
+    assert known.fields == (("number", "N-1"),)
+    assert SubmissionAct.objects.exists() is ask
+    guard.take()
+
+
+def test_without_a_spool_it_is_kept_in_the_database_without_the_key(
+    keys: Path, ada: User, dying: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rescue.spool, "directory", lambda: None)
+    client = back(ada)
+    host.behave["dead session"] = True
+    assert client.post("/order/", {"number": "N-1"}).status_code == 202
+    assert RescuedSubmission.objects.get().in_doubt == "visitor"
+    guard.take()
 
 
 def test_another_doubt_stays(keys: Path, ada: User) -> None:
