@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from . import instructions
 from .quantiles import lowest_decile, median, spread
 from .report import REFERENCE_PLAIN, Line
-from .workspace import Child, Workspace, children
+from .workspace import Child, Workspace, children, receiver
 
 MICRO, MILLI, MEGA = 1e6, 1e3, 1e6
 VARIANTS = ("bare", "least", "ours", "all")
@@ -61,6 +62,21 @@ QUICK = Plan(
     urls=2_000,
     requests=10_000,
 )
+
+#: What is measured with adapters on and of their peers; in words, and the budget.
+ADAPTERS: dict[str, tuple[str, float | None]] = {
+    "statsd": ("STATSD", 30.0),
+    "statsd by hand": ("  a middleware with the statsd package", None),
+    "metrics": ("OPENTELEMETRY, metrics", 30.0),
+    "sentry": ("SENTRY", 30.0),
+    "sentry alone": ("  sentry-sdk for errors alone", None),
+    "logs": ("JSON logs with the request on each record", 30.0),
+    "lines": ("  and a line for each request", None),
+    "exporters": ("all of these but the line, no traces", 30.0),
+    "traces": ("all of these, every request traced", 230.0),
+    "opentelemetry": ("  the instrumentation with the SDK's traces and metrics", None),
+    "assembled": ("  statsd, OpenTelemetry and Sentry by hand", None),
+}
 
 Key = tuple[str, str]
 #: The lowest decile of each round, by variant and what was measured, in seconds per request.
@@ -250,6 +266,27 @@ def _deferred(child: Child, path: str, requests: int, idle: float, number: int =
     """Return what the other threads took for a failure, without what they take anyway."""
     found = child.ask("drained", path=path, requests=requests, number=number)
     return max(found["others"] - idle * found["seconds"], 0) / requests
+
+
+def adapters(run: Run) -> Iterator[Line]:
+    """Measure what each adapter adds to a request, beside what people assemble by hand for the same end."""
+    run.say("adapters, and their peers")
+    with receiver() as ports:
+        os.environ.update(ports)
+        found = run.bursts([("plain", "wsgi")], ("bare", "ours", *ADAPTERS))
+    bare = found["bare", ("plain", "wsgi")]
+    for variant, (words, budget) in ADAPTERS.items():
+        added = _differences(found[variant, ("plain", "wsgi")], bare)
+        yield Line(
+            section="A request with adapters, plain, WSGI",
+            what=words,
+            unit="µs",
+            bare=median(bare) * MICRO,
+            added=median(added) * MICRO,
+            noise=spread(added) * MICRO,
+            budget=budget,
+            scales=True,
+        )
 
 
 def step(run: Run) -> Iterator[Line]:
@@ -485,6 +522,7 @@ SECTIONS: dict[str, Callable[[Run], Iterator[Line]]] = {
     "background": background,
     "plain": requests(("plain",)),
     "db": requests(("db",)),
+    "adapters": adapters,
     "error": requests(("error",)),
     "failures": failures,
     "step": step,

@@ -178,6 +178,25 @@ def children(workspace: Workspace, variants: tuple[str, ...], *, thin: bool = Fa
             child.close()
 
 
+@contextmanager
+def receiver() -> Iterator[dict[str, str]]:
+    """Run who swallows what exporters send; yields the variables by which they find it."""
+    program = [sys.executable, "-m", "benchmarks.receiver"]
+    with subprocess.Popen(
+        program, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        ports = json.loads(process.stdout.readline())
+        yield {
+            "QAPROD_BENCH_HTTP": str(ports["http"]),
+            "QAPROD_BENCH_UDP": str(ports["udp"]),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{ports['http']}",
+            "OTEL_SERVICE_NAME": "bench",
+        }
+        process.stdin.close()
+
+
 def run(command: list[str], environment: Mapping[str, str]) -> str:
     """Run a program to its end and return what it printed; raise ``RuntimeError`` if it fails."""
     done = subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)

@@ -1,9 +1,10 @@
 """The settings that ``startproject`` writes, plus what the variant adds.
 
-``QAPROD_BENCH_VARIANT`` is ``bare``, ``least``, ``ours`` or ``all``; ``QAPROD_BENCH_DIR`` is the directory of
-the database, the spool and the log; ``QAPROD_BENCH_POSTGRES`` is the port of a PostgreSQL to be used instead
-of SQLite; ``QAPROD_BENCH_THIN`` leaves out Django's own middleware; with ``QAPROD_BENCH_QUIET`` nothing is
-recorded.
+``QAPROD_BENCH_VARIANT`` is ``bare``, ``least``, ``ours``, ``all``, one of ``EXPORTERS`` or one of ``PEERS``;
+``QAPROD_BENCH_DIR`` is the directory of the database, the spool and the log; ``QAPROD_BENCH_POSTGRES`` is the
+port of a PostgreSQL to be used instead of SQLite; ``QAPROD_BENCH_THIN`` leaves out Django's own middleware;
+with ``QAPROD_BENCH_QUIET`` nothing is recorded; ``QAPROD_BENCH_HTTP`` and ``QAPROD_BENCH_UDP`` are the ports
+of who swallows what exporters send.
 """
 
 from __future__ import annotations
@@ -15,6 +16,30 @@ from typing import Any
 VARIANT = os.environ.get("QAPROD_BENCH_VARIANT", "ours")
 DIRECTORY = Path(os.environ["QAPROD_BENCH_DIR"])
 POSTGRES_PORT = os.environ.get("QAPROD_BENCH_POSTGRES")
+BENCH_HTTP = int(os.environ.get("QAPROD_BENCH_HTTP", "9"))
+BENCH_UDP = int(os.environ.get("QAPROD_BENCH_UDP", "9"))
+
+_STATSD = {"STATSD": {"PORT": BENCH_UDP}}
+_METRICS = {"OPENTELEMETRY": {"TRACES": False}}
+_SENTRY = {"SENTRY": {"DSN": f"http://key@127.0.0.1:{BENCH_HTTP}/1"}}
+# What a variant adds to the defaults.
+EXPORTERS: dict[str, dict[str, Any]] = {
+    "statsd": _STATSD,
+    "metrics": _METRICS,
+    "sentry": _SENTRY,
+    "logs": {},
+    "lines": {"LOG_REQUESTS": True},
+    "exporters": _STATSD | _METRICS | _SENTRY,
+    "traces": _STATSD | {"OPENTELEMETRY": {}} | _SENTRY,
+}
+# What people assemble by hand: functions of ``peers``.
+PEERS: dict[str, tuple[str, ...]] = {
+    "statsd by hand": (),
+    "opentelemetry": ("opentelemetry",),
+    "sentry alone": ("sentry",),
+    "assembled": ("opentelemetry", "sentry"),
+}
+BENCH_PEERS = PEERS.get(VARIANT, ())
 
 ALLOWED_HOSTS = ["*"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -75,13 +100,24 @@ if os.environ.get("QAPROD_BENCH_THIN"):
 if VARIANT == "least":
     MIDDLEWARE.insert(0, "benchmarks.project.least.observe")
 
-if VARIANT in {"ours", "all"}:
+if VARIANT in {"statsd by hand", "assembled"}:
+    MIDDLEWARE.insert(0, "benchmarks.project.peers.statsd_by_hand")
+
+if VARIANT in {"ours", "all", *EXPORTERS}:
     INSTALLED_APPS.insert(0, "django_qaprod")
     QAPROD: dict[str, Any] = {
         "ENABLED": not os.environ.get("QAPROD_BENCH_QUIET"),
         "SPOOL_DIR": DIRECTORY / "spool",
         "RESCUE_KEYS": ["q" * 43 + "="],
     }
+
+if VARIANT in EXPORTERS:
+    QAPROD |= EXPORTERS[VARIANT]
+
+if VARIANT in {"logs", "lines", "exporters", "traces"}:
+    from django_qaprod.logs import logging_config
+
+    LOGGING = logging_config(stream=(DIRECTORY / "site.log").open("a"))
 
 if VARIANT == "all":
     QAPROD |= {
