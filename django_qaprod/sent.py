@@ -25,6 +25,9 @@ _FRAME: Final = struct.Struct(">BBQI")
 # The id's last digits are the reference: forty bits, drawn by lot or by a keyed digest.
 _REFERENCE: Final = 10
 
+#: How the names of a session's keys begin among those of what was withheld.
+SESSION: Final = "session:"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentFile:

@@ -115,7 +115,9 @@ class RescuedSubmissionAdmin(SubmissionPageViews, ReadOnlyAdmin):
     def who(self, rescued: RescuedSubmission) -> SafeString:
         """Return whose journey it is, and who was signed in."""
         user = gettext("user %(key)s") % {"key": words.cut(rescued.user, 60)} if rescued.user else ""
-        return _two(words.cut(rescued.subject, 90) or user or words.NOTHING, user if rescued.subject else "")
+        if not rescued.subject:
+            return _two(user or words.NOTHING, "")
+        return _two(gettext("subject %(key)s") % {"key": words.cut(rescued.subject, 90)}, user)
 
     @admin.display(description=_("journey"))
     def what(self, rescued: RescuedSubmission) -> SafeString:

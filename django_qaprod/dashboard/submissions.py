@@ -17,7 +17,7 @@ from ..conf import settings
 from ..models import Failure, RescuedSubmission, SubmissionAct, SubmissionVersion
 from ..queries import submissions
 from ..queries.submissions import Kept
-from ..sent import Submission, reference_of
+from ..sent import SESSION, Submission, reference_of
 from ..store.submissions import WARN_WITHIN, expires_at, expiring_soon
 from .words import cut, number, visible
 
@@ -71,6 +71,8 @@ class Sent:
     values: list[Value]
     files: list[File]
     left_out: list[str]
+    #: The session's keys that could not be had.
+    session_left_out: list[str]
     session: list[tuple[str, str]]
     path: str
     host: str
@@ -197,7 +199,10 @@ def doubt(rescued: RescuedSubmission) -> Doubt | None:
     if rescued.in_doubt == _Why.VISITOR:
         return Doubt(
             headline=_("In doubt: nobody could tell who sent it."),
-            why=_("Somebody was signed in, but the database that knows who did not answer."),
+            why=_(
+                "When it was sent, nobody could tell whether somebody was signed in, or who: a database or "
+                "the session store did not answer, or the site failed before it had asked."
+            ),
             advice=_(
                 "A replay is made as a visitor who is not signed in. Look at what was sent: if it belongs to "
                 "somebody's account, enter it there by hand and discard this submission."
@@ -217,14 +222,23 @@ def doubt(rescued: RescuedSubmission) -> Doubt | None:
 
 def visitor_of(rescued: RescuedSubmission) -> str:
     """Return who sent it, as far as that is known without what was sent."""
-    if not rescued.user:
-        return ""
-    return _user(rescued.user) if settings().user_ids == "plain" else cut(rescued.user, 100)
+    how = settings().user_ids
+    if rescued.user:
+        return _user(rescued.user) if how == "plain" else cut(rescued.user, 100)
+    if rescued.in_doubt == _Why.VISITOR:
+        return _("nobody could tell")
+    if how == "off":
+        return _('not stored (QAPROD["USER_IDS"] is "off"); what was sent says more')
+    if rescued.in_doubt:
+        # It says why the work may have been done, so not whether anybody could tell.
+        return _("nobody, as far as is known; what was sent may say more")
+    return _("nobody was signed in")
 
 
 def shown(submission: Submission, *, version: int) -> Sent:
     """Return what was sent, for people."""
     names = {name for name, _value in submission.fields}
+    withheld = [name for name in submission.withheld if name not in names]
     return Sent(
         version=version,
         values=[
@@ -241,7 +255,8 @@ def shown(submission: Submission, *, version: int) -> Sent:
             )
             for at, one in enumerate(submission.files)
         ],
-        left_out=[name for name in submission.withheld if name not in names],
+        left_out=[name for name in withheld if not name.startswith(SESSION)],
+        session_left_out=[name.removeprefix(SESSION) for name in withheld if name.startswith(SESSION)],
         session=[(key, _long(str(value))) for key, value in submission.session.items()],
         path=submission.path,
         host=submission.host,
@@ -266,7 +281,7 @@ def file_name(name: str, *, otherwise: str) -> str:
 
 def _visitor(submission: Submission) -> str:
     if submission.user_unknown:
-        return _("Somebody was signed in, but nobody could say who: the database did not answer.")
+        return _("nobody could tell whether somebody was signed in, or who")
     return _user(submission.user) if submission.user else _("nobody was signed in")
 
 

@@ -16,6 +16,7 @@ from django.utils.translation import get_language
 from ..conf import settings
 from ..exceptions import CannotKeepError
 from ..pipeline import guard, identity, scrub
+from ..sent import SESSION as SESSION
 from ..sent import SentFile, Submission
 from ..text import JSONValue
 from .building import free_text
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile
 
     from .options import ServeOptions
-
-#: How the names of the session's keys begin among those of what was withheld.
-SESSION = "session:"
 
 Upload: TypeAlias = "UploadedFile[Any]"
 

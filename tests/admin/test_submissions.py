@@ -308,7 +308,46 @@ def test_who_sent_it_is_said_in_words(client_of_boss: Client) -> None:
     nobody = rows.submission("nobody", sent=kept.sent(user=""))
     assert "nobody was signed in" in text_of(client_of_boss.post(url(nobody, "content")))
     unknown = rows.submission("unknown", sent=kept.sent(user="", user_unknown=True))
-    assert "nobody could say who" in text_of(client_of_boss.post(url(unknown, "content")))
+    assert "nobody could tell whether somebody" in text_of(client_of_boss.post(url(unknown, "content")))
+
+
+@pytest.mark.parametrize(
+    ("in_doubt", "user_ids", "words"),
+    [
+        ("", "plain", "nobody was signed in"),
+        ("visitor", "plain", "nobody could tell"),
+        ("visitor", "off", "nobody could tell"),
+        ("commit", "plain", "nobody, as far as is known; what was sent may say more"),
+        ("", "off", "not stored (QAPROD[&quot;USER_IDS&quot;] is &quot;off&quot;)"),
+    ],
+)
+def test_without_a_user_it_is_said_why(
+    in_doubt: str, user_ids: str, words: str, client_of_boss: Client, settings: Settings
+) -> None:
+    settings.QAPROD = {**settings.QAPROD, "USER_IDS": user_ids}
+    made = rows.submission(in_doubt=in_doubt)
+    assert f"<dt>user</dt><dd><bdi>{words}" in text_of(client_of_boss.get(url(made)))
+
+
+def test_whose_visitor_is_not_known_is_not_replayed_as_them(client_of_boss: Client) -> None:
+    made = rows.submission(in_doubt="visitor")
+    text = text_of(client_of_boss.get(url(made, "replay")))
+    assert "nobody could tell whether somebody was signed in" in text
+    assert "Somebody was signed in" not in text
+    assert "as the visitor who sent it" not in text
+    assert "as the visitor who sent it" in text_of(client_of_boss.get(url(rows.submission("b"), "replay")))
+
+
+def test_keys_of_a_session_that_could_not_be_read_are_not_left_out_on_purpose(client_of_boss: Client) -> None:
+    made = rows.submission(sent=kept.sent(withheld=("password", "session:applications")))
+    text = text_of(client_of_boss.post(url(made, "content")))
+    assert re.search(r"Never stored, on purpose: <bdi>password</bdi></p>", text)
+    assert re.search(r"Could not be had of the session[^<]*<bdi>applications</bdi>", text)
+
+
+def test_the_list_says_that_a_subject_is_one(client_of_boss: Client) -> None:
+    rows.submission(subject="42")
+    assert "subject 42" in text_of(client_of_boss.get(LIST))
 
 
 # To edit
