@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from django.http import HttpRequest
 
-from .. import context
+from .. import context, registry
 from ..degradation.savepoints import open_savepoints, release, roll_back
 from ..pipeline import guard, process
 from .outage import Refusal, is_outage, is_refusal
@@ -87,6 +87,15 @@ class Call:
     def templates(self) -> str | list[str]:
         """Return the host's template, nothing if there is none."""
         return self.options.template
+
+    def title(self) -> str:
+        """Return what the form is called: as the host says, else by its journey, else nothing."""
+        given = self.value("title")
+        said = "" if given is FAILED else self.attempt("title", lambda: str(given or ""))
+        if isinstance(said, str) and said.strip():
+            return said
+        known = (spec.title for spec in registry.journeys() if spec.name == self.options.journey)
+        return next(known, "")
 
     def value(self, option: str) -> Any:
         """Return an option's value for this request, ``FAILED`` if it cannot be had."""

@@ -120,7 +120,7 @@ def _thanks(call: Call, kept: Kept) -> HttpResponseBase:
         response = call.attempt("thanks", lambda: pages.thanks(call, kept))
         if isinstance(response, HttpResponseBase):
             return response
-    page = call.attempt("received", lambda: pages.received(kept.reference))
+    page = call.attempt("received", lambda: pages.received(call, kept.reference))
     return page if isinstance(page, HttpResponse) else pages.last_resort(reference=kept.reference)
 
 
@@ -136,5 +136,5 @@ def _form_page(call: Call, built: list[Built], notice: Notice, status: int) -> t
         response = call.attempt(rung, make)
         if not isinstance(response, Failed):
             return rung, response
-    page = call.attempt("unavailable", pages.unavailable)
+    page = call.attempt("unavailable", lambda: pages.unavailable(call))
     return "unavailable", page if isinstance(page, HttpResponse) else pages.last_resort()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from django.db.models import Model, QuerySet
 from django.forms import BaseForm, BaseFormSet
+from django.utils.functional import Promise
 
 from ..conf import reraising
 from ..degradation.declaration import exception_types, journey_name
@@ -38,6 +39,7 @@ class Options(TypedDict, total=False):
     template: str
     journey: object
     name: str
+    title: Given
     form_name: str
     initial: Given
     instance: Given
@@ -65,6 +67,7 @@ class ServeOptions:
     template: str = ""
     journey: str = ""
     name: str = ""
+    title: Given = ""
     initial: Given = None
     instance: Given = None
     form_kwargs: Given = None
@@ -137,6 +140,9 @@ def _check_choices(values: Mapping[str, Any]) -> None:
     thanks = values.get("thanks", "")
     if not isinstance(thanks, str) and not callable(thanks):
         raise DeclarationError(f"thanks is a URL, its name, or what makes a response, not {thanks!r}.")
+    title = values.get("title", "")
+    if not isinstance(title, (str, Promise)) and not callable(title):
+        raise DeclarationError(f"title is text, or a function that makes it, not {title!r}.")
     for option in ("template", "name"):
         if not isinstance(values.get(option, ""), str):
             raise DeclarationError(f"{option} is a string, not {values[option]!r}.")

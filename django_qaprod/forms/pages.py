@@ -6,9 +6,11 @@ import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
-from django.http import HttpResponse
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect
@@ -16,6 +18,8 @@ from django.template import Context, Engine
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils.cache import add_never_cache_headers
+from django.utils.encoding import escape_uri_path
+from django.utils.http import escape_leading_slashes, url_has_allowed_host_and_scheme
 from django.utils.translation import get_language, get_language_bidi
 
 from . import plain as plain_form
@@ -59,6 +63,7 @@ def plain(call: Call, built: list[Built], notice: Notice, status: int) -> HttpRe
     token = call.attempt("csrf", lambda: get_token(call.request))
     free = [name for part in parts for name in part.free_text]
     page = {
+        "title": call.title(),
         "notice": notice,
         "parts": parts,
         "token": token if isinstance(token, str) else "",
@@ -72,14 +77,15 @@ def plain(call: Call, built: list[Built], notice: Notice, status: int) -> HttpRe
     return _page("form.html", page, status)
 
 
-def received(reference: str) -> HttpResponse:
-    """Return the page that says that a submission is kept."""
-    return _page("received.html", {"reference": reference}, 202)
+def received(call: Call, reference: str) -> HttpResponse:
+    """Return the page that says that a submission is kept, with a way back to where the form stood."""
+    values = {"title": call.title(), "reference": reference, "back": _page_of_form(call.request)}
+    return _page("received.html", values, 202)
 
 
-def unavailable() -> HttpResponse:
+def unavailable(call: Call) -> HttpResponse:
     """Return the page for when there is no form to show."""
-    return _page("unavailable.html", {}, 503)
+    return _page("unavailable.html", {"title": call.title()}, 503)
 
 
 def thanks(call: Call, kept: Kept) -> HttpResponseBase:
@@ -100,6 +106,21 @@ def last_resort(reference: str = "") -> HttpResponse:
         return _response(_LAST_RESORT.format(title=title, text=text), 202)
     title, text = "Temporarily unavailable", "We have a technical problem. Please try again in a few minutes."
     return _response(_LAST_RESORT.format(title=title, text=text), 503)
+
+
+def _page_of_form(request: HttpRequest) -> str:
+    """Return the path of the page that sent the form, if it is of this site; else of where it was sent.
+
+    Without its query, which may hold what is nobody's business.
+    """
+    sent_by = request.META.get("HTTP_REFERER", "")
+    try:
+        ours = url_has_allowed_host_and_scheme(sent_by, request.get_host())
+    except DisallowedHost:
+        ours = False
+    path = urlsplit(sent_by).path if ours else ""
+    # What begins with two slashes would be another site.
+    return escape_leading_slashes(path or escape_uri_path(request.path))
 
 
 def _page(template: str, values: dict[str, Any], status: int) -> HttpResponse:
