@@ -1,13 +1,14 @@
-"""What is known about the request, command or task that is being served now."""
+"""What is known about the request, command, task or gauge that is being served now."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections import deque
+from collections.abc import Callable
 from contextvars import ContextVar
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .browser import family
 from .conf import settings
@@ -25,11 +26,14 @@ _TRACEPARENT = re.compile(
 )
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{8,128}")
 
-Kind = Literal["request", "command", "task"]
+Kind = Literal["request", "command", "task", "gauge"]
+
+#: Returns the W3C ids of the trace and the span that a context is at now, if any: set by what traces.
+span_ids: Callable[[Context], tuple[str, str] | None] | None = None
 
 
 class Context:
-    """One request, management command or task, while it runs.
+    """One request, management command, task or reading of a gauge, while it runs.
 
     The defaults stand on the class so that a request which needs none of it pays for none of it;
     what can be derived is derived when somebody asks.
@@ -44,10 +48,13 @@ class Context:
     critical = False
     #: How many errors were swallowed so that the visitor could go on.
     degraded = 0
-    #: The journey of which a step was recorded last.
+    #: The journey of which a step was recorded last, and that step.
     taken = ""
+    step = ""
     #: When what is served now was sent, in epoch seconds, if this is its replay.
     replayed_at: float | None = None
+    #: What a tracer has for it, while one is on: the server's span, and then the one of its stream.
+    span: Any = None
     #: The last log records as (created, level, logger, message), not yet scrubbed, the oldest first.
     lines: deque[tuple[float, str, str, str]] | None = None
     _request_id = ""
@@ -60,20 +67,23 @@ class Context:
 
     @property
     def request_id(self) -> str:
-        """The id of the request: ``traceparent``'s trace id, a valid ``X-Request-ID``, or one of our own."""
+        """The id of the request: ``traceparent``'s trace id, a valid ``X-Request-ID``, or one of our own.
+
+        Our own is the trace's where a tracer is on.
+        """
         if not self._request_id:
-            self._request_id = self._inherited_id() or os.urandom(16).hex()
+            self._request_id = self._inherited_id() or self._traced_id() or os.urandom(16).hex()
         return self._request_id
 
     @property
     def trace_id(self) -> str:
-        """The W3C trace id that came with the request, or nothing."""
-        return self._trace_context()[0]
+        """The id of the trace that a tracer is at; else the one that came with the request, or nothing."""
+        return self._span_ids()[0]
 
     @property
     def span_id(self) -> str:
-        """The W3C id of the caller's span that came with the request, or nothing."""
-        return self._trace_context()[1]
+        """The id of the span that a tracer is at; else of the caller's that came with it, or nothing."""
+        return self._span_ids()[1]
 
     @property
     def method(self) -> str:
@@ -96,10 +106,18 @@ class Context:
     def _inherited_id(self) -> str:
         if self.request is None or not settings().trust_request_id:
             return ""
-        if self.trace_id:
-            return self.trace_id
+        if self._trace_context()[0]:
+            return self._trace_context()[0]
         given = self.request.META.get("HTTP_X_REQUEST_ID", "")
         return given if given and isinstance(given, str) and _REQUEST_ID.fullmatch(given) else ""
+
+    def _traced_id(self) -> str:
+        # A tracer goes on with the trace of any ``traceparent``, whether it is to be trusted or not.
+        return "" if span_ids is None or self._trace_context()[0] else self.trace_id
+
+    def _span_ids(self) -> tuple[str, str]:
+        found = span_ids(self) if span_ids is not None else None
+        return found or self._trace_context()
 
     def _trace_context(self) -> tuple[str, str]:
         if self._trace is None:

@@ -44,6 +44,10 @@ class Sink(Protocol):
     A sink that waits for nothing but this machine can say ``inline = True``: the drainer then feeds it in
     its own thread. One that does not come back from a batch within half a minute is left alone and made
     anew; it may see that batch again.
+
+    A sink that gathers what it is given, to bring it away together, has ``flush()`` besides: called when it
+    was given all that there is. What was written counts only then; if it raises ``SinkUnavailableError``,
+    what was written since it succeeded last comes again.
     """
 
     name: str

@@ -33,13 +33,22 @@ _METHODS = {
     for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY")
 }
 
+#: What an adapter has to see of a request from outside of all other middleware: by Django's names of the
+#: methods (``process_view``, ``process_exception``).
+methods: dict[str, Callable[..., object]] = {}
+
 
 @sync_and_async_middleware
 def capture_requests(get_response: Handler | AsyncHandler) -> Handler | AsyncHandler:
     """Count requests by route, method, status and outcome, and let errors find the request they belong to."""
+    middleware: Handler | AsyncHandler
     if iscoroutinefunction(get_response):
-        return _async_middleware(get_response)
-    return _middleware(get_response)  # type: ignore[arg-type]
+        middleware = _async_middleware(get_response)
+    else:
+        middleware = _middleware(get_response)  # type: ignore[arg-type]
+    for name, method in methods.items():
+        setattr(middleware, name, method)
+    return middleware
 
 
 def _middleware(get_response: Handler) -> Handler:
@@ -88,16 +97,16 @@ def _finish(context: Context, request: HttpRequest, response: HttpResponseBase |
 def _count(context: Context, request: HttpRequest, status: int, outcome: Outcome | None = None) -> None:
     now = perf_counter()
     match = request.resolver_match
-    numbers.request(
-        (
-            (match.route or "/") if match is not None else UNMATCHED,
-            _METHODS.get(request.method or "", "_OTHER"),
-            status,
-            outcome or _outcome(status, context),
-            family(request.META.get("HTTP_USER_AGENT", "")),
-        ),
-        now - context.started,
+    key = (
+        (match.route or "/") if match is not None else UNMATCHED,
+        _METHODS.get(request.method or "", "_OTHER"),
+        status,
+        outcome or _outcome(status, context),
+        family(request.META.get("HTTP_USER_AGENT", "")),
     )
+    numbers.request(key, now - context.started)
+    if process.request_witnesses:
+        process.tell(process.request_witnesses, context, key, now - context.started)
     if now >= process.due():
         process.tick(now)
 

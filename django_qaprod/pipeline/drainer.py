@@ -116,6 +116,8 @@ class Drainer:
             # One that cannot be read holds back no other.
             with guard.guard("drainer"):
                 delivered += self._feed(name, sizes[name], limit)
+        for feed in self._inline:
+            feed.settle()
         for lane in self._lanes if wait else ():
             lane.wait(limit)
         self._relieve(sizes)

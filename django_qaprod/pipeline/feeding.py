@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from ..exceptions import SinkUnavailableError
@@ -60,6 +60,9 @@ class Feed:
         #: Set when nobody waits for this feed's thread any more: what it does late counts for nothing.
         self.given_up = False
         self._reader = reader
+        # Of a sink that gathers: how far it has been given each segment, beyond what it has flushed.
+        self._flush: Callable[[], None] | None = getattr(sink, "flush", None)
+        self._ahead: dict[str, int] = {}
         self._delay = 0.0
         self._retry_at = 0.0
         self._at_once = BATCH
@@ -69,9 +72,12 @@ class Feed:
         return monotonic() >= self._retry_at
 
     def feed(self, segment: spool.Segment, size: int, deadline: float) -> int:
-        """Hand the sink what it has not had of a segment of that size; return how many records it took."""
+        """Hand the sink what it has not had of a segment of that size; return how many records it took.
+
+        What a sink gathers counts only when it is settled.
+        """
         delivered = 0
-        while (position := self.cursors.get(segment.name, 0)) < size and monotonic() < deadline:
+        while (position := self._position(segment.name)) < size and monotonic() < deadline:
             entries, end = self._reader.read(segment, position, size)
             if end == position:
                 break
@@ -79,8 +85,42 @@ class Feed:
             delivered += taken
             if taken < len(entries):
                 break
-            self.cursors[segment.name] = end
+            self._move(segment.name, end)
         return delivered
+
+    def settle(self) -> bool:
+        """Have a sink that gathers bring away what it was given; return whether it did, or gets it again."""
+        if self._flush is None or not self._ahead:
+            return True
+        ahead, self._ahead = self._ahead, {}
+        self.writing_since = monotonic()
+        try:
+            with guard.ours():
+                self._flush()
+        except SinkUnavailableError as error:
+            self._wait(error)
+            return False
+        except Exception as error:  # noqa: BLE001 - as for a record that a sink cannot take
+            guard.caught(f"sink.{self.sink.name}", error)
+        finally:
+            self.writing_since = None
+        if self.given_up:
+            return False
+        for name, position in ahead.items():
+            # The drainer may have gone further, to keep the spool from filling.
+            self.cursors[name] = max(position, self.cursors.get(name, 0))
+        self._delay, self.last_error = 0.0, ""
+        return True
+
+    def _position(self, name: str) -> int:
+        return max(self._ahead.get(name, 0), self.cursors.get(name, 0))
+
+    def _move(self, name: str, position: int) -> None:
+        if self._flush is not None:
+            self._ahead[name] = position
+        else:
+            self.cursors[name] = position
+            self._delay, self.last_error = 0.0, ""
 
     def _write_all(self, name: str, entries: Sequence[Entry]) -> int:
         taken = 0
@@ -97,8 +137,7 @@ class Feed:
             if self.given_up:
                 return taken
             taken += len(part)
-            self.cursors[name] = part[-1].position
-            self._delay, self.last_error = 0.0, ""
+            self._move(name, part[-1].position)
             self._at_once = min(self._at_once * 2, BATCH)
         return taken
 

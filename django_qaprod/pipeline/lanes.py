@@ -29,7 +29,7 @@ class Lane:
         self._changed = threading.Condition()
         self._offered: dict[str, int] | None = None
         self._busy = self._closing = False
-        self._delivered = 0
+        self._taken = self._delivered = 0
         self._thread: threading.Thread | None = None
 
     def offer(self, sizes: Mapping[str, int]) -> None:
@@ -88,6 +88,7 @@ class Lane:
                     # One segment that cannot be read holds back no other.
                     with guard.guard("drainer"):
                         self._feed(name, size)
+                self._settle()
             self.feed.close()
             going_on = self._goes_on()
 
@@ -110,6 +111,10 @@ class Lane:
     def _feed(self, name: str, size: int) -> None:
         if self._closing or not self.feed.ready():
             return
-        taken = self.feed.feed(self._segment(name), size, monotonic() + TURN)
-        with self._changed:
-            self._delivered += taken
+        self._taken += self.feed.feed(self._segment(name), size, monotonic() + TURN)
+
+    def _settle(self) -> None:
+        taken, self._taken = self._taken, 0
+        if self.feed.settle():
+            with self._changed:
+                self._delivered += taken

@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from ..store import connections
 from . import filelock, guard, numbers
 
 if TYPE_CHECKING:
+    from ..context import Context
     from ..records import EventRecord, FailureRecord, Record
     from . import spool
     from .drainer import Drainer
@@ -58,8 +59,17 @@ failure_witnesses: list[Callable[[FailureRecord, BaseException | None], FailureR
 #: Told of each step when it is committed, in the process that took it.
 step_witnesses: list[Callable[[EventRecord], None]] = []
 
+#: Told of each request when it is counted: its context, the series, and how many seconds it took.
+request_witnesses: list[Callable[[Context, numbers.RequestKey, float], None]] = []
+
+#: Told of the context of a response that goes on as a stream; the request ends with it.
+stream_witnesses: list[Callable[[Context], None]] = []
+
 #: Called before each flush, to add to the numbers.
 before_flush: list[Callable[[], None]] = []
+
+#: Called at exit, while the last records are brought away, with the time (monotonic seconds) it ends by.
+at_exit: list[Callable[[float], None]] = []
 
 
 class ProcessStatus(NamedTuple):
@@ -87,9 +97,9 @@ _state = _State()
 _tap: list[Record] | None = None
 _memory: spool.MemorySpool | None = None
 
-# Held while our thread imports, and by whoever forks: a child would wait for ever for a module that was half
-# imported by a thread which it does not have.
-_importing = threading.RLock()
+#: Held while a thread of ours imports, and by whoever forks: a child would wait for ever for a module that was
+#: half imported by a thread which it does not have.
+importing = threading.RLock()
 
 
 def recording() -> bool:
@@ -136,9 +146,14 @@ def submit_failure(record: FailureRecord, error: BaseException | None = None) ->
 
 def tell_of_step(event: EventRecord) -> None:
     """Let the witnesses see a step that is committed. Never raises."""
-    for witness in step_witnesses:
+    tell(step_witnesses, event)
+
+
+def tell(witnesses: Iterable[Callable[..., None]], *seen: object) -> None:
+    """Let each of the witnesses see something. Never raises."""
+    for witness in witnesses:
         with guard.guard("witness"):
-            witness(event)
+            witness(*seen)
 
 
 def tick(now: float) -> None:
@@ -164,9 +179,7 @@ def flush() -> None:
     with guard.guard("flush"):
         from ..records import NumbersRecord, new_id
 
-        for more in before_flush:
-            with guard.guard("flush"):
-                more()
+        tell(before_flush)
         cells, exemplars = numbers.take(), numbers.take_exemplars()
         at, release = time(), settings().release
         for begin in range(0, len(cells), CELLS_PER_RECORD):
@@ -255,11 +268,12 @@ def report_health() -> None:
 
 def shut_down(within: float = EXIT_WITHIN) -> None:
     """Flush, drain what can be drained within that many seconds, and end the thread."""
-    thread = _state.thread
+    thread, deadline = _state.thread, monotonic() + within
     if thread is None or _state.pid != os.getpid():
         return
     _state.stop.set()
-    thread.join(within)
+    tell(at_exit, deadline)
+    thread.join(max(deadline - monotonic(), 0))
 
 
 @cache
@@ -343,7 +357,7 @@ def _pulse(stop: threading.Event) -> None:
 
 def _import_rest() -> None:
     """Import what a start can do without, so that the first failure does not have to."""
-    with _importing, guard.guard("import"):
+    with importing, guard.guard("import"):
         from . import drainer, failures  # noqa: F401
 
 
@@ -381,7 +395,7 @@ def _begin_afresh() -> None:
 
 
 os.register_at_fork(
-    before=_importing.acquire, after_in_parent=_importing.release, after_in_child=_importing.release
+    before=importing.acquire, after_in_parent=importing.release, after_in_child=importing.release
 )
 os.register_at_fork(after_in_child=_begin_afresh)
 atexit.register(shut_down)

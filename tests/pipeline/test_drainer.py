@@ -374,7 +374,8 @@ def test_a_sink_that_does_not_come_back_is_made_anew_and_what_it_does_late_count
     first = Another.instance
     wait_until(lambda: any(lane.stuck_for() for lane in draining._lanes))
     monkeypatch.setattr(lanes, "STUCK_AFTER", 0.0)
-    assert draining.drain(wait=False).failing == ("another",)
+    draining.drain(wait=False)
+    wait_until(lambda: tuple(draining._failing()) == ("another",))
     tally = guard.take()
     assert tally is not None
     assert tally.errors == {"sink.another": 1}
@@ -477,3 +478,84 @@ def test_a_lane_that_was_closed_for_want_of_work_takes_up_again(
         append(written, subject)
         draining.drain()
     assert Another.instance.taken == ["1", "2", "3", "4"]
+
+
+class Gathering(Recorder):
+    """A sink that brings away what it was given when it is told to."""
+
+    name = "gathering"
+    unavailable = False
+    poison = None
+    instance: Gathering
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gathered: list[str] = []
+        self.flushed = 0
+
+    def write(self, batch: Batch) -> None:
+        self.gathered += [record.subject for record in batch.records if isinstance(record, EventRecord)]
+
+    def flush(self) -> None:
+        self.flushed += 1
+        gathered, self.gathered = self.gathered, []
+        if type(self).unavailable:
+            raise SinkUnavailableError("The place is down.")
+        if type(self).poison in gathered:
+            raise ValueError("I cannot take these.")
+        self.taken += gathered
+
+
+@pytest.fixture(params=[False, True], ids=["lane", "inline"])
+def gathering(
+    sinks: None, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[drainer.Drainer]:
+    monkeypatch.setattr(sys.modules["sinks_of_a_test"], "Gathering", Gathering, raising=False)
+    monkeypatch.setattr(Gathering, "inline", request.param, raising=False)
+    found = drainer.Drainer(tmp_path, sinks=("sinks_of_a_test.Gathering",))
+    assert found.acquire()
+    yield found
+    found.release()
+    Gathering.unavailable, Gathering.poison = False, None
+
+
+def test_a_sink_that_gathers_is_flushed_once_for_all_segments(
+    written: spool.FileSpool, gathering: drainer.Drainer, tmp_path: Path
+) -> None:
+    append(written, "1")
+    append(spool.FileSpool(tmp_path), "2")
+    gathering.drain()
+    gathering.drain()
+    assert sorted(Gathering.instance.taken) == ["1", "2"]
+    assert Gathering.instance.flushed == 1
+
+
+def test_what_a_sink_gathered_counts_when_it_was_flushed(
+    written: spool.FileSpool, gathering: drainer.Drainer, tmp_path: Path
+) -> None:
+    Gathering.unavailable = True
+    append(written, "1")
+    report = gathering.drain()
+    assert report.failing == ("gathering",)
+    assert report.waiting > 0
+    written.close()
+    gathering.drain()
+    assert spool.file_segments(tmp_path), "it is kept for the sink"
+    Gathering.unavailable = False
+    wait_until(lambda: gathering.drain().waiting == 0)
+    assert Gathering.instance.taken == ["1"]
+
+
+def test_what_cannot_be_flushed_is_counted_and_holds_nothing_back(
+    written: spool.FileSpool, gathering: drainer.Drainer
+) -> None:
+    Gathering.poison = "1"
+    guard.take()
+    append(written, "1")
+    gathering.drain()
+    append(written, "2")
+    gathering.drain()
+    assert Gathering.instance.taken == ["2"]
+    tally = guard.take()
+    assert tally is not None
+    assert "I cannot take these" in tally.last_error
