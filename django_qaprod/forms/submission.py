@@ -264,7 +264,7 @@ def _host(request: HttpRequest) -> str:
 
 def _visitor(request: HttpRequest, *, database: bool) -> tuple[str, bool]:
     """Return the user's primary key, and whether there is one that cannot be established."""
-    known = identity.key_of(request)
+    known = identity.known(vars(request))
     if known:
         return known, False
     has_session = _names_session(request)
@@ -272,8 +272,7 @@ def _visitor(request: HttpRequest, *, database: bool) -> tuple[str, bool]:
         # What fails before the view may fail before anybody looks who is asking.
         return "", has_session and _AUTHENTICATION in django_settings.MIDDLEWARE
     if not database:
-        asked = "_cached_user" in request.__dict__ or "_acached_user" in request.__dict__
-        return "", not asked and has_session
+        return "", known is None and has_session
     with guard.guard("identity"):
         # The view may have failed before it asked; a replay by nobody would be another effect.
         key = request.user.pk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..text import clean
 from .guard import guarded
 
 _SALT = "django_qaprod.user"
+_MIDDLEWARE = "django.contrib.auth.middleware"
 
 
 def user_of(request: HttpRequest | None) -> str:
@@ -34,7 +36,25 @@ def as_stored(key: str) -> str:
 
 def key_of(request: HttpRequest) -> str:
     """Return the user's primary key itself, if the host has looked the user up. For what is encrypted."""
-    return _key(request) or ""
+    return known(vars(request)) or ""
+
+
+@guarded("identity")
+def known(given: Mapping[str, Any]) -> str | None:
+    """Return the key of who a request's attributes say it is: nothing for nobody, ``None`` if none was asked.
+
+    What somebody has put in the place of Django's own user counts: an administrator who looks at the site as
+    somebody else is that somebody, although Django remembers who has signed in.
+    """
+    user = given.get("user")
+    if user is None or _is_unasked(user):
+        if not _is_django_s(user):
+            return None
+        user = given.get("_cached_user") or given.get("_acached_user")
+        if user is None or _is_unasked(user):
+            return None
+    key = getattr(user, "pk", None)
+    return "" if key is None or issubclass(type(key), LazyObject) else clean(str(key), 100)
 
 
 @lru_cache(maxsize=1024)
@@ -43,16 +63,10 @@ def hashed(key: str) -> str:
     return salted_hmac(_SALT, key, algorithm="sha256").hexdigest()[:32]
 
 
-@guarded("identity")
-def _key(request: HttpRequest) -> str:
-    known = request.__dict__
-    user: Any = known.get("_cached_user") or known.get("_acached_user") or _evaluated(known.get("user"))
-    key = getattr(user, "pk", None)
-    return "" if key is None or issubclass(type(key), LazyObject) else clean(str(key), 100)
+def _is_unasked(user: Any) -> bool:
+    return issubclass(type(user), LazyObject) and user.__dict__.get("_wrapped", empty) is empty
 
 
-def _evaluated(user: Any) -> Any:
-    if issubclass(type(user), LazyObject):
-        wrapped = user.__dict__.get("_wrapped", empty)
-        return None if wrapped is empty else wrapped
-    return user
+def _is_django_s(user: Any) -> bool:
+    """Whether what is not asked yet would say what Django remembers; or there is nothing."""
+    return user is None or getattr(user.__dict__.get("_setupfunc"), "__module__", "") == _MIDDLEWARE

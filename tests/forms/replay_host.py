@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils import translation
@@ -39,6 +40,18 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
         with translation.override(language):
             request.LANGUAGE_CODE = language
             return get_response(request)
+
+    return inner
+
+
+def impersonate(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """A superuser looks at the site as somebody else."""
+
+    def inner(request: Any) -> HttpResponse:
+        chosen = request.session.get("as") if request.user.is_superuser else None
+        if chosen:
+            request.user = User.objects.get(pk=chosen)
+        return get_response(request)
 
     return inner
 

@@ -171,6 +171,22 @@ def test_middleware_that_asks_early_sees_the_visitor(records: Records, ada: User
     assert host.seen[0].early_user == "ada"
 
 
+def test_a_superuser_who_acts_as_somebody_else_is_that_somebody_again(
+    records: Records, ada: User, settings: Any
+) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.forms.replay_host.impersonate"]
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    session = client.session
+    session["as"] = ada.pk
+    session.save()
+    kept = post(client)
+    assert kept.user == str(ada.pk)
+    assert records.failures[0].user == str(ada.pk)
+    run(kept.pk)
+    assert host.seen[0].user == ada
+
+
 @pytest.mark.parametrize("change", [{"is_active": False}, None])
 def test_who_may_not_sign_in_any_more_does_nothing(
     records: Records, ada: User, change: dict[str, Any] | None

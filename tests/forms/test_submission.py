@@ -355,7 +355,7 @@ def test_a_user_who_cannot_be_established_is_not_nobody() -> None:
     assert not collect(request, options(), names_of(Application()), database=False).user_unknown
     request.COOKIES["sessionid"] = "s"
     assert collect(request, options(), names_of(Application()), database=False).user_unknown
-    request._cached_user = AnonymousUser()
+    request.user = AnonymousUser()
     assert not collect(request, options(), names_of(Application()), database=False).user_unknown
 
 
