@@ -82,6 +82,9 @@ class Settings:
     max_rows: Mapping[str, int] = field(default_factory=dict)
 
 
+_UNREAD = Settings()
+
+
 class Problem(typing.NamedTuple):
     """A key of ``QAPROD`` that was not understood; ``unknown`` tells a stranger from a wrong type."""
 
@@ -104,6 +107,14 @@ def settings() -> Settings:
         # It is on every record: what a database refuses there would be refused for good.
         values["release"] = clean(values["release"], MAX_RELEASE)
     return Settings(**values)
+
+
+def known() -> Settings:
+    """Return the settings in force, or the defaults while Django has not read the host's.
+
+    For what may run before that, a line of the log for instance: it must not be what makes Django read them.
+    """
+    return settings() if django_settings.configured else _UNREAD
 
 
 def problems() -> list[Problem]:

@@ -72,7 +72,7 @@ class Context:
         Our own is the trace's where a tracer is on.
         """
         if not self._request_id:
-            self._request_id = self._inherited_id() or self._traced_id() or os.urandom(16).hex()
+            self._request_id = self._inherited_id() or self._own_id()
         return self._request_id
 
     @property
@@ -114,6 +114,16 @@ class Context:
     def _traced_id(self) -> str:
         # A tracer goes on with the trace of any ``traceparent``, whether it is to be trusted or not.
         return "" if span_ids is None or self._trace_context()[0] else self.trace_id
+
+    def _own_id(self) -> str:
+        if self.request is None:
+            return self._traced_id() or os.urandom(16).hex()
+        # Kept with the request: what Django logs about it when the middleware is done has the same id.
+        kept = self.request.__dict__
+        if "_qaprod_id" not in kept:
+            kept["_qaprod_id"] = self._traced_id() or os.urandom(16).hex()
+        own: str = kept["_qaprod_id"]
+        return own
 
     def _span_ids(self) -> tuple[str, str]:
         found = span_ids(self) if span_ids is not None else None

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 
-from ..conf import settings
 from ..exceptions import PropertyError
 from ..pipeline import guard
 from ..registry import JourneySpec
@@ -44,6 +42,9 @@ def kept(journey: JourneySpec, properties: Mapping[str, object]) -> tuple[str, d
 
     What is refused is counted.
     """
+    # Not at every start of the host: its patterns are many.
+    from ..pipeline import scrub
+
     clean: dict[str, JSONValue] = {}
     variant: JSONValue = None
     refused = 0
@@ -51,7 +52,7 @@ def kept(journey: JourneySpec, properties: Mapping[str, object]) -> tuple[str, d
         if not _allowed(journey, name):
             refused += 1
             continue
-        found = _scrubbed(name, value)
+        found = scrub.under(name, value)
         if name in journey.properties:
             clean[name] = found
         if name == journey.variant:
@@ -62,23 +63,6 @@ def kept(journey: JourneySpec, properties: Mapping[str, object]) -> tuple[str, d
     if refused:
         guard.dropped("journeys.property", refused)
     return "" if variant is None else one_line(str(variant), MAX_VARIANT), clean
-
-
-def _scrubbed(name: str, value: object) -> JSONValue:
-    # Not at every start of the host: its patterns are many.
-    from ..pipeline import scrub
-
-    if _is_secret(name, settings().scrub_keys):
-        return scrub.SCRUBBED
-    return scrub.text(value) if type(value) is str else scrub.json(value)
-
-
-# Names are few: they are those that journeys allow.
-@lru_cache(maxsize=1024)
-def _is_secret(name: str, scrub_keys: tuple[str, ...]) -> bool:
-    from ..pipeline import scrub
-
-    return scrub.is_secret_key(name)
 
 
 def _is_too_long(properties: dict[str, JSONValue]) -> bool:

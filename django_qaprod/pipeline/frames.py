@@ -18,7 +18,7 @@ from hashlib import blake2b
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Final, Literal, NamedTuple
 
-from ..conf import settings
+from ..conf import known
 from ..text import clean
 from . import scrub
 
@@ -268,7 +268,7 @@ def _render(frame: FrameType, line: int, prefixes: tuple[str, ...]) -> _Place:
 def _from_words(path: str, line: int, function: str, code: str) -> _Place:
     short = _short_path(path)
     module = short.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    in_app = _is_in_app(module, path, settings().in_app)
+    in_app = _is_in_app(module, path, known().in_app)
     text = _text(
         file=short, line=line, function=function, module=module, in_app=in_app, code=_source([code], 1)
     )
@@ -367,7 +367,7 @@ def _is_in_app(module: str, path: str, prefixes: tuple[str, ...]) -> bool:
 
 def _memory_in_force() -> _Memory:
     global _memory
-    prefixes = settings().in_app
+    prefixes = known().in_app
     if _memory.in_app != prefixes:
         _memory = _Memory(prefixes)
     return _memory

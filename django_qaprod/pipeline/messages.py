@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import connections
 from django.utils.functional import Promise
 
@@ -179,9 +180,9 @@ def _is_long(value: object) -> bool:
 @contextmanager
 def _queries_refused() -> Iterator[None]:
     """Refuse every query on the connections that this thread has; others no object was loaded by."""
-    wrapped = [
-        (connection, len(connection.queries_log)) for connection in connections.all(initialized_only=True)
-    ]
+    # Before Django has read the settings there is none, and asking for them would make it read them.
+    open_ones = connections.all(initialized_only=True) if settings.configured else ()
+    wrapped = [(connection, len(connection.queries_log)) for connection in open_ones]
     for connection, _ in wrapped:
         connection.execute_wrappers.append(_refuse)
     try:

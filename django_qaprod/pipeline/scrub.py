@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
-from ..conf import settings
+from ..conf import known
 from ..text import JSONValue, clean, clean_json
 
 SCRUBBED: Final = "[scrubbed]"
@@ -22,6 +22,7 @@ IBAN: Final = "[iban]"
 
 #: Longer text is cut before it is looked at.
 MAX_TEXT: Final = 8_000
+_MAX_KEY: Final = 100
 
 Rule = Callable[[str], str]
 
@@ -44,6 +45,8 @@ _KEY_HINTS: Final = (
     "csrf", "xsrf", "credit", "card", "cvv", "cvc", "iban", "pin", "otp", "ssn", "bsn", "sid", "pan",
     "security", "signature",
 )  # fmt: skip
+# To find out whether a letter is one in either case takes three times as long as to find it.
+_LOWER_KEYS: Final = re.compile(_KEYS)
 _LOOKS_SECRET: Final = re.compile(r"[A-Za-z0-9_+=-]{20,}|\d(?:[ -]?\d){11}|[A-Z]{2}\d{2}[ A-Z0-9]{10}")
 
 _PRIVATE_KEY: Final = re.compile(
@@ -88,7 +91,7 @@ def text(value: str, limit: int = 1000) -> str:
     """Return the text without secrets, sanitised, at most ``limit`` characters long."""
     if len(value) > MAX_TEXT:
         value = value[:MAX_TEXT]
-    own = settings()
+    own = known()
     for pattern in _own_patterns(own.scrub_patterns):
         value = pattern.sub(SCRUBBED, value)
     if _may_hold_secret(value, own.scrub_keys):
@@ -99,7 +102,7 @@ def text(value: str, limit: int = 1000) -> str:
 
 def texts(values: Sequence[str], limit: int = 1000) -> list[str]:
     """Return each text as ``text`` does; faster, as long as none of them holds anything."""
-    own = settings()
+    own = known()
     if own.scrub_patterns or _may_hold_secret("\n".join(values), own.scrub_keys):
         return [text(value, limit) for value in values]
     return [clean(value, limit) for value in values]
@@ -107,12 +110,12 @@ def texts(values: Sequence[str], limit: int = 1000) -> list[str]:
 
 def json(value: object, *, limit: int = 1000) -> JSONValue:
     """Return the value as plain JSON data, bounded and without secrets, by key and by value."""
-    return _data(clean_json(value, limit=max(limit, MAX_TEXT)), _key_pattern(settings().scrub_keys), limit)
+    return _data(clean_json(value, limit=max(limit, MAX_TEXT)), _key_pattern(known().scrub_keys), limit)
 
 
 def source(line: str) -> str:
     """Return a line of source code without secrets written into it; names and calls stay readable."""
-    keys = settings().scrub_keys
+    keys = known().scrub_keys
     if not _may_hold_secret(line, keys):
         return line
     line = _assignments(keys).sub(rf"\1\2\3{SCRUBBED}\3", line)
@@ -122,9 +125,17 @@ def source(line: str) -> str:
     return line
 
 
+def under(key: str, value: object, *, limit: int = 1000) -> JSONValue:
+    """Return what may be kept of a value under that key, as plain JSON data, bounded and without secrets."""
+    if is_secret_key(key):
+        return _under_key(clean_json(value, limit=limit, depth=0))
+    return text(value, limit) if type(value) is str else json(value, limit=limit)
+
+
 def is_secret_key(key: str) -> bool:
     """Whether what is kept under that key must not be."""
-    return _key_pattern(settings().scrub_keys).search(_snake(key)) is not None
+    keys = known().scrub_keys
+    return (_is_secret_key if len(key) <= _MAX_KEY else _is_secret_key.__wrapped__)(key, keys)
 
 
 def cards(value: str) -> Iterator[tuple[int, int]]:
@@ -136,7 +147,13 @@ def cards(value: str) -> Iterator[tuple[int, int]]:
 
 def bad_patterns() -> list[str]:
     """Return those of ``QAPROD["SCRUB_PATTERNS"]`` that are no regular expressions, for the system checks."""
-    return [pattern for pattern in settings().scrub_patterns if _compiled(pattern) is None]
+    return [pattern for pattern in known().scrub_patterns if _compiled(pattern) is None]
+
+
+# The keys of data are few, however much data there is; a long one may be a visitor's.
+@lru_cache(maxsize=1024)
+def _is_secret_key(key: str, keys: tuple[str, ...]) -> bool:
+    return _key_pattern(keys).search(_snake(key)) is not None
 
 
 def _may_hold_secret(value: str, keys: tuple[str, ...]) -> bool:
@@ -151,7 +168,8 @@ def _may_hold_secret(value: str, keys: tuple[str, ...]) -> bool:
             return True
     for hint in _KEY_HINTS:
         if hint in lower:
-            return _key_pattern(()).search(lower) is not None
+            pattern = _LOWER_KEYS if lower.isascii() else _key_pattern(())
+            return pattern.search(lower) is not None
     return False
 
 
