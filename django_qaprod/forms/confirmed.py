@@ -42,8 +42,15 @@ def confirm(request: HttpRequest, response: HttpResponseBase, *, taken: bool | N
     """
     if taken is not None:
         request._qaprod_taken = taken  # type: ignore[attr-defined]
+    if says_taken(request, response):
+        forget_draft(request, response)
+
+
+@guarded("forms.confirm")
+def forget_draft(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Set the cookie, whoever has what was sent: the view, or we because the view has failed."""
     nonce = nonce_of(request)
-    if not nonce or not says_taken(request, response):
+    if not nonce:
         return
     # Several tabs may be answered before one of them shows a page that reads the cookie.
     before = [one for one in request.COOKIES.get(COOKIE, "").split(".") if _NONCE.fullmatch(one)]
@@ -72,6 +79,16 @@ def says_taken(request: HttpRequest, response: HttpResponseBase) -> bool:
     if response.status_code in _REDIRECTS:
         return urlsplit(response.get("Location", "")).path != _login_path()
     return response.status_code in _TAKEN
+
+
+def mark_instead(response: HttpResponseBase) -> None:
+    """Mark what the visitor is served instead of a view's answer: it says nothing of that view's work."""
+    response._qaprod_instead = True  # type: ignore[attr-defined]
+
+
+def is_instead(response: HttpResponseBase) -> bool:
+    """Whether it was served instead of a view's answer."""
+    return getattr(response, "_qaprod_instead", False)
 
 
 def _login_path() -> str:

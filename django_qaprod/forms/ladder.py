@@ -13,7 +13,7 @@ from ..pipeline import guard
 from . import pages
 from .building import Built, build, is_only_taken, judge
 from .call import Call, Failed
-from .confirmed import confirm
+from .confirmed import forget_draft, mark_instead
 from .notices import Notice
 from .quiet import hush, seal
 from .resent import remember
@@ -43,6 +43,7 @@ def climb_down(call: Call, error: Exception, *, rung: str = "view", in_doubt: st
         served, response = "unavailable", pages.last_resort()
     finally:
         call.lift()
+    mark_instead(response)
     seal(call.request)
     call.record(served, served=response.status_code < 500)
     if response.status_code >= 500:
@@ -60,7 +61,7 @@ def _answer_post(call: Call, in_doubt: str, *, readable: bool) -> tuple[str, Htt
     kept = _keep(call, built, in_doubt) if readable else None
     if kept is not None:
         response = _thanks(call, kept)
-        confirm(call.request, response, taken=True)
+        forget_draft(call.request, response)
         remember(call.request, response, kept)
         return "received", response
     return _form_page(call, built, Notice.NOT_KEPT if readable else Notice.NOT_READ, 503)

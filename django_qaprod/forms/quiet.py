@@ -12,8 +12,9 @@ from django.middleware.csrf import CSRF_SESSION_KEY
 
 from ..pipeline.guard import guarded
 
-# What login() and logout() change of a request.
-_VISITOR = ("user", "auser")
+# What login() and logout() change of a request; and what a view may put in the place of what came, to show a
+# page with ``self.get()`` for instance, or to tidy what was typed.
+_GIVEN = ("user", "auser", "method", "_post", "_files")
 
 
 class QuietSession(SessionBase):
@@ -118,8 +119,11 @@ class QuietSession(SessionBase):
 
 
 def visitor_of(request: HttpRequest) -> dict[str, Any]:
-    """Return who the visitor is as far as the request says so, for ``hush``; nobody is looked up."""
-    return {name: value for name, value in request.__dict__.items() if name in _VISITOR}
+    """Return what a view may change of a request, who the visitor is above all, for ``hush``.
+
+    Nobody is looked up, and nothing is read.
+    """
+    return {name: value for name, value in request.__dict__.items() if name in _GIVEN}
 
 
 @guarded("forms.session")
@@ -127,8 +131,13 @@ def hush(request: HttpRequest, visitor: Mapping[str, Any]) -> None:
     """Give the request a session and messages of which the failed view knows nothing.
 
     And the ``visitor`` there was before: a view that signs somebody in and then fails has signed in nobody.
+    And what was sent, as it came.
     """
     request.__dict__.update(visitor)
+    if "_post" not in visitor and ("_body" in request.__dict__ or not request._read_started):  # type: ignore[attr-defined]
+        # It can be read anew from what came.
+        for name in ("_post", "_files"):
+            request.__dict__.pop(name, None)
     given = getattr(request, "session", None)
     if isinstance(given, SessionBase):
         store, key = type(given), request.COOKIES.get(django_settings.SESSION_COOKIE_NAME)

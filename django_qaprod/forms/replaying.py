@@ -31,6 +31,7 @@ from ..pipeline.failures import link_of, report_exception, type_name
 from ..store import replays, submissions
 from ..store.replays import Claim, Ending
 from . import signals
+from .confirmed import is_instead
 
 if TYPE_CHECKING:
     from django.core.handlers.wsgi import WSGIRequest
@@ -272,6 +273,8 @@ def _given_back(claim: Claim, ending: Ending) -> Outcome:
 def _judged(response: HttpResponseBase, valid: bool | None, journey: str) -> tuple[str, str]:
     """Return whether what a view answers says that it has taken the submission, and why not."""
     status = response.status_code
+    if is_instead(response):
+        return _Outcome.FAILED, "The view passes on what another view was served instead of its answer."
     if status >= 400:
         return _Outcome.FAILED, f"The view answered with status {status}."
     if status >= 300:

@@ -18,7 +18,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from ..conf import events_alias
 from ..pipeline import guard
 from ..store import submissions
-from .confirmed import KEPT, NONCE, says_taken
+from .confirmed import KEPT, NONCE, is_instead, says_taken
 
 if TYPE_CHECKING:
     from .rescue import Kept
@@ -58,8 +58,9 @@ def give_up(request: HttpRequest, response: HttpResponseBase, name: str) -> None
     what has cost the view its transaction: then its work is undone, and what was kept still waits.
     """
     connection = connections[events_alias()]
-    # A host that rolls back by itself has taken nothing.
-    if connection.needs_rollback:
+    # A host that rolls back by itself has taken nothing; nor has one that passes on what another view was
+    # served instead of its answer.
+    if connection.needs_rollback or is_instead(response):
         return
     try:
         for _, pk, key in _same(request, response):

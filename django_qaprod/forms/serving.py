@@ -34,6 +34,8 @@ Handler = Callable[..., HttpResponseBase]
 CallType = Callable[[Any, HttpRequest, tuple[Any, ...], Mapping[str, Any], Mapping[str, Any]], Call]
 
 _READING = ("GET", "HEAD")
+#: The mark of a request of which a view is being served.
+_SERVED = "_qaprod_served"
 
 
 def serve_form(form: Forms, /, **options: Unpack[Options]) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -122,7 +124,38 @@ class Serving:
         kwargs: Mapping[str, Any],
         call_of: CallType = Call,
     ) -> HttpResponseBase:
-        """Return the view's response, or what the ladder has instead."""
+        """Return the view's response, or what the ladder has instead.
+
+        Of served views that call one another, the outermost is served: those within are plain views, whose
+        errors go out to it. A ladder within would swallow what has to undo the work of all.
+        """
+        if _SERVED in vars(request):
+            return view(request, *args, **kwargs)
+        with _UnderWay(request):
+            return self._serve(view, request, args, kwargs, call_of)
+
+    async def aserve(
+        self,
+        view: Callable[..., Awaitable[Any]],
+        request: HttpRequest,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        call_of: CallType = Call,
+    ) -> HttpResponseBase:
+        """Do as ``serve`` does for an async view, whose work belongs to no transaction of ours."""
+        if _SERVED in vars(request):
+            return cast("HttpResponseBase", await view(request, *args, **kwargs))
+        with _UnderWay(request):
+            return await self._aserve(view, request, args, kwargs, call_of)
+
+    def _serve(
+        self,
+        view: Handler,
+        request: HttpRequest,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        call_of: CallType,
+    ) -> HttpResponseBase:
         post = request.method == "POST"
         call = partial(call_of, self, request, args, kwargs, visitor_of(request))
         if post and getattr(request, "qaprod_replay", None) is not None:
@@ -148,20 +181,19 @@ class Serving:
         if work.hook_error is not None:
             self._note(work.hook_error, call)
         if _can_render(response) and (post or request.method in _READING):
-            self._guard_render(response, call, in_doubt="page" if post else "")
+            self._guard_render(request, response, call, in_doubt="page" if post else "")
         if post:
             confirm(request, response)
         return cast("HttpResponseBase", response)
 
-    async def aserve(
+    async def _aserve(
         self,
         view: Callable[..., Awaitable[Any]],
         request: HttpRequest,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        call_of: CallType = Call,
+        call_of: CallType,
     ) -> HttpResponseBase:
-        """Do as ``serve`` does for an async view, whose work belongs to no transaction of ours."""
         post = request.method == "POST"
         call = partial(call_of, self, request, args, kwargs, visitor_of(request))
         if post and getattr(request, "qaprod_replay", None) is not None:
@@ -176,7 +208,7 @@ class Serving:
         if post and KEPT in request.COOKIES:
             await sync_to_async(_give_up, thread_sensitive=True)(request, response, self.name)
         if _can_render(response) and (post or request.method in _READING):
-            self._guard_render(response, call, in_doubt=in_doubt)
+            self._guard_render(request, response, call, in_doubt=in_doubt)
         if post:
             confirm(request, response)
         return cast("HttpResponseBase", response)
@@ -253,20 +285,38 @@ class Serving:
         made.lift()
         made.record("view", served=True)
 
-    def _guard_render(self, response: Any, call: Callable[[], Call], *, in_doubt: str) -> None:
+    def _guard_render(
+        self, request: HttpRequest, response: Any, call: Callable[[], Call], *, in_doubt: str
+    ) -> None:
         """Have a template that fails when Django renders it climb down, too."""
 
         def render() -> HttpResponseBase:
             # What is pickled into a cache must not know us.
             del response.render
-            try:
-                return cast("HttpResponseBase", response.render())
-            except Exception as error:
-                if not self._swallows(error):
-                    raise
-                return _after_render(response, _climb_down(call, error, in_doubt=in_doubt))
+            with _UnderWay(request):
+                try:
+                    return cast("HttpResponseBase", response.render())
+                except Exception as error:
+                    if not self._swallows(error):
+                        raise
+                    return _after_render(response, _climb_down(call, error, in_doubt=in_doubt))
 
         response.render = render
+
+
+class _UnderWay:
+    """Mark a request while one of its views is served."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    def __enter__(self) -> None:
+        vars(self._request)[_SERVED] = True
+
+    def __exit__(self, *error: object) -> None:
+        vars(self._request).pop(_SERVED, None)
 
 
 def _climb_down(call: Callable[[], Call], error: Exception, *, in_doubt: str) -> HttpResponseBase:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.contrib import messages
 from django.contrib.auth import login
 from django.core.exceptions import PermissionDenied
 from django.db import Error, connection, transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import path
@@ -278,6 +279,71 @@ class AsyncView(ServeFormMixin, View):
         return HttpResponse("async")
 
 
+@serve_form(OrderForm)
+def following(request: HttpRequest) -> HttpResponse:
+    at("following")
+    return HttpResponse("the page that follows")
+
+
+@serve_form(OrderForm)
+def leading(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        Order.objects.create(number=request.POST["number"])
+    return following(request)
+
+
+@serve_form(OrderForm)
+def disguised(request: HttpRequest) -> HttpResponse:
+    Order.objects.create(number=request.POST["number"])
+    request.method = "GET"
+    request.POST = QueryDict("number=tidied")
+    return following(request)
+
+
+@serve_form(OrderForm)
+def elsewhere(request: HttpRequest) -> HttpResponse:
+    """Hands on what another request was answered."""
+    other = copy.copy(request)
+    vars(other).pop("_qaprod_served")
+    return following(other)
+
+
+@serve_form(OrderForm)
+async def afollowing(request: HttpRequest) -> HttpResponse:
+    at("following")
+    return HttpResponse("the page that follows")
+
+
+@serve_form(OrderForm)
+async def aleading(request: HttpRequest) -> HttpResponse:
+    await Order.objects.acreate(number=request.POST["number"])
+    return await afollowing(request)
+
+
+class SelfGet(ServeFormMixin, View):
+    serve = {"form": OrderForm}
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        at("following")
+        return HttpResponse("the page that follows")
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        Order.objects.create(number=request.POST["number"])
+        return self.get(request, *args, **kwargs)
+
+
+class AsyncSelfGet(ServeFormMixin, View):
+    serve = {"form": OrderForm}
+
+    async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        at("following")
+        return HttpResponse("the page that follows")
+
+    async def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        await Order.objects.acreate(number=request.POST["number"])
+        return await self.get(request, *args, **kwargs)
+
+
 def everything_else(request: HttpRequest) -> HttpResponse:
     return HttpResponse("thanks")
 
@@ -312,6 +378,12 @@ VIEWS: dict[str, Callable[..., Any]] = {
     "by_form": ByForm.as_view(),
     "create": Create.as_view(),
     "async_view": AsyncView.as_view(),
+    "leading": leading,
+    "disguised": disguised,
+    "elsewhere": elsewhere,
+    "aleading": aleading,
+    "self_get": SelfGet.as_view(),
+    "async_self_get": AsyncSelfGet.as_view(),
     "thanks": everything_else,
 }
 
