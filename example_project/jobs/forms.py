@@ -131,8 +131,8 @@ PAGES: dict[str, tuple[Page, ...]] = {
 }
 
 
-#: A page's form by its place in the address: no application has to be known for it.
-FORMS: dict[str, type[StepForm]] = {page.slug: page.form for pages in PAGES.values() for page in pages}
+#: The pages by their places in the address: no application has to be known for it.
+BY_SLUG: dict[str, Page] = {page.slug: page for pages in PAGES.values() for page in pages}
 
 
 def first_unfinished(application: Application) -> Page | None:

@@ -20,9 +20,19 @@ from django.views.generic import UpdateView
 from django_qaprod import ServeFormMixin, critical, degrade, serve_form
 
 from ..chaos import breaks, faults
-from . import mail, profiles, search
+from . import kept, mail, profiles, search
 from .access import SESSION, own_application, remember
-from .forms import FORMS, PAGES, Page, SignUpForm, StartForm, StepForm, SubmitForm, answers, first_unfinished
+from .forms import (
+    BY_SLUG,
+    PAGES,
+    Page,
+    SignUpForm,
+    StartForm,
+    StepForm,
+    SubmitForm,
+    answers,
+    first_unfinished,
+)
 from .models import Application, FormType, School, Vacancy
 from .qaprod import JobApplication
 
@@ -91,7 +101,7 @@ def school(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 @critical(journey=JobApplication)
 # Not kept: an application that is begun later, without its visitor, could not be opened by them.
-@serve_form(StartForm, journey=JobApplication, rescue=False)
+@serve_form(StartForm, title="Apply", journey=JobApplication, rescue=False)
 def start(request: HttpRequest, pk: int) -> HttpResponse:
     """Begin an application for a vacancy."""
     found = get_object_or_404(Vacancy, pk=pk)
@@ -120,7 +130,12 @@ def application(request: HttpRequest, token: str) -> HttpResponse:
 class FormPage(ServeFormMixin, UpdateView):
     """Show or save one page of an application form."""
 
-    serve = {"journey": JobApplication, "session": SESSION}
+    serve = {
+        "title": lambda request, token, page: BY_SLUG[page].title,
+        "journey": JobApplication,
+        "session": SESSION,
+        "thanks": kept.lead_on,
+    }
     template_name = "jobs/form.html"
     http_method_names = ["get", "head", "post"]
     context_object_name = "application"
@@ -148,16 +163,18 @@ class FormPage(ServeFormMixin, UpdateView):
 
     def get_form_class(self) -> type[StepForm]:
         # By the address alone, so that it is known when the application cannot be read.
-        return FORMS[self.kwargs["page"]]
+        return BY_SLUG[self.kwargs["page"]].form
 
     def get_initial(self) -> dict[str, Any]:
-        return {} if self.request.method == "POST" else _known(self.object, self.get_form_class())
+        # An application that cannot be read is none, and its page is served all the same.
+        known = self.object is not None and self.request.method != "POST"
+        return _known(self.object, self.get_form_class()) if known else {}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        pages = PAGES[self.object.form_type]
+        pages = PAGES[self.object.form_type] if self.object is not None else ()
         # The fault: a template that was renamed, but not everywhere.
         steps = "jobs/_progress.html" if faults.on("broken-page") else "jobs/_steps.html"
-        current = _current(self.object, self.kwargs["page"])
+        current = BY_SLUG[self.kwargs["page"]]
         return super().get_context_data(pages=pages, current=current, steps=steps, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
@@ -189,6 +206,7 @@ def _own(request: HttpRequest, token: str) -> dict[str, Any]:
 @critical(journey=JobApplication)
 @serve_form(
     SubmitForm,
+    title="Send your application",
     template="jobs/review.html",
     journey=JobApplication,
     session=SESSION,
@@ -232,7 +250,7 @@ def mine(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 # Not kept: without its password an account is of no use.
-@serve_form(SignUpForm, template="registration/sign_up.html", rescue=False)
+@serve_form(SignUpForm, title="Sign up", template="registration/sign_up.html", rescue=False)
 def sign_up(request: HttpRequest) -> HttpResponse:
     """Open an account."""
     filled = SignUpForm(request.POST or None)

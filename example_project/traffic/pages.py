@@ -33,6 +33,8 @@ class Page(HTMLParser):
         self.plain = False
         #: What the visitor was told of a submission that was kept, nothing if there is no such thing.
         self.reference = ""
+        #: Where the site leads whoever was told so, nothing if it does not.
+        self.onward = ""
         self._form: Form | None = None
         self._textarea = ""
         self.feed(text)
@@ -50,10 +52,13 @@ class Page(HTMLParser):
         found = {name: value or "" for name, value in attrs}
         if "data-page" in found:
             self.marks.add(found["data-page"])
+        self.reference = found.get("data-reference", self.reference)
         if tag == "body":
             self.plain = "qaprod-forms" in found.get("class", "")
         if tag == "a" and found.get("href"):
             self.links.append(found["href"].partition("?")[0])
+            if "data-onward" in found:
+                self.onward = found["href"]
         elif tag == "link" and found.get("rel") == "stylesheet":
             self.links.append(found["href"])
         elif tag == "form":

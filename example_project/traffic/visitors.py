@@ -246,7 +246,17 @@ class Applicant(Visitor):
         if sent.first >= 500 and self.often(0.6):
             self.think()
             sent = self._send_page(form, answer, self._filled(form))
-        return self._opened(sent)
+        return self._opened(self._go_on(sent))
+
+    def _go_on(self, answer: Answer) -> Answer:
+        """Follow the link that leads on from a page that was kept."""
+        onward = answer.page.onward
+        if not onward:
+            return answer
+        self.think()
+        if "/form/" in onward:
+            self.tally.add("forms_asked")
+        return self.browser.get(onward)
 
     def _send_page(self, form: Form, answer: Answer, values: dict[str, str]) -> Answer:
         ending, sent = self._send("saves", form, answer, values)

@@ -17,10 +17,12 @@ from django_qaprod.store import submissions
 from django_qaprod.testing import Records
 from example_project.chaos.switches import Switches
 from example_project.jobs.models import Application, Vacancy
+from example_project.traffic.pages import Page
 
 from .applying import ANSWERS, fill_in, form_url, save, start, submit
 
 PLAIN = "qaprod-forms"
+STYLE = "/static/qaprod/forms.css"
 TYPED = ANSWERS["about"]
 
 
@@ -106,6 +108,45 @@ def test_what_is_sent_is_kept(visitor: Client, draft: Application, switches: Swi
     draft.refresh_from_db()
     assert draft.full_name == ""
     assert kept() == [TYPED]
+
+
+@pytest.mark.parametrize("fault", ["broken-form", "broken-view", "broken-audit", "dead-sessions"])
+def test_whose_page_is_kept_goes_on(
+    visitor: Client, draft: Application, switches: Switches, qaprod_records: Records, fault: str
+) -> None:
+    """The page that says so leads to the next one, whatever is broken, and from the last to the review."""
+    switches.turn(fault, on=True)
+    page = Page(text_of(save(visitor, draft, "about")))
+    assert page.reference
+    assert page.onward == form_url(draft, "teaching")
+    page = Page(text_of(save(visitor, draft, "statement")))
+    assert page.onward == reverse("jobs:review", args=(draft.token,))
+    assert "thanks" not in {failure.extra["rung"] for failure in qaprod_records.failures}
+
+
+def test_where_nobody_knows_which_page_is_next_the_plain_one_leads_back(
+    visitor: Client, draft: Application, switches: Switches
+) -> None:
+    """Both types of form begin alike, and the database is dead."""
+    switches.turn("dead-database", on=True)
+    page = Page(text_of(save(visitor, draft, "about")))
+    assert page.reference
+    assert page.links == [STYLE, form_url(draft, "about")]
+    assert Page(text_of(save(visitor, draft, "teaching"))).onward == form_url(draft, "statement")
+    switches.clear()
+    assert kept() == [TYPED, ANSWERS["teaching"]]
+
+
+def test_what_cannot_be_read_is_no_failure_of_its_own(
+    visitor: Client, draft: Application, switches: Switches, qaprod_records: Records
+) -> None:
+    """The application is not there, and the site's own code can do without."""
+    switches.turn("dead-sessions", on=True)
+    page = text_of(visitor.get(form_url(draft, "about")))
+    assert "<h1>About you</h1>" in page
+    assert {failure.error_type for failure in qaprod_records.failures} == {
+        "example_project.chaos.breaks.SessionStoreError"
+    }
 
 
 def test_a_submission_that_fails_after_the_write_is_kept_and_leaves_no_trace(
