@@ -22,12 +22,20 @@ class Fault:
     page: tuple[str, str, str]
     #: Whether the visitor can go on all the same.
     served: bool
+    #: Whether what visitors send is kept, so that there is something to replay.
+    kept: bool = False
+
+    @property
+    def pages(self) -> tuple[tuple[str, str, str], ...]:
+        """The pages to look at."""
+        return (self.page, _RESCUED) if self.kept else (self.page,)
 
 
 _FAILURES = "admin:qaprod_failure_changelist"
 _DEGRADED = (_FAILURES, "kind__exact=degraded", "Failures, degraded")
 _UNHANDLED = (_FAILURES, "kind__exact=unhandled", "Failures, unhandled")
 _FAILURES_ALL = (_FAILURES, "", "Failures")
+_RESCUED = ("admin:qaprod_rescuedsubmission_changelist", "", "Rescued submissions")
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
@@ -90,6 +98,7 @@ FAULTS: tuple[Fault, ...] = (
         "this off, replay them, and they are where they belong.",
         page=_DEGRADED,
         served=True,
+        kept=True,
     ),
     Fault(
         name="broken-view",
@@ -100,6 +109,7 @@ FAULTS: tuple[Fault, ...] = (
         look="RuleError as a degraded failure; it says from which step of the ladder they were served.",
         page=_DEGRADED,
         served=True,
+        kept=True,
     ),
     Fault(
         name="broken-audit",
@@ -110,6 +120,7 @@ FAULTS: tuple[Fault, ...] = (
         "step of the journey too: the funnel counts only what was stored. A replay stores it once.",
         page=_DEGRADED,
         served=True,
+        kept=True,
     ),
     Fault(
         name="unbuildable-form",
@@ -119,6 +130,7 @@ FAULTS: tuple[Fault, ...] = (
         look="KeyError as a degraded failure, served: plain.",
         page=_DEGRADED,
         served=True,
+        kept=True,
     ),
     Fault(
         name="broken-page",
@@ -148,6 +160,7 @@ FAULTS: tuple[Fault, ...] = (
         "a replay asks the session.",
         page=_DEGRADED,
         served=True,
+        kept=True,
     ),
     Fault(
         name="dead-database",
@@ -158,6 +171,7 @@ FAULTS: tuple[Fault, ...] = (
         look="OperationalError, and within seconds what was sent: it is brought in from the spool.",
         page=_FAILURES_ALL,
         served=False,
+        kept=True,
     ),
     Fault(
         name="secret-form",
@@ -188,6 +202,7 @@ FAULTS: tuple[Fault, ...] = (
         "It is recorded although the database takes no writes; what was sent is there when it does.",
         page=_DEGRADED,
         served=False,
+        kept=True,
     ),
     Fault(
         name="broken-stream",

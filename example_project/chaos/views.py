@@ -67,8 +67,11 @@ def clear(request: HttpRequest) -> HttpResponse:
     return redirect("chaos:panel")
 
 
-def _where(fault: Fault) -> dict[str, str]:
-    name, query, words = fault.page
+def _where(fault: Fault) -> list[dict[str, str]]:
+    return [_link(*page) for page in fault.pages]
+
+
+def _link(name: str, query: str, words: str) -> dict[str, str]:
     try:
         address = reverse(name)
     except NoReverseMatch:

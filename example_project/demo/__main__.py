@@ -16,16 +16,30 @@ def main() -> int:
     )
     parser.add_argument("--history", action="store_true", help="load four weeks of generated history, once")
     parser.add_argument(
-        "--traffic", type=float, default=2.0, metavar="RATE", help="visitors a second (0: none)"
+        "--traffic",
+        type=float,
+        default=2.0,
+        metavar="RATE",
+        help="visitors a second, 0 for none (default: %(default)s)",
     )
     parser.add_argument(
-        "--pace", type=float, default=0.8, metavar="SECONDS", help="how long they look at a page"
+        "--pace",
+        type=float,
+        default=0.8,
+        metavar="SECONDS",
+        help="how long they look at a page (default: %(default)s)",
     )
-    parser.add_argument("--seconds", type=float, metavar="N", help="end after so many seconds")
+    parser.add_argument("--seconds", type=float, metavar="N", help="end after so many (default: never)")
     parser.add_argument(
-        "--fault", action="append", default=[], choices=NAMES, help="begin with it (repeatable)"
+        "--fault",
+        action="append",
+        default=[],
+        choices=NAMES,
+        help="begin with it (repeatable; default: none)",
     )
-    parser.add_argument("--port", type=int, default=8000, help="where to serve, if that port is free")
+    parser.add_argument(
+        "--port", type=int, default=8000, help="where to serve, if that port is free (default: %(default)s)"
+    )
     parser.add_argument("--fresh", action="store_true", help="forget what earlier runs have left")
     return run(Options(**vars(parser.parse_args())))
 

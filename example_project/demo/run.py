@@ -214,6 +214,7 @@ def _where(options: Options, place: Place) -> str:
     failures      {admin}/qaprod/failure/
     journeys      {admin}/qaprod/journeypage/
     requests      {admin}/qaprod/requestpage/
+    to replay     {admin}/qaprod/rescuedsubmission/
 {faults}
   Logs, e-mails and databases are in {_short(place.directory)}. Ctrl-C ends everything.
 """
@@ -234,7 +235,11 @@ def _news(place: Place) -> str:
     visits = sum(counted.get("visits", {}).values())
     kept = len(counted["confirmed"]["references"])
     return (
-        f"{visits} visitors: {counted['starts_accepted']} applications started, "
+        f"{_number(visits, 'visitor')}: {_number(counted['starts_accepted'], 'application')} started, "
         f"{counted['submissions_accepted']} submitted, {kept} kept for later; "
-        f"{counted['error_pages']} error pages."
+        f"{_number(counted['error_pages'], 'error page')}."
     )
+
+
+def _number(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

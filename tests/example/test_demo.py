@@ -105,6 +105,7 @@ def test_a_fault_is_in_the_admin_within_ten_seconds(tmp_path: Path) -> None:
     """Switched on, met by a teacher who is served, and there: the failure, the request, the journey."""
     with running(tmp_path, "--traffic", "0") as demo:
         url = demo.url()
+        assert f"{url}/admin/qaprod/rescuedsubmission/" in demo.output()
         staff, teacher = Person(url), Person(url)
         assert staff.log_in("/admin/login/?next=/admin/", STAFF, STAFF_PASSWORD).good
         assert teacher.log_in("/accounts/login/?next=/vacancies/", TEACHERS[0], TEACHERS_PASSWORD).good

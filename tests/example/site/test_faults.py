@@ -197,13 +197,23 @@ def test_in_the_demo_everybody_may_switch_but_by_post_and_with_a_token(
 
 @pytest.mark.django_db(transaction=True, databases="__all__")
 def test_every_fault_points_to_a_page_of_the_admin_that_is_there(visitor: Client) -> None:
-    """The links on the chaos page lead somewhere."""
+    """The links on the chaos page lead somewhere; where something is kept, to what can be replayed."""
     visitor.force_login(User.objects.create_superuser("boss"))
     page = visitor.get("/chaos/")
     rows = page.context["rows"]
     assert [row["fault"].name for row in rows] == list(NAMES)
-    for address in {row["where"]["address"] for row in rows}:
+    for address in {page["address"] for row in rows for page in row["where"]}:
         assert visitor.get(address).status_code == 200, address
+    told = {row["fault"].name for row in rows if "kept" in row["fault"].visitor and row["fault"].kept}
+    assert told >= {"broken-form", "broken-view", "dead-sessions", "dead-database", "locked-table"}
+    for row in rows:
+        leads = "/admin/qaprod/rescuedsubmission/" in {page["address"] for page in row["where"]}
+        assert leads == row["fault"].kept
+
+
+def test_a_browser_that_looks_for_an_icon_finds_one(client: Client) -> None:
+    """Not every page names one, and a 404 in the console is taken for a fault."""
+    assert client.get("/favicon.ico")["Location"] == "/static/jobs/icon.svg"
 
 
 def test_a_switch_is_seen_by_every_process(tmp_path: Path) -> None:
