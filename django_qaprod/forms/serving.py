@@ -171,11 +171,12 @@ class Serving:
             if not post and request.method not in _READING:
                 work.roll_back(error)
                 raise
-            if not self._swallows(error, work):
+            failed = self._failed(error, work)
+            if failed is None:
                 if work.hook_error is not None:
                     self._note(work.hook_error, call)
                 raise
-            return _climb_down(call, error, in_doubt=self._doubt(work) if post else "")
+            return _climb_down(call, failed, in_doubt=self._doubt(work) if post else "")
         finally:
             work.abandon()
         if work.hook_error is not None:
@@ -258,14 +259,25 @@ class Serving:
         await sync_to_async(_settle, thread_sensitive=True)(request, response, valid)
         return cast("HttpResponseBase", response)
 
-    def _swallows(self, error: Exception, work: Transactions | None = None) -> bool:
-        """Whether the visitor is served the form; either way, end the transactions as that wants it."""
+    def _failed(self, error: Exception, work: Transactions) -> Exception | None:
+        """End the transactions as an error wants it; return what has failed, nothing if the error goes on."""
         if not self.options.swallows(error):
-            if work is not None:
+            try:
                 work.let_pass(error)
+            except Exception as refused:
+                # What passes would have told that its work remains.
+                work.roll_back(refused)
+                if not self._swallows(refused):
+                    raise
+                return refused
+            return None
+        work.roll_back(error)
+        return error if self._swallows(error) else None
+
+    def _swallows(self, error: Exception) -> bool:
+        """Whether the visitor is served the form; if only the developer gets to see it, say so."""
+        if not self.options.swallows(error):
             return False
-        if work is not None:
-            work.roll_back(error)
         if self.options.reraises:
             add_note(error, f"In production serve_form serves the form instead of this error ({self.name}).")
             return False
@@ -352,12 +364,16 @@ def _judged(call: Callable[[], Call]) -> bool | None:
 
 
 def _checked(response: Any, name: str) -> Any:
-    # As Django does, but where the visitor can be helped.
-    if response is None or iscoroutine(response):
-        if response is not None:
-            response.close()
-        raise ValueError(f"The view {name} returned {response!r} instead of an HttpResponse.")
-    return response
+    # What Django finds out later, or not at all; here the visitor can be helped, and the work undone.
+    if isinstance(response, HttpResponseBase):
+        return response
+    if iscoroutine(response):
+        response.close()
+    # Not what it is: that may be what the visitor has sent.
+    raise TypeError(
+        f"The view {name} returned {type(response).__name__} instead of an HttpResponse: return a response, "
+        "and put decorators that make one beneath serve_form."
+    )
 
 
 def _can_render(response: Any) -> bool:

@@ -79,8 +79,12 @@ class Transactions:
         self.hook_error: Exception | None = None
 
     def open(self, wanted: Sequence[str], ours: Sequence[str]) -> None:
-        """Open a transaction on each alias, or a savepoint where there is one."""
-        for alias in dict.fromkeys((*wanted, *ours)):
+        """Open a transaction on each alias, or a savepoint where there is one.
+
+        The first is committed last: that of the submissions, which are given up only if the work is done.
+        """
+        aliases, submissions = dict.fromkeys((*wanted, *ours)), events_alias()
+        for alias in dict.fromkeys((submissions, *aliases)) if submissions in aliases else aliases:
             self._open.append(_One(alias, wanted=alias in wanted))
 
     def commit(self, *, strictly: bool) -> None:

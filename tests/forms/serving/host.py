@@ -120,8 +120,10 @@ def button(request: HttpRequest) -> HttpResponse:
 
 
 @serve_form(OrderForm)
-def nothing(request: HttpRequest) -> None:
-    return None
+def nothing(request: HttpRequest) -> Any:
+    if request.method == "POST":
+        Order.objects.create(number=request.POST["number"])
+    return faults["nothing"]()
 
 
 @ORDER

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.db import OperationalError
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.test import Client, RequestFactory
 from pytest_django.fixtures import Settings
@@ -237,10 +237,25 @@ def test_developers_get_to_see_the_error(client: Client, settings: Settings) -> 
     assert any("serve_form" in note and "RERAISE" in note for note in caught.value.__notes__)
 
 
-def test_a_view_that_returns_nothing_has_failed(visitor: Client, records: Records) -> None:
-    host.faults["nothing"] = True
+@pytest.mark.parametrize("answer", [None, "my salary 85000", ("saved", 200), {"saved": True}, HttpResponse])
+def test_a_view_that_returns_no_response_has_failed(answer: Any, visitor: Client, records: Records) -> None:
+    host.faults["nothing"] = lambda: answer
     assert visitor.get("/nothing/").status_code == 200
-    assert records.failures[0].error_type == "ValueError"
+    assert visitor.post("/nothing/", {"number": "1"}).status_code == 202
+    assert not Order.objects.exists()
+    error = records.failures[0]
+    assert error.error_type == "TypeError"
+    assert type(answer).__name__ in error.message
+    assert "salary" not in error.message
+
+
+def test_a_coroutine_that_nobody_awaits_is_no_response(visitor: Client, records: Records) -> None:
+    async def answer() -> HttpResponse:
+        return HttpResponse()
+
+    host.faults["nothing"] = answer
+    assert visitor.get("/nothing/").status_code == 200
+    assert records.failures[0].error_type == "TypeError"
 
 
 # POST

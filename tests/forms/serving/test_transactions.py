@@ -18,12 +18,13 @@ from django.db import (
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import Atomic
-from django.http import HttpRequest, HttpResponse
-from django.test import Client
+from django.http import Http404, HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.views import View
 
 from django_qaprod import ServeFormMixin, serve_form
+from django_qaprod.forms import transactions
 from django_qaprod.forms.rescue import Kept
 from django_qaprod.forms.transactions import EveryAlias
 from django_qaprod.models import RescuedSubmission
@@ -241,6 +242,81 @@ def refuse_commit(monkeypatch: pytest.MonkeyPatch, error: Error) -> None:
         commit(wrapper)
 
     monkeypatch.setattr(BaseDatabaseWrapper, "commit", refuse)
+
+
+def pass_and_refuse(monkeypatch: pytest.MonkeyPatch, error: Error) -> None:
+    """Have a view raise what passes, and the COMMIT of what it has done until then fail."""
+
+    def fault() -> None:
+        refuse_commit(monkeypatch, error)
+        raise PermissionDenied
+
+    host.faults["after"] = fault
+
+
+def test_a_commit_that_is_refused_behind_an_error_that_passes_is_a_failure(
+    visitor: Client, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pass_and_refuse(monkeypatch, IntegrityError("a deferred constraint"))
+    assert visitor.post("/order/", {"number": "1"}).status_code == 202
+    assert not Order.objects.exists()
+    assert kept().in_doubt == ""
+    assert [one.error_type for one in records.failures] == ["django.db.utils.IntegrityError"]
+
+
+def test_a_commit_that_was_cut_off_behind_an_error_that_passes_is_in_doubt(
+    visitor: Client, doubts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pass_and_refuse(monkeypatch, InterfaceError("connection already closed"))
+    assert visitor.post("/order/", {"number": "1"}).status_code == 202
+    assert doubts == ["commit"]
+
+
+@pytest.mark.parametrize("options", [{"only": PermissionDenied}, {"reraise": True}])
+def test_whoever_wants_to_see_it_gets_to_see_that_it_was_refused(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @serve_form(host.OrderForm, **options)
+    def view(request: HttpRequest) -> HttpResponse:
+        refuse_commit(monkeypatch, IntegrityError("a deferred constraint"))
+        raise Http404
+
+    with pytest.raises(IntegrityError):
+        view(RequestFactory().post("/"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ours"),
+    [(["default"], ("facts", "default")), (["other", "facts"], ("default",)), ([], ("facts", "default"))],
+)
+def test_the_submissions_transaction_is_committed_last(
+    wanted: list[str], ours: tuple[str, ...], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = []
+
+    class One:
+        outermost = True
+
+        def __init__(self, alias: str, *, wanted: bool) -> None:
+            self.commit = lambda: ended.append(alias)
+
+    monkeypatch.setattr(transactions, "_One", One)
+    settings.QAPROD = {**settings.QAPROD, "EVENTS_DATABASE": "facts"}
+    work = transactions.Transactions()
+    work.open(wanted, ours)
+    work.commit(strictly=False)
+    assert ended[-1] == "facts"
+    assert sorted(ended) == sorted({*wanted, *ours})
+
+
+def test_submissions_elsewhere_open_no_transaction_that_nobody_wants(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    monkeypatch.setattr(transactions, "_One", lambda alias, wanted: opened.append(alias))
+    settings.QAPROD = {**settings.QAPROD, "EVENTS_DATABASE": "facts"}
+    transactions.Transactions().open(["default"], ())
+    assert opened == ["default"]
 
 
 def test_a_late_page_that_fails_is_in_doubt(visitor: Client, settings: Any) -> None:
