@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -84,11 +85,18 @@ class FailureFilter(TextFilter):
         waiting = submissions.waiting_for(most=_MOST)
         wanted = list(dict.fromkeys([*waiting, *([chosen] if chosen else [])]))
         known = submissions.failures(wanted)
-        return [(one, words.title(known[one]) if one in known else words.cut(one, 40)) for one in wanted]
+        return [
+            (one, words.title(known[one]) if one in known else _unknown(one, waiting.get(one)))
+            for one in wanted
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
         value = self.value()
         return queryset.filter(failure=value) if value else queryset
+
+
+def _unknown(fingerprint: str, met: datetime | None) -> str:
+    return f"{words.unstored(met)} {words.cut(fingerprint, 12)}"
 
 
 class SentSinceFilter(SinceFilter):

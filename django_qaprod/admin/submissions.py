@@ -130,7 +130,7 @@ class RescuedSubmissionAdmin(SubmissionPageViews, ReadOnlyAdmin):
         """Return the failure that its view met, leading to its page while its telemetry is kept."""
         failure = getattr(rescued, "met", None)
         if failure is None:
-            return _two(words.NOTHING if not rescued.failure else gettext("not stored (any more)"), "")
+            return _two(words.unstored(rescued.at) if rescued.failure else words.NOTHING, "")
         link = self.failure_url(failure)
         if not link:
             return _two(words.title(failure), "")

@@ -19,7 +19,7 @@ from ..queries import submissions
 from ..queries.submissions import Kept
 from ..sent import SESSION, Submission, reference_of
 from ..store.submissions import WARN_WITHIN, expires_at, expiring_soon
-from .words import cut, number, visible
+from .words import cut, number, unstored, visible
 
 #: What an act of seeing was for; stored as it is, shown in the reader's language.
 TO_EDIT, TO_DOWNLOAD = "edit", "file"
@@ -100,6 +100,8 @@ class SubmissionPage:
     expires: datetime
     expires_soon: bool
     failure: Failure | None
+    #: What is said where it is not there.
+    unstored: str
     history: list[Done]
     versions: list[SubmissionVersion]
 
@@ -139,6 +141,7 @@ def page(rescued: RescuedSubmission) -> SubmissionPage:
         expires=expires,
         expires_soon=rescued.state in submissions.OPEN and expires - clock.now() < WARN_WITHIN,
         failure=found.failures.get(rescued.failure),
+        unstored=unstored(rescued.at),
         history=[_done(act, found.failures) for act in found.acts],
         versions=list(found.versions),
     )

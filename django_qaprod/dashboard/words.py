@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils.formats import date_format, number_format
 from django.utils.timesince import timesince
@@ -16,6 +16,7 @@ from ..models import Failure
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 _KEPT = "\n\t"
+_ON_ITS_WAY = timedelta(minutes=1)
 # Joiners make emoji; they can neither reorder nor hide other text.
 _JOINERS = "\u200c\u200d"
 
@@ -111,6 +112,13 @@ def title(failure: Failure) -> str:
     error = failure.error_type.rpartition(".")[2]
     text = f"{error}: {failure.message}" if failure.message else error
     return cut(text, 120)
+
+
+def unstored(met: datetime | None) -> str:
+    """Return what is said of a failure that is not there, met at a time: its record takes some seconds."""
+    if met is not None and clock.now() - met < _ON_ITS_WAY:
+        return _("on its way")
+    return _("not stored (any more)")
 
 
 def state(failure: Failure) -> str:

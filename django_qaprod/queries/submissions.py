@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Count, Max, Q
 
@@ -85,11 +86,14 @@ def of_failure(fingerprint: str) -> Kept:
     return _kept(Q(failure=fingerprint))
 
 
-def waiting_for(*, most: int) -> list[str]:
-    """Return the fingerprints of the failures for which submissions wait, those with the most first."""
+def waiting_for(*, most: int) -> dict[str, datetime]:
+    """Return the failures for which submissions wait, by their fingerprints, those with the most first.
+
+    With each goes the time at which the latest of its submissions was sent.
+    """
     waiting = RescuedSubmission.objects.filter(state=_State.WAITING).exclude(failure="").order_by()
-    counted = waiting.values_list("failure").annotate(n=Count("pk")).order_by("-n", "failure")
-    return [fingerprint for fingerprint, _n in counted[:most]]
+    counted = waiting.values_list("failure").annotate(n=Count("pk"), latest=Max("at"))
+    return {fingerprint: at for fingerprint, _n, at in counted.order_by("-n", "failure")[:most]}
 
 
 def expiring() -> Q:

@@ -94,9 +94,23 @@ def test_the_list_never_reads_what_was_sent(client_of_boss: Client) -> None:
 
 
 def test_a_failure_whose_telemetry_is_gone_is_told(client_of_boss: Client) -> None:
-    made = rows.submission(failure="v1:gone")
-    assert "not stored (any more)" in text_of(client_of_boss.get(LIST))
+    made = rows.submission(failure="v1:gone", days=1)
+    text = text_of(client_of_boss.get(LIST))
+    assert "<bdi>not stored (any more)</bdi>" in text
+    assert ">not stored (any more) v1:gone</a>" in text
     assert "not stored (any more)" in text_of(client_of_boss.get(url(made)))
+    assert ">not stored (any more) v1:nobody</a>" in text_of(
+        client_of_boss.get(LIST, {"failure": "v1:nobody"})
+    )
+
+
+def test_a_failure_that_was_met_just_now_is_on_its_way(client_of_boss: Client) -> None:
+    """What was sent is stored at once, and records of failures some seconds later."""
+    made = rows.submission(failure="v1:new")
+    for text in (text_of(client_of_boss.get(LIST)), text_of(client_of_boss.get(url(made)))):
+        assert "on its way" in text
+        assert "not stored" not in text
+    assert ">on its way v1:new</a>" in text_of(client_of_boss.get(LIST))
 
 
 def test_what_is_not_settled_is_listed_unless_asked(client_of_boss: Client) -> None:
@@ -468,6 +482,9 @@ def test_the_action_leaves_out_what_is_in_doubt(client_of_boss: Client) -> None:
     assert queued() == {old.pk, new.pk}
     assert "1 submission is in doubt and was left out" in text_of(answer)
     assert "2 replays are still to come" in text_of(answer)
+    RescuedSubmission.objects.filter(pk__in=[old.pk, new.pk]).update(state="replayed")
+    text = text_of(client_of_boss.get(answer.redirect_chain[-1][0]))
+    assert "Done: all 2 submissions that were asked for are replayed." in text
 
 
 def test_all_of_a_failure_are_replayed_from_its_page(client_of_boss: Client) -> None:

@@ -40,8 +40,9 @@ def test_failures_for_which_somebody_waits_those_with_the_most_first() -> None:
     for number, failure in enumerate(["v1:a", "v1:b", "v1:b", "v1:c", ""]):
         rows.submission(str(number), failure=failure)
     RescuedSubmission.objects.filter(failure="v1:c").update(state="replayed")
-    assert submissions.waiting_for(most=5) == ["v1:b", "v1:a"]
-    assert submissions.waiting_for(most=1) == ["v1:b"]
+    latest = RescuedSubmission.objects.filter(failure="v1:b").latest("at").at
+    assert list(submissions.waiting_for(most=5)) == ["v1:b", "v1:a"]
+    assert submissions.waiting_for(most=1) == {"v1:b": latest}
 
 
 def test_failures_are_found_by_their_fingerprints_in_one_query(
