@@ -9,13 +9,17 @@ import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
+from urllib.parse import quote
 
 from django.core.signals import setting_changed
 
 from . import conf
 
 Options = TypeVar("Options", "StatsD", "OpenTelemetry", "Sentry")
+
+# What stands for an event's id in ``Sentry.event_url``.
+_EVENT_ID: Final = "{event_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +34,8 @@ class StatsD:
     tag_style: Literal["none", "datadog"] = "none"
     tags: Mapping[str, str] = field(default_factory=dict)
     max_packet: int = 1432
-    samples: int = 20
+    samples: int = 50
+    max_age: int = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,12 @@ class Sentry:
     fingerprint: bool = False
     scrub: bool | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    def url_of(self, event_id: str) -> str:
+        """Return where Sentry shows an event, nothing unless ``event_url`` says so."""
+        if not self.event_url.startswith(("https://", "http://")) or _EVENT_ID not in self.event_url:
+            return ""
+        return self.event_url.replace(_EVENT_ID, quote(event_id, safe=""))
 
 
 #: The key of ``QAPROD`` by the class of its options.

@@ -19,8 +19,11 @@ from typing import Any, Final, Literal, TypeAlias
 from .exceptions import RecordFormatError
 from .text import JSONValue
 
-FailureKind = Literal["unhandled", "degraded", "logged", "task", "command"]
+FailureKind = Literal["unhandled", "degraded", "logged", "task", "command", "gauge"]
 Severity = Literal["info", "warning", "error", "critical"]
+#: Where the extra of a failure has the id of the event that a Sentry client of the host's made of it; empty if
+#: that made none.
+SENTRY_EVENT: Final = "sentry_event"
 Outcome = Literal["ok", "client_error", "server_error", "degraded", "aborted"]
 
 

@@ -92,6 +92,8 @@ _KEYS: dict[str, Callable[[str], Q]] = {
     "is": _is,
     "user": _affected(Affected.Who.USER),
     "subject": _affected(Affected.Who.SUBJECT),
+    # As events in Sentry have it among their tags.
+    "failure": lambda value: Q(fingerprint=value),
     # A subquery: a join would repeat a failure for each of its occurrences.
     "request": lambda value: Q(pk__in=Occurrence.objects.filter(request_id=value).values("failure")),
 }

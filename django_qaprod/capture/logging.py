@@ -95,7 +95,9 @@ def _report(record: logging.LogRecord) -> None:
         if error is not None:
             failures().report_exception(error, kind="task", name=_task_name(record))
     elif error is not None:
-        failures().report_exception(error, kind="logged", severity=severity)
+        failures().report_exception(
+            error, kind="logged", severity=severity, extra={"logger": record.name[:200]}
+        )
     else:
         with _serving(record):
             failures().report_log(record)

@@ -13,7 +13,8 @@ from .. import clock
 from ..models import Affected, Failure, Occurrence, Transition
 from ..queries import failures
 from ..queries.failures import FailureDetail, Frame, Impact, OccurrencePage
-from . import charts, priority, windows, words
+from ..records import SENTRY_EVENT
+from . import charts, events, priority, windows, words
 from .charts import Chart, Line
 
 PER_PAGE = 10
@@ -57,6 +58,8 @@ class Happened:
     chain: list[Raised]
     lines: list[LoggedLine]
     extra: list[tuple[str, str]]
+    #: Where Sentry shows it, nothing if that is not known.
+    event_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +119,7 @@ def happened(occurrence: Occurrence) -> Happened:
         ],
         lines=_lines(occurrence.lines),
         extra=_extra(occurrence.extra),
+        event_url=events.url_of(occurrence),
     )
 
 
@@ -210,7 +214,9 @@ def _lines(stored: object) -> list[LoggedLine]:
 
 
 def _extra(stored: object) -> list[tuple[str, str]]:
-    return [(str(key), _flat(value)) for key, value in stored.items()] if isinstance(stored, dict) else []
+    if not isinstance(stored, dict):
+        return []
+    return [(str(key), _flat(value)) for key, value in stored.items() if key != SENTRY_EVENT]
 
 
 def _flat(value: object) -> str:

@@ -54,6 +54,8 @@ def _occurrence(shown: Happened) -> Iterator[str]:
         yield f"{_('Request id')}: {visible(occurrence.request_id)}"
     if occurrence.trace_id:
         yield f"{_('Trace id')}: {visible(occurrence.trace_id)}"
+    if shown.event_url:
+        yield f"Sentry: {visible(shown.event_url)}"
     for raised in shown.chain:
         yield ""
         yield from _raised(raised)

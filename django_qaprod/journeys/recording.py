@@ -97,7 +97,7 @@ def _event(taking: Taking) -> EventRecord:
     if current is not None:
         if not current.journey:
             current.journey, current.subject = journey.name, subject
-        current.taken = journey.name
+        current.taken, current.step = journey.name, taking.step.name
         if current.replayed_at is not None:
             at = current.replayed_at
     variant, properties = allowed.kept(journey, taking.properties) if taking.properties else ("", {})

@@ -10,7 +10,7 @@ all its members were recorded.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import time
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -219,8 +219,8 @@ def _of_exception(
 ) -> FailureRecord:
     links = frames.chain(error)
     stack = frames.stack(links)
-    path = _path_of(current)
-    chain = _chain(links, path, current)
+    path = path_of(current)
+    chain = described(links, lambda words: without_path(words, path, current))
     more = _extra(extra) if extra else {}
     template = frames.template_place(error) if stack.through_template else None
     if template is not None:
@@ -246,7 +246,7 @@ def _of_exception(
 
 def _of_log(record: logging.LogRecord, current: Context | None) -> FailureRecord:
     stack = frames.stack_of_call(record.pathname, record.lineno)
-    message = scrub.text(_without_path(messages.of_log(record), _path_of(current), current))
+    message = scrub.text(without_path(messages.of_log(record), path_of(current), current))
     place = f"{frames.short_path(record.pathname)}:{record.funcName}"
     default = fingerprints.of(
         "logged", (record.name,), (place, _route_of_response(record, current)), messages.template_of(record)
@@ -265,11 +265,13 @@ def _of_log(record: logging.LogRecord, current: Context | None) -> FailureRecord
         frames=stack.frames if stack is not None else "[]",
         culprit=stack.culprit if stack is not None else clean(place, 300),
         name=clean(_name_of(current), 200),
+        extra={"logger": logger},
         **_surroundings(current),
     )
 
 
-def _chain(links: list[frames.Link], path: str, current: Context | None) -> tuple[ChainLink, ...]:
+def described(links: list[frames.Link], without: Callable[[str], str]) -> tuple[ChainLink, ...]:
+    """Return what the exceptions of a chain say, scrubbed, once ``without`` has taken the path out."""
     notes_left = messages.MAX_NOTES
     chain = []
     for error, relation in links:
@@ -278,8 +280,8 @@ def _chain(links: list[frames.Link], path: str, current: Context | None) -> tupl
         chain.append(
             ChainLink(
                 error_type=type_name(type(error)),
-                message=scrub.text(_without_path(messages.of_exception(error), path, current)),
-                notes=tuple([scrub.text(_without_path(note, path, current), _MAX_NOTE) for note in notes]),
+                message=scrub.text(without(messages.of_exception(error))),
+                notes=tuple([scrub.text(without(note), _MAX_NOTE) for note in notes]),
                 relation=relation,
             )
         )
@@ -351,8 +353,8 @@ def _surroundings(current: Context | None, journey: str = "") -> dict[str, Any]:
 def _lines(current: Context) -> tuple[LogLine, ...]:
     if not current.lines:
         return ()
-    path, lines = _path_of(current), _latest(list(current.lines))
-    messages_of_lines = scrub.texts([_without_path(line[3], path, current) for line in lines], _MAX_LINE)
+    path, lines = path_of(current), _latest(list(current.lines))
+    messages_of_lines = scrub.texts([without_path(line[3], path, current) for line in lines], _MAX_LINE)
     return tuple(
         [
             LogLine(at=at, level=level, logger=clean(logger, 200), message=message)
@@ -375,24 +377,16 @@ def _name_of(current: Context | None) -> str:
     return current.name if current is not None else ""
 
 
-def _path_of(current: Context | None) -> str:
+def path_of(current: Context | None) -> str:
     """Return the path that is being served, when it is long enough to be looked for in text."""
     request = current.request if current is not None else None
     path = request.path if request is not None else ""
     return path if len(path) > 2 else ""
 
 
-def _without_path(words: str, path: str, current: Context | None) -> str:
-    """Return the words with the route in the place of the path: paths hold keys, names and reset tokens."""
-    if not path or current is None:
-        return words
-    if path in words:
-        words = words.replace(path, current.route)
-    if not path.isascii():
-        # Django escapes the paths that it logs.
-        escaped = path.encode("unicode_escape").decode("ascii")
-        words = words.replace(escaped, current.route)
-    return words
+def without_path(words: str, path: str, current: Context | None) -> str:
+    """Return the words with the route in the place of the path, if something is being served at one."""
+    return words if not path or current is None else messages.without_path(words, path, current.route)
 
 
 def _route_of_response(record: logging.LogRecord, current: Context | None) -> str:

@@ -1,5 +1,0 @@
-"""Sentry."""
-
-
-def install() -> None:
-    """Let Sentry see."""

@@ -1,0 +1,100 @@
+"""Failures as events of the host's client, while its scope is alive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from ... import context, options
+from ...records import SENTRY_EVENT
+from ...sinks.sentry import events
+from .marks import mark_of, set_mark
+
+if TYPE_CHECKING:
+    from sentry_sdk.client import BaseClient
+    from sentry_sdk.types import Event
+
+    from ...records import FailureRecord
+    from ...text import JSONValue
+
+# What reads the body of a request, and who sent it. In the middle of a view that would be a query and a
+# ``Vary: Cookie`` that the view did not ask for, perhaps of a database that has just failed.
+_READS_REQUEST: Final = "sentry_sdk.integrations.django"
+
+
+def captured(record: FailureRecord, error: BaseException | None, client: BaseClient | None) -> FailureRecord:
+    """Return a failure's record with the id of its event, when the host's client has one of it.
+
+    The id is empty if it has none: its logging integration makes one by itself, or it was told to send none.
+    """
+    current = context.current()
+    more: dict[str, JSONValue] = {"step": current.step} if current is not None and current.step else {}
+    if client is not None:
+        more[SENTRY_EVENT] = _event_id(record, error, client)
+    return replace(record, extra={**record.extra, **more}) if more else record
+
+
+def _event_id(record: FailureRecord, error: BaseException | None, client: BaseClient) -> str:
+    import sentry_sdk
+
+    mark = mark_of(error) if error is not None else None
+    if mark is not None:
+        # That it was made does not say that it was sent.
+        return mark.event_id if mark.ours or sentry_sdk.last_event_id() == mark.event_id else ""
+    if events.is_log(record) and client.get_integration("logging") is not None:
+        return ""
+    # Where nothing is served any more, the host's integrations may read what they like.
+    with nullcontext() if record.kind == "unhandled" else _without_request(record, client):
+        event_id = _capture(record, error, client)
+    if error is not None:
+        set_mark(error, event_id, ours=True)
+    return event_id
+
+
+def _capture(record: FailureRecord, error: BaseException | None, client: BaseClient) -> str:
+    import sentry_sdk
+    from sentry_sdk.utils import event_from_exception
+
+    event: Any = events.told(record) if error is None else {}
+    hint: dict[str, Any] = {}
+    if error is not None:
+        event, hint = event_from_exception(error, client_options=client.options, mechanism=_mechanism(record))
+    event |= events.particulars(record, options.of(options.Sentry) or options.Sentry())
+    if events.is_log(record):
+        event["logger"] = record.extra[events.LOGGER]
+    return sentry_sdk.capture_event(cast("Event", event), hint) or ""
+
+
+def _mechanism(record: FailureRecord) -> dict[str, Any]:
+    # An error of a view is to be found with those that Sentry's own integration has seen.
+    kind = "django" if record.kind == "unhandled" else "qaprod"
+    return {"type": kind, "handled": events.is_handled(record)}
+
+
+def _sends_users(client: BaseClient) -> bool:
+    collected = client.options.get("data_collection") or {}
+    return client.should_send_default_pii() or bool(collected.get("user_info"))
+
+
+@contextmanager
+def _without_request(record: FailureRecord, client: BaseClient) -> Iterator[None]:
+    """Keep what reads the request away from the event; what the host has put on the scope stays."""
+    import sentry_sdk
+    from sentry_sdk.scope import use_isolation_scope
+
+    scope = sentry_sdk.get_isolation_scope().fork()
+    scope._event_processors[:] = [
+        one for one in scope._event_processors if not one.__module__.startswith(_READS_REQUEST)
+    ]
+    if record.user and _sends_users(client):
+        scope.add_event_processor(partial(_with_user, record.user))
+    with use_isolation_scope(scope):
+        yield
+
+
+def _with_user(key: str, event: Any, hint: Any) -> Any:
+    """Return an event with the user that the view has looked up, unless the host has named one."""
+    return {**event, "user": event.get("user") or {"id": key}}
