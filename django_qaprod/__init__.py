@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .forms.serving import serve_form as serve_form
     from .forms.signals import submission_replayed as submission_replayed
     from .forms.signals import submission_rescued as submission_rescued
+    from .gauges.declaration import gauge as gauge
     from .journeys import Journey as Journey
     from .journeys import Step as Step
     from .pipeline.failures import report as report
@@ -29,6 +30,7 @@ _EXPORTS = {
     "Step": "journeys",
     "critical": "degradation",
     "degrade": "degradation",
+    "gauge": "gauges.declaration",
     "report": "pipeline.failures",
     "serve_form": "forms.serving",
     "submission_replayed": "forms.signals",
@@ -43,6 +45,7 @@ __all__ = [
     "Step",
     "critical",
     "degrade",
+    "gauge",
     "report",
     "serve_form",
     "submission_replayed",

@@ -42,10 +42,11 @@ class QAProdConfig(AppConfig):
         routers.install()
         post_migrate.connect(routers.migrate_own_file, sender=self, dispatch_uid="qaprod.migrate")
         if conf.settings().enabled:
-            from . import capture, forms, worker
+            from . import capture, forms, gauges, worker
 
             capture.install()
             forms.install()
+            gauges.install()
             worker.install()
             _install_adapters()
             if conf.settings().auto_middleware:

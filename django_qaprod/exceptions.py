@@ -8,7 +8,15 @@ class QAProdError(Exception):
 
 
 class DeclarationError(QAProdError, TypeError):
-    """A journey, step, degradation or sink is declared in a way that cannot work."""
+    """A journey, step, degradation, gauge or sink is declared in a way that cannot work."""
+
+
+class GaugeValueError(QAProdError, ValueError):
+    """A gauge's function returned what is no number."""
+
+
+class GaugeTimeoutError(QAProdError, TimeoutError):
+    """A gauge's function did not answer within its ``timeout``."""
 
 
 class UnknownStepError(QAProdError, LookupError, AttributeError):

@@ -1,11 +1,11 @@
-"""What the host has declared: journeys and their steps.
+"""What the host has declared: journeys with their steps, and gauges.
 
 Only data lives here, so that the read side knows what was declared without importing what records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -48,7 +48,24 @@ class JourneySpec(NamedTuple):
         )
 
 
+class GaugeSpec(NamedTuple):
+    """A declared gauge: ``read`` is asked for a number ``every`` so many seconds, and may take ``timeout``.
+
+    ``place`` is the function's module and name; ``limit`` the most that the number can be.
+    """
+
+    name: str
+    read: Callable[[], object]
+    place: str
+    every: float
+    timeout: float
+    unit: str = ""
+    description: str = ""
+    limit: float | None = None
+
+
 _journeys: dict[str, JourneySpec] = {}
+_gauges: dict[str, GaugeSpec] = {}
 # Each once, in their order: the name of a journey, and what names it.
 _references: dict[tuple[str, str], None] = {}
 
@@ -96,14 +113,35 @@ def unknown_references() -> list[tuple[str, str]]:
     return [(name, by) for name, by in _references if name not in _journeys]
 
 
+def register_gauge(spec: GaugeSpec) -> None:
+    """Add a gauge. The same function imported again replaces itself.
+
+    Raises ``DeclarationError`` when another function has taken the name.
+    """
+    known = _gauges.get(spec.name)
+    if known is not None and known.place != spec.place:
+        raise DeclarationError(
+            f"A gauge named {spec.name!r} is already declared, {known.place}. "
+            f"Give the one in {spec.place} another name."
+        )
+    _gauges[spec.name] = spec
+
+
+def gauges() -> tuple[GaugeSpec, ...]:
+    """Return the declared gauges in the order of their declaration."""
+    return tuple(_gauges.values())
+
+
 @contextmanager
 def isolated() -> Iterator[None]:
     """Forget, at the end of the block, what was declared within it. For tests."""
-    before, referred = dict(_journeys), dict(_references)
+    before, measured, referred = dict(_journeys), dict(_gauges), dict(_references)
     try:
         yield
     finally:
         _journeys.clear()
         _journeys.update(before)
+        _gauges.clear()
+        _gauges.update(measured)
         _references.clear()
         _references.update(referred)

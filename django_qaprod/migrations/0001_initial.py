@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='JobRun',
             fields=[
-                ('name', models.CharField(max_length=100, primary_key=True, serialize=False)),
+                ('name', models.CharField(max_length=120, primary_key=True, serialize=False)),
                 ('started_at', models.DateTimeField()),
                 ('finished_at', models.DateTimeField(null=True)),
                 ('succeeded_at', models.DateTimeField(null=True)),
@@ -129,7 +129,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('fingerprint', models.CharField(editable=False, max_length=64, unique=True, verbose_name='fingerprint')),
-                ('kind', models.CharField(choices=[('unhandled', 'unhandled'), ('degraded', 'degraded'), ('logged', 'logged'), ('task', 'task'), ('command', 'command')], max_length=16, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('unhandled', 'unhandled'), ('degraded', 'degraded'), ('logged', 'logged'), ('task', 'task'), ('command', 'command'), ('gauge', 'gauge')], max_length=16, verbose_name='kind')),
                 ('severity', models.CharField(choices=[('info', 'info'), ('warning', 'warning'), ('error', 'error'), ('critical', 'critical')], default='error', max_length=16, verbose_name='severity')),
                 ('error_type', models.CharField(max_length=200, verbose_name='error type')),
                 ('message', models.CharField(blank=True, max_length=500, verbose_name='message')),
@@ -233,6 +233,20 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'series',
                 'indexes': [models.Index(fields=['name', 'label'], name='qaprod_series_name')],
             },
+        ),
+        migrations.CreateModel(
+            name='GaugePage',
+            fields=[
+            ],
+            options={
+                'verbose_name': 'gauge',
+                'verbose_name_plural': 'gauges',
+                'proxy': True,
+                'default_permissions': ('view',),
+                'indexes': [],
+                'constraints': [],
+            },
+            bases=('qaprod.series',),
         ),
         migrations.CreateModel(
             name='RequestPage',

@@ -5,7 +5,7 @@ from .deploys import Deploy
 from .events import Event, EventKey
 from .failures import Affected, Failure, Occurrence, Stack, Transition
 from .numbers import Bucket, Series
-from .pages import JourneyPage, RequestPage
+from .pages import GaugePage, JourneyPage, RequestPage
 from .submissions import RescuedSubmission, SubmissionAct, SubmissionVersion
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Event",
     "EventKey",
     "Failure",
+    "GaugePage",
     "Health",
     "JobRun",
     "JourneyPage",

@@ -37,9 +37,9 @@ class Cursor(models.Model):
 
 
 class JobRun(models.Model):
-    """The last run of one of the worker's jobs."""
+    """The last run of one of the worker's jobs, and the last reading of a gauge (``gauge:`` and its name)."""
 
-    name = models.CharField(max_length=100, primary_key=True)
+    name = models.CharField(max_length=120, primary_key=True)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
     succeeded_at = models.DateTimeField(null=True)

@@ -21,6 +21,7 @@ class Failure(models.Model):
         LOGGED = "logged", _("logged")
         TASK = "task", _("task")
         COMMAND = "command", _("command")
+        GAUGE = "gauge", _("gauge")
 
     class Severity(models.TextChoices):
         INFO = "info", _("info")

@@ -8,6 +8,16 @@ from .events import Event
 from .numbers import Series
 
 
+class GaugePage(Series):
+    """The gauges: what was read of each."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("gauge")
+        verbose_name_plural = _("gauges")
+        default_permissions = ("view",)
+
+
 class JourneyPage(Event):
     """The funnels, conversions and times of the declared journeys."""
 

@@ -81,6 +81,12 @@ def gauge(
         _gauges[key] = (count + 1, total + value, min(least, value), max(most, value), unit)
 
 
+def fill() -> float:
+    """Return what part of the series that may be kept between two flushes are there; at 1 others are lost."""
+    most = max(settings().max_series, 1)
+    return max(len(_requests) / (most * _KEYS_PER_SERIES), len(_counts) / most, len(_gauges) / most)
+
+
 def exemplar(key: RequestKey, found: Exemplar) -> None:
     """Keep one request of a series, the slowest of a flush interval."""
     known = _exemplars.get(key)

@@ -205,6 +205,11 @@ def status() -> ProcessStatus:
     )
 
 
+def memory_fill() -> float | None:
+    """Return what part of its memory a spool without a directory has used, ``None`` where there is one."""
+    return getattr(_state.spool, "fill", None)
+
+
 @cache
 def host() -> str:
     """Return this machine's name."""

@@ -294,6 +294,11 @@ class MemorySpool:
         entries = [Entry(position=end, record=decode(line)) for end, line in lines]
         return tuple(entries), lines[-1][0] if lines else position
 
+    @property
+    def fill(self) -> float:
+        """What part of memory's share is used."""
+        return (self._end - self._begin) / MEMORY_MAX_BYTES
+
     def abandoned(self) -> bool:
         """Never: it lives as long as its reader."""
         return False

@@ -9,6 +9,9 @@ from ..conf import telemetry_alias
 from ..models import JobRun
 from .statements import limit, update
 
+#: Before the name of a gauge, whose readings are kept like the runs of a job.
+GAUGE = "gauge:"
+
 _BEGIN = "UPDATE {table} SET {started_at} = %s, {finished_at} = NULL WHERE {name} = %s"
 _END = "UPDATE {table} SET {finished_at} = %s, {error} = %s WHERE {name} = %s"
 _END_WELL = "UPDATE {table} SET {finished_at} = %s, {error} = '', {succeeded_at} = %s WHERE {name} = %s"
@@ -26,9 +29,9 @@ def begin(name: str, at: datetime, *, using: str | None = None) -> None:
         JobRun.objects.using(alias).bulk_create([JobRun(name=name, started_at=at)], ignore_conflicts=True)
 
 
-def end(name: str, *, error: str = "", using: str | None = None) -> None:
+def end(name: str, *, error: str = "", at: datetime | None = None, using: str | None = None) -> None:
     """Write down that a job has ended, and with what error; the time of the last success stays."""
-    at, alias = now(), using or telemetry_alias()
+    at, alias = at or now(), using or telemetry_alias()
     if error:
         row = (at, error[: limit(JobRun, "error")], name)
         update(JobRun, _END, ("finished_at", "error", "name"), row, using=alias)

@@ -17,7 +17,9 @@ from ..models import Bucket, Failure
 from .numbers import FAILURES
 from .statements import select, update_each
 
-KIND = {"unhandled": 30.0, "task": 20.0, "command": 20.0, "degraded": 15.0, "logged": 10.0}
+KIND = {
+    "unhandled": 30.0, "task": 20.0, "command": 20.0, "degraded": 15.0, "gauge": 15.0, "logged": 10.0
+}  # fmt: skip
 SEVERITY = {"critical": 20.0, "error": 10.0, "warning": 4.0, "info": 0.0}
 CRITICAL_VIEW = 25.0
 IN_A_JOURNEY = 15.0

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from time import perf_counter
 
 from ..clock import moment
+from ..gauges import resources
 from ..models import JobRun
 from ..pipeline import guard, process
 from ..store import connections, jobruns, leases
 from ..text import one_line
 from . import jobs as jobs
+from .gauges import Gauges
 from .schedule import Job, Run, registry
 
 LEASE = "worker"
@@ -29,11 +32,15 @@ RETRY_FIRST, RETRY_MOST = 5.0, 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a job went. ``seconds`` are monotonic; ``error`` is empty when all was well."""
+    """How a job or the reading of a gauge went. ``error`` is empty when all was well.
+
+    A gauge is the host's, and what goes wrong with it a failure that is recorded: no fault of the worker's.
+    """
 
     name: str
     seconds: float
     error: str = ""
+    gauge: bool = False
 
 
 Watcher = Callable[[Outcome], None]
@@ -51,6 +58,7 @@ class Worker:
         self._watch = watch
         self._stop = threading.Event()
         self._acquired_at = time.monotonic()
+        self._gauges = Gauges()
 
     @connections.kept()
     def run(self, stop: threading.Event) -> None:
@@ -78,15 +86,22 @@ class Worker:
         Raises when there is no database.
         """
         connections.close_old()
+        # What gauges read is flushed by this process, which may have nothing else to flush.
+        process.tick(perf_counter())
         if not self.acquire():
             return OTHERS_WAIT
         self.run_due()
         now = time.time()
-        return min([HOLDER_WAITS, *(job.wait(now) for job in registry.values())])
+        return min([HOLDER_WAITS, self._gauges.wait(now), *(job.wait(now) for job in registry.values())])
 
     def run_due(self) -> list[Outcome]:
-        """Run the jobs that are due, whoever holds the lease, and return how they went."""
+        """Run the jobs that are due, whoever holds the lease, and return how they went.
+
+        Gauges that are due are asked first, and answer while the jobs run, or later.
+        """
         runs = jobruns.started()
+        resources.read_lag(_lag(runs))
+        self._gauges.ask(runs)
         outcomes = []
         for job in list(registry.values()):
             last = runs.get(job.name)
@@ -97,6 +112,16 @@ class Worker:
             outcomes.append(outcome)
             if time.monotonic() - self._acquired_at >= RENEW_AFTER:
                 self.acquire()
+        return outcomes + self.settle()
+
+    def settle(self, *, wait: bool = False) -> list[Outcome]:
+        """Write down how gauges answered; with ``wait`` those, too, that have not done so yet."""
+        outcomes = [
+            Outcome(name=name, seconds=seconds, error=error, gauge=True)
+            for name, seconds, error in self._gauges.settle(wait=wait)
+        ]
+        for outcome in outcomes:
+            self._watch(outcome)
         return outcomes
 
     def _run(self, job: Job, last: JobRun | None) -> Outcome:
@@ -114,11 +139,26 @@ class Worker:
 
 
 def run_due() -> list[Outcome] | None:
-    """Run what is due once, for cron; ``None`` when another process holds the lease."""
+    """Run what is due once, for cron; ``None`` when another process holds the lease.
+
+    What gauges answered is in the spool afterwards.
+    """
     worker = Worker()
     if not worker.acquire():
         return None
     try:
-        return worker.run_due()
+        return worker.run_due() + worker.settle(wait=True)
     finally:
         leases.release(LEASE, worker.holder)
+        process.flush()
+
+
+def _lag(runs: Mapping[str, JobRun]) -> float:
+    """Return by how many seconds the most overdue job is late: when it should have gone well again."""
+    now = time.time()
+    late = [
+        now - run.succeeded_at.timestamp() - job.every.total_seconds()
+        for name, job in registry.items()
+        if (run := runs.get(name)) is not None and run.succeeded_at is not None
+    ]
+    return max([0.0, *late])

@@ -22,14 +22,12 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """Periodic work: due once in every stretch of ``every`` that begins ``offset`` after a round time (UTC).
+class Pace:
+    """Due once in every stretch of ``every`` that begins ``offset`` after a round time (UTC).
 
     The grid keeps the pace whatever the runs take. Stretches that were missed are not made up for.
     """
 
-    name: str
-    run: Callable[[Run], object]
     every: timedelta
     offset: timedelta = timedelta(0)
 
@@ -48,6 +46,14 @@ class Job:
 
     def _stretch(self, at: float) -> float:
         return (at - self.offset.total_seconds()) // self.every.total_seconds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job(Pace):
+    """Periodic work."""
+
+    name: str
+    run: Callable[[Run], object]
 
 
 registry: dict[str, Job] = {}

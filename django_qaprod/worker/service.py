@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..forms import queue
-from ..pipeline import guard, spool
+from ..pipeline import guard, process, spool
 from ..pipeline.drainer import EVERY, Drainer, DrainReport, drain_now
 from ..store import connections
 from .loop import Outcome, Worker, run_due
@@ -64,8 +64,10 @@ class Service:
         outcomes = run_due() or []
         for outcome in outcomes:
             self._watch(outcome)
+        if any(outcome.gauge for outcome in outcomes):
+            drain_now()
         queue.wait()
-        return not report.failing and not any(outcome.error for outcome in outcomes)
+        return not report.failing and not any(outcome.error and not outcome.gauge for outcome in outcomes)
 
     @connections.kept()
     def _drain(self, path: Path, stop: threading.Event) -> None:
@@ -83,6 +85,8 @@ class Service:
                 if held:
                     self._tell(drainer.drain(wait=False))
             stopped = stop.wait(EVERY)
+        # What was counted and read here until now.
+        process.flush()
         with guard.guard("drainer"):
             if drainer.acquire():
                 drainer.drain(deadline=time.monotonic() + STOP_WITHIN / 2)

@@ -21,6 +21,7 @@ AT_START = {
     "clock", "conf", "context", "dashboard", "dashboard.svg", "dashboard.words", "databases",
     "degradation", "degradation.breaker", "degradation.criticality", "degradation.declaration",
     "degradation.degrading", "degradation.fallback", "degradation.savepoints", "exceptions", "forms",
+    "gauges", "gauges.open_connections",
     "journeys", "journeys.journey", "journeys.keys", "journeys.properties", "journeys.recording",
     "journeys.signals", "journeys.step", "journeys.tracking", "journeys.unknown",
     "models", "models.bookkeeping", "models.deploys", "models.events", "models.failures", "models.numbers",

@@ -24,13 +24,16 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        report = drain_now(deadline=time.monotonic() + options["seconds"])
+        deadline = time.monotonic() + options["seconds"]
+        report = drain_now(deadline=deadline)
         outcomes = run_due()
+        if any(outcome.gauge for outcome in outcomes or ()):
+            drain_now(deadline=deadline)
         if report.locked:
             self.stderr.write(_("Another process drains this machine's spool."))
         if outcomes is None:
             self.stderr.write(_("Another process does the periodic work."))
-        failed = [outcome for outcome in outcomes or () if outcome.error]
+        failed = [outcome for outcome in outcomes or () if outcome.error and not outcome.gauge]
         for outcome in failed:
             self.stderr.write(self.style.ERROR(f"{outcome.name}: {outcome.error}"))
         for sink in report.failing:
