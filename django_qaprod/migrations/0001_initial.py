@@ -199,7 +199,7 @@ class Migration(migrations.Migration):
                 ('occurrence', models.CharField(blank=True, max_length=32, verbose_name='occurrence')),
                 ('state', models.CharField(choices=[('waiting', 'waiting'), ('queued', 'queued'), ('replaying', 'being replayed'), ('replayed', 'replayed'), ('discarded', 'discarded')], default='waiting', max_length=16, verbose_name='state')),
                 ('state_since', models.DateTimeField(verbose_name='in this state since')),
-                ('in_doubt', models.CharField(blank=True, choices=[('commit', 'the connection was lost at the commit'), ('untransacted', 'its view works outside of a transaction'), ('page', 'its view had ended; only the page failed'), ('interrupted', 'a replay was cut off'), ('visitor', 'nobody could tell who was signed in')], max_length=16, verbose_name='in doubt')),
+                ('in_doubt', models.CharField(blank=True, choices=[('commit', 'the connection was lost at the commit'), ('untransacted', 'its view works outside of a transaction'), ('page', 'its view had ended; only the page failed'), ('interrupted', 'a replay was cut off'), ('visitor', 'nobody could tell who was signed in'), ('resent', 'the visitor has sent it again, and it may have been taken then')], max_length=16, verbose_name='in doubt')),
                 ('transactional', models.BooleanField(default=True, verbose_name='settled with its effect')),
                 ('healing', models.CharField(choices=[('by_hand', 'by hand'), ('after_deploy', 'after a deploy')], default='by_hand', max_length=16, verbose_name='replay')),
                 ('attempts', models.PositiveIntegerField(default=0, verbose_name='attempts')),

@@ -44,7 +44,8 @@ _KEYS_PER_SERIES = 5
 _requests: dict[RequestKey, list[float]] = {}
 _counts: Counter[CountKey] = Counter()
 _gauges: dict[CountKey, Readings] = {}
-_exemplars: dict[RequestKey, Exemplar] = {}
+# When, how many seconds, and the ids of the trace and the span.
+_exemplars: dict[RequestKey, tuple[float, float, str, str]] = {}
 # Re-entrant: a stream may be dropped, and its destructor flush, while we count.
 _counts_lock = threading.RLock()
 
@@ -87,20 +88,32 @@ def fill() -> float:
     return max(len(_requests) / (most * _KEYS_PER_SERIES), len(_counts) / most, len(_gauges) / most)
 
 
-def exemplar(key: RequestKey, found: Exemplar) -> None:
-    """Keep one request of a series, the slowest of a flush interval."""
+def wants_exemplar(key: RequestKey, seconds: float) -> bool:
+    """Whether a request is worth keeping: the slowest of its series in this interval, or the first.
+
+    Half of the room is for those in which something failed.
+    """
     known = _exemplars.get(key)
-    if known is None and len(_exemplars) >= MOST_EXEMPLARS:
-        return
-    if known is None or known.value < found.value:
-        _exemplars[key] = found
+    if known is not None:
+        return known[1] < seconds
+    failed = key[3] in {"server_error", "degraded"}
+    return len(_exemplars) < (MOST_EXEMPLARS if failed else MOST_EXEMPLARS // 2)
+
+
+def exemplar(key: RequestKey, seconds: float, *, trace_id: str, span_id: str) -> None:
+    """Keep a request that ends now, by the W3C ids of its trace."""
+    _exemplars[key] = (time(), seconds, trace_id, span_id)
 
 
 def take_exemplars() -> tuple[Exemplar, ...]:
     """Return the exemplars of what ``take`` has returned last, and begin anew."""
     global _exemplars
+    if not _exemplars:
+        return ()
+    from . import cells
+
     taken, _exemplars = _exemplars, {}
-    return tuple(taken.values())
+    return cells.of_exemplars(taken)
 
 
 def take() -> tuple[Cell, ...]:

@@ -68,8 +68,8 @@ stream_witnesses: list[Callable[[Context], None]] = []
 #: Called before each flush, to add to the numbers.
 before_flush: list[Callable[[], None]] = []
 
-#: Called at exit, while the last records are brought away, with the time (monotonic seconds) it ends by.
-at_exit: list[Callable[[float], None]] = []
+#: Called at the end by this process's thread, which is waited for ``EXIT_WITHIN`` seconds altogether.
+at_exit: list[Callable[[], None]] = []
 
 
 class ProcessStatus(NamedTuple):
@@ -273,12 +273,11 @@ def report_health() -> None:
 
 def shut_down(within: float = EXIT_WITHIN) -> None:
     """Flush, drain what can be drained within that many seconds, and end the thread."""
-    thread, deadline = _state.thread, monotonic() + within
+    thread = _state.thread
     if thread is None or _state.pid != os.getpid():
         return
     _state.stop.set()
-    tell(at_exit, deadline)
-    thread.join(max(deadline - monotonic(), 0))
+    thread.join(within)
 
 
 @cache
@@ -358,6 +357,7 @@ def _pulse(stop: threading.Event) -> None:
             drainer.drain(deadline=deadline)
     with guard.guard("pulse"):
         drainer.release()
+    tell(at_exit)
 
 
 def _import_rest() -> None:

@@ -1,5 +1,0 @@
-"""OpenTelemetry: traces."""
-
-
-def install() -> None:
-    """Switch traces on."""
