@@ -20,6 +20,7 @@ from django.utils.module_loading import import_string
 from . import clock, conf, vault
 from .apps import TAG
 from .capture import logging as log_capture
+from .forms import checks as forms_checks
 from .forms import waiting as waiting_files
 from .models import RescuedSubmission
 from .pipeline import drainer, filelock, process, spool
@@ -250,7 +251,8 @@ def _worker() -> Iterator[Finding]:
     found = health_queries.health()
     holder = found.worker
     if holder is not None and holder.alive:
-        yield _ok("worker", f"{holder.name} works.")
+        # It may have died since it took the lease; that ends by itself.
+        yield _ok("worker", f"{holder.name} has the lease until {holder.expires_at:%H:%M:%S}.")
     else:
         hint = "A web process starts it with its first request; `manage.py qaprod_worker` is one of its own."
         message = "Nobody works now." if found.jobs else "Nobody has worked yet."
@@ -274,10 +276,22 @@ def _troubles() -> Iterator[Finding]:
 
 
 def _rescue() -> Iterator[Finding]:
-    if vault.available():
+    if vault.is_derived():
+        yield _ok(
+            "rescue",
+            "Without QAPROD['RESCUE_KEYS'] the key is derived from SECRET_KEY. It ends with DEBUG: then "
+            "nothing is kept, and what was kept before cannot be read.",
+        )
+    elif vault.available():
         yield _ok("rescue", "There are keys: what is sent while a view fails can be kept.")
+    elif forms_checks.rescues_anything():
+        yield _warning(
+            "rescue",
+            "QAPROD['RESCUE_KEYS'] has no key: what is sent to a form while its view fails is not kept.",
+            vault.MAKE_A_KEY,
+        )
     else:
-        yield _ok("rescue", "QAPROD['RESCUE_KEYS'] is empty: what is sent while a view fails is not kept.")
+        yield _ok("rescue", "There are no keys, and no view with serve_form that needs one.")
     if (path := spool.status().directory) is not None:
         yield from _submission_files(waiting_files.status(path))
 

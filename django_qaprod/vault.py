@@ -18,12 +18,22 @@ from .exceptions import NoKeyError, UnreadableError
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
 
+#: What makes a key, for whoever has none.
+MAKE_A_KEY = (
+    "Make one: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'."
+)
+
 _SALT = b"django_qaprod.vault"
 
 
 def available() -> bool:
     """Whether there is a key to encrypt with."""
     return bool(_keys())
+
+
+def is_derived() -> bool:
+    """Whether the key is made of ``SECRET_KEY``, for want of others: in DEBUG alone."""
+    return django_settings.DEBUG and not any(_is_key(key) for key in settings().rescue_keys)
 
 
 def encrypt(content: bytes) -> bytes:
@@ -88,10 +98,9 @@ def _needed_keys() -> tuple[str, ...]:
 
 
 def _keys() -> tuple[str, ...]:
-    keys = tuple(key for key in settings().rescue_keys if _is_key(key))
-    if not keys and django_settings.DEBUG:
-        keys = (_derived(django_settings.SECRET_KEY),)
-    return keys
+    if is_derived():
+        return (_derived(django_settings.SECRET_KEY),)
+    return tuple(key for key in settings().rescue_keys if _is_key(key))
 
 
 @cache

@@ -340,6 +340,8 @@ def test_the_readme_s_example_works(project: Path) -> None:
         if block.path:
             write(project, block)
     (project / "jobs/forms.py").write_text(README_FORM)
+    (project / "jobs/templates/jobs").mkdir(parents=True)
+    (project / "jobs/templates/jobs/apply.html").write_text('<form method="post">{{ form }}</form>')
     (project / "mysite/urls.py").write_text(README_URLS)
     run(project, "manage.py", "migrate", "-v0")
     shown = run(project, "manage.py", "shell", "--no-imports", "-c", README_VISIT).split()
@@ -371,7 +373,6 @@ from django_qaprod.models import Event, RescuedSubmission
 client = Client(headers={"host": "localhost"})
 print(client.get("/apply/").status_code)
 client.force_login(User.objects.create_user("teacher"))
-# There is no template, so that the form is on the plain page.
 print(client.get("/apply/").status_code)
 print(client.post("/apply/", {"name": "Ada"}).status_code)
 print(Event.objects.get())

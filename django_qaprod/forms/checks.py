@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
-from django.urls import URLPattern, get_resolver
+from django.template import TemplateDoesNotExist, TemplateSyntaxError
+from django.template.loader import get_template
+from django.urls import NoReverseMatch, URLPattern, get_resolver, reverse
 
 from .. import conf, vault
 from ..pipeline import guard
+from .mixin import ServeFormMixin
 from .privacy import names_of
 
 if TYPE_CHECKING:
@@ -56,6 +59,9 @@ def check_always() -> Messages:
     for route in served:
         yield from _access(route)
         yield from _fields(route)
+        yield from _private(route)
+        yield from _thanks(route)
+        yield from _template(route)
     if served and django_settings.CSRF_USE_SESSIONS:
         yield Warning(
             "CSRF_USE_SESSIONS is on: a form that is served while the sessions cannot be read carries no "
@@ -68,23 +74,26 @@ def check_always() -> Messages:
 
 def check_deployment() -> Messages:
     """Yield what matters in production alone."""
-    if conf.settings().rescue_keys or not any(_rescues(route) for route in _routes()):
+    if conf.settings().rescue_keys or not rescues_anything():
         return
     yield Warning(
         "There are views with serve_form, and no keys: nothing that is sent to them while they fail can be "
         "kept.",
-        hint="Set QAPROD['RESCUE_KEYS'] to a list of keys as cryptography's Fernet.generate_key() makes "
-        "them, kept like SECRET_KEY.",
+        hint=f"Set QAPROD['RESCUE_KEYS'] to a list of keys, kept like SECRET_KEY. {vault.MAKE_A_KEY}",
         id="qaprod.W011",
     )
+
+
+def rescues_anything() -> bool:
+    """Whether a view of the URLconf keeps what is sent to it while it fails."""
+    return any(_rescues(route) for route in _routes())
 
 
 def _keys() -> Messages:
     for position in vault.bad_keys():
         yield Error(
             f"QAPROD['RESCUE_KEYS'][{position}] is no key; it is left out.",
-            hint="Make one: python -c 'from cryptography.fernet import Fernet; "
-            "print(Fernet.generate_key().decode())'.",
+            hint=vault.MAKE_A_KEY,
             id="qaprod.E013",
         )
 
@@ -143,6 +152,98 @@ def _fields(route: Route) -> Messages:
             "say serve_form(…, rescue=False).",
             id="qaprod.W015",
         )
+
+
+def _private(route: Route) -> Messages:
+    """Tell of names that are meant to keep a field from being stored, and are no field's."""
+    if not route.options or not route.options.rescue:
+        return
+    forms = _forms(route)
+    known = {name for form in forms for name in _names(form)}
+    wanted = [(name, "private=…") for name in route.options.private if forms and name not in known]
+    for form in forms:
+        own = getattr(getattr(form, "form", form), "qaprod_private", ())
+        wanted += [
+            (name, f"qaprod_private of {form.__qualname__}") for name in own if name not in _names(form)
+        ]
+    for name, said in wanted:
+        # A form may add fields to itself when it is made.
+        sure = not any(_has_own_init(form) for form in forms)
+        yield (Error if sure else Warning)(
+            f"{route}: {said} names {name!r}, and the form has no such field"
+            + (". " if sure else ", unless it is added when the form is made. ")
+            + "What it was meant to keep out is stored.",
+            hint=f"The fields are {', '.join(sorted(name for name in known if '__prefix__' not in name))}.",
+            id="qaprod.E025" if sure else "qaprod.W025",
+        )
+
+
+def _thanks(route: Route) -> Messages:
+    given = route.options.thanks if route.options else ""
+    # With one of these it is an address for Django, too, if no route has that name.
+    if not isinstance(given, str) or not given or "/" in given or "." in given:
+        return
+    try:
+        reverse(given)
+    except NoReverseMatch:
+        yield Error(
+            f"{route}: thanks={given!r} is the name of no route that needs no arguments. Whoever sends "
+            "something that is kept gets our own page instead.",
+            hint="Name it as reverse() does, with its namespaces, or give a function of the request and of "
+            "what is kept that makes the response.",
+            id="qaprod.E026",
+        )
+
+
+def _template(route: Route) -> Messages:
+    given = route.options.template if route.options else ""
+    missing = False
+    if given:
+        # What else is wrong with it is for whoever renders it.
+        with guard.guard("checks"):
+            missing = _is_missing(given)
+    if missing:
+        yield Error(
+            f"{route}: there is no template {given!r}. The plain page is served instead.",
+            hint="Name it as your own view does.",
+            id="qaprod.E027",
+        )
+
+
+def _is_missing(template: str) -> bool:
+    try:
+        get_template(template)
+    except TemplateDoesNotExist as error:
+        # One that it extends or includes may be another's to find.
+        return str(error) == template
+    except TemplateSyntaxError:
+        pass
+    return False
+
+
+def _forms(route: Route) -> list[Any]:
+    """Return the form and formset classes that can be known before there is a request."""
+    view_class = getattr(route.view, "view_class", None)
+    if route.options is None or route.options.forms or view_class is None:
+        return list(route.options.forms.values()) if route.options is not None else []
+    if view_class.get_served_forms is not ServeFormMixin.get_served_forms:
+        return []
+    asked = getattr(view_class, "get_form_class", None)
+    given = getattr(route.view, "view_initkwargs", {}).get("form_class") or getattr(
+        view_class, "form_class", None
+    )
+    return [given] if given is not None and getattr(asked, "__module__", "").startswith("django.") else []
+
+
+def _names(form: Any) -> set[str]:
+    with guard.guard("checks"):
+        return {name for found in names_of(form) for name in (found.name, found.html_name)}
+    return set()
+
+
+def _has_own_init(form: Any) -> bool:
+    init = getattr(form, "form", form).__init__
+    return not getattr(init, "__module__", "").startswith("django.")
 
 
 def _rescues(route: Route) -> bool:

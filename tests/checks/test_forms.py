@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,6 +108,95 @@ def test_fields_that_can_never_be_kept_are_told(ids: Any) -> None:
     assert ids(serve_form(SignIn)(view)) == ["W015"]
     assert ids(serve_form(Apply, private=["name"])(view)) == ["W015"]
     assert ids(serve_form(forms.formset_factory(SignIn))(view)) == ["W015"]
+
+
+class Salary(forms.Form):
+    salary = forms.IntegerField(required=False)
+    qaprod_private = ("salery",)
+
+
+class Growing(forms.Form):
+    qaprod_private = ("salary",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["salary"] = forms.IntegerField(required=False)
+
+
+class SalaryView(ServeFormMixin, FormView):  # type: ignore[type-arg]
+    form_class = Salary
+
+
+class ChoosingView(ServeFormMixin, FormView):  # type: ignore[type-arg]
+    def get_form_class(self) -> type[forms.Form]:
+        return Salary
+
+
+class NamingView(ServeFormMixin, FormView):  # type: ignore[type-arg]
+    serve = {"private": ["any"]}
+
+    def get_served_forms(self) -> Any:
+        return {"form": Salary}
+
+
+@pytest.mark.parametrize(
+    ("served", "told"),
+    [
+        (serve_form(Apply, private=["nam"])(view), ["E025"]),
+        (serve_form({"a": Apply, "b": Work}, private=["authorised_to_work"])(view), ["W015"]),
+        (serve_form({"a": Apply, "b": Work}, private=["work"])(view), ["E025"]),
+        (serve_form(Salary)(view), ["E025"]),
+        (serve_form(forms.formset_factory(Salary))(view), ["E025"]),
+        (serve_form(Salary, rescue=False)(view), []),
+        (serve_form(Growing)(view), ["W025"]),
+        (serve_form(Growing, private=["salery"])(view), ["W025", "W025"]),
+        (SalaryView.as_view(), ["E025"]),
+        (FormView.as_view(form_class=Salary), []),
+        (ChoosingView.as_view(), []),
+        (NamingView.as_view(), []),
+    ],
+)
+def test_private_names_of_no_field_are_told(ids: Any, served: Any, told: list[str]) -> None:
+    assert ids(served) == told
+
+
+def test_a_name_that_is_no_field_s_is_told_with_those_that_are(ids: Any) -> None:
+    ids(serve_form(Salary)(view))
+    (message,) = checks.check_always()
+    assert "qaprod_private of Salary names 'salery'" in message.msg
+    assert message.hint == "The fields are salary."
+
+
+@pytest.mark.parametrize(
+    ("thanks", "told"),
+    [
+        ("jobs:v1", []),
+        ("jobs:v9", ["E026"]),
+        ("thanks", ["E026"]),
+        ("/thanks/", []),
+        ("https://example.com/", []),
+        (lambda request, kept: HttpResponse(), []),
+    ],
+)
+def test_thanks_that_lead_nowhere_are_told(ids: Any, thanks: Any, told: list[str]) -> None:
+    assert ids(serve_form(Apply, thanks=thanks)(view), view) == told
+
+
+def test_a_template_that_is_missing_is_told(ids: Any) -> None:
+    assert ids(serve_form(Apply, template="no/such.html")(view)) == ["E027"]
+    assert ids(serve_form(Apply, template="admin/base_site.html")(view)) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [("{% extends 'no/such.html' %}", []), ("{% nonsense %}", []), ("{% include 'no/such.html' %}", [])],
+)
+def test_what_else_is_wrong_with_a_template_is_not_ours_to_tell(
+    ids: Any, settings: Settings, tmp_path: Path, content: str, told: list[str]
+) -> None:
+    (tmp_path / "apply.html").write_text(content)
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+    assert ids(serve_form(Apply, template="apply.html")(view)) == told
 
 
 def test_tokens_in_the_session_are_told(ids: Any, settings: Settings) -> None:

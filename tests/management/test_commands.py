@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
-from django_qaprod import doctor
+from django_qaprod import clock, doctor
 from django_qaprod.forms import waiting
-from django_qaprod.models import Deploy, Failure, JobRun, RescuedSubmission, Series
+from django_qaprod.models import Deploy, Failure, JobRun, Lease, RescuedSubmission, Series
 from django_qaprod.pipeline import drainer, filelock, guard, process, spool
 from django_qaprod.records import encode
 from django_qaprod.store import submissions
@@ -150,6 +151,31 @@ class TestDoctor:
         run("qaprod_tick")
         guard.take()
         assert "roll_up failed" in self.errors("worker")
+
+    @pytest.mark.parametrize(
+        ("keys", "debug", "served", "words"),
+        [
+            ([kept.KEY], False, True, "ok       rescue      There are keys"),
+            ([], False, True, "warning  rescue      QAPROD['RESCUE_KEYS'] has no key"),
+            ([], False, False, "ok       rescue      There are no keys, and no view"),
+            ([], True, True, "ok       rescue      Without QAPROD['RESCUE_KEYS'] the key is derived"),
+        ],
+    )
+    def test_keys_that_a_view_needs(
+        self, spool_dir: Path, settings: Any, keys: list[str], debug: bool, served: bool, words: str
+    ) -> None:
+        settings.QAPROD = {**settings.QAPROD, "RESCUE_KEYS": keys}
+        settings.DEBUG = debug
+        if served:
+            settings.ROOT_URLCONF = "tests.forms.serving.host"
+        _, out, _ = run("qaprod_doctor")
+        assert words in out
+        assert ("Make one: python -c" in out) == words.startswith("warning")
+
+    def test_who_has_the_lease_may_have_died_since(self, spool_dir: Path) -> None:
+        until = clock.now() + timedelta(minutes=1)
+        Lease.objects.update_or_create(name="worker", defaults={"holder": "web-1:7", "expires_at": until})
+        assert f"web-1:7 has the lease until {until:%H:%M:%S}." in run("qaprod_doctor")[1]
 
     def test_tables_that_are_missing(self, spool_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(
