@@ -53,6 +53,8 @@ class Context:
     step = ""
     #: When what is served now was sent, in epoch seconds, if this is its replay.
     replayed_at: float | None = None
+    #: Whether it ended with a response that was let go of: a destructor tells that, in the midst of anything.
+    dropped = False
     #: What a tracer has for it, while one is on: the server's span, and then the one of its stream.
     span: Any = None
     #: The last log records as (created, level, logger, message), not yet scrubbed, the oldest first.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from types import ModuleType
 
-from ..conf import sink_paths
+from ..conf import settings, sink_paths
 
 
 def install() -> None:
@@ -21,6 +21,14 @@ def install() -> None:
         from . import steps
 
         steps.install()
+    if settings().log_requests:
+        from ..logs import requests
+
+        requests.install()
+    if settings().log_steps:
+        from ..logs import steps as logged_steps
+
+        logged_steps.install()
 
 
 @cache

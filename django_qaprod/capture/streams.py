@@ -60,8 +60,11 @@ class _Watched:
         """Count the stream as aborted, unless it came to its end: the server is done with it."""
         self._end("aborted")
 
-    # Django's ASGI handler drops a response whose client has gone without closing it.
-    __del__ = close
+    def __del__(self) -> None:
+        # Django's ASGI handler drops a response whose client has gone without closing it.
+        if self._finish is not None:
+            self._context.dropped = True
+            self.close()
 
 
 class Stream(_Watched):

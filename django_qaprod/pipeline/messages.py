@@ -98,6 +98,16 @@ def template_of(record: logging.LogRecord) -> str:
     return record.msg if type(record.msg) is str and record.args else of_log(record)
 
 
+def without_path(words: str, path: str, route: str) -> str:
+    """Return the words with the route in the place of the path: paths hold keys, names and reset tokens."""
+    if path in words:
+        words = words.replace(path, route)
+    if not path.isascii():
+        # Django escapes the paths that it logs.
+        words = words.replace(path.encode("unicode_escape").decode("ascii"), route)
+    return words
+
+
 def _plain_words(error: BaseException, renderer: Callable[[BaseException], str]) -> str:
     # A UnicodeError shows one byte of the text that it holds, however long.
     if any(map(_is_long, error.args)) and renderer not in _OF_ONE_BYTE:

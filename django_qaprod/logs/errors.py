@@ -1,0 +1,83 @@
+"""An exception as a log line tells it: the words are those of its failure, and so are the frames."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ..pipeline import process
+from .surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from ..records import ChainLink
+
+#: Characters of a stack trace; of a longer one the end is kept, where the error is.
+MAX_STACK: Final = 10_000
+
+# In Python's words, so that who reads them needs to learn nothing.
+_BETWEEN: Final = {
+    "cause": "The above exception was the direct cause of the following exception:",
+    "context": "During handling of the above exception, another exception occurred:",
+}
+_MEMBER: Final = "One of the exceptions of the group:"
+
+
+class Told(NamedTuple):
+    """An exception. ``failure_id`` and ``fingerprint`` are those of its failure, if one was recorded."""
+
+    error_type: str = ""
+    error_message: str = ""
+    failure_id: str = ""
+    fingerprint: str = ""
+    stack_trace: str = ""
+
+
+def of(error: BaseException, around: Surroundings) -> Told:
+    """Return what a line tells of an exception and those that it came from."""
+    # Not at every start of the host. Under the lock: a child of a fork in mid-import would wait for ever.
+    with process.importing:
+        from ..pipeline import failures, frames
+    links = frames.chain(error)
+    chain = failures.described(links, around.without_path)
+    stack = frames.stack(links)
+    text = "\n\n".join(_paragraphs(chain, _frames(stack.digest, stack.frames)))
+    return Told(
+        chain[0].error_type,
+        chain[0].message,
+        *failures.link_of(error),
+        text if len(text) <= MAX_STACK else f"…{text[-MAX_STACK:]}",
+    )
+
+
+def _paragraphs(chain: Sequence[ChainLink], frames: Sequence[str]) -> Iterator[str]:
+    """Yield each exception and how it came about, the one that was caught at the end of its chain."""
+    told = list(zip(chain, frames, strict=True))
+    begins = [at for at, (link, _) in enumerate(told) if link.relation == "group"]
+    for begin, end in zip([0, *begins], [*begins, len(told)], strict=True):
+        if begin:
+            yield _MEMBER
+        for link, stack in reversed(told[begin:end]):
+            yield "\n".join((*([stack] if stack else []), f"{link.error_type}: {link.message}", *link.notes))
+            if link.relation in _BETWEEN:
+                yield _BETWEEN[link.relation]
+
+
+# By the digest of the frames: those of most errors were seen before.
+@lru_cache(maxsize=128)
+def _frames(digest: str, frames: str) -> tuple[str, ...]:
+    return tuple(_traceback(group) for group in json.loads(frames))
+
+
+def _traceback(group: list[dict[str, Any]]) -> str:
+    if not group:
+        return ""
+    return "\n".join(("Traceback (most recent call last):", *map(_frame, group)))
+
+
+def _frame(frame: dict[str, Any]) -> str:
+    if not frame["file"]:
+        return f"  {frame['function']}"
+    place = f'  File "{frame["file"]}", line {frame["line"]}, in {frame["function"]}'
+    return f"{place}\n    {frame['code'].strip()}" if frame["code"] else place

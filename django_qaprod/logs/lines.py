@@ -1,0 +1,131 @@
+"""What a log record says, without secrets, as plain data that each formatter writes in its own way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from ..pipeline import messages, scrub
+from ..pipeline.guard import guarded
+from ..text import ELLIPSIS, JSONValue
+from . import errors, surroundings
+from .surroundings import Surroundings
+
+#: Characters of a message.
+MAX_MESSAGE: Final = scrub.MAX_TEXT
+#: How many extras of a record are written, and how many characters they may take together.
+MAX_EXTRAS: Final = 50
+MAX_EXTRAS_CHARACTERS: Final = 10_000
+
+#: The attribute of a record under which our own loggers have their fields.
+ATTRIBUTE: Final = "qaprod"
+UNSHOWABLE: Final = "(this record cannot be shown)"
+
+# What every record has, what Django adds that is no data, and the trace's ids, which are known otherwise.
+_NO_EXTRAS: Final = frozenset(
+    {
+        *logging.LogRecord("", 0, "", 0, "", (), None).__dict__,
+        *("message", "asctime", "taskName", "request", "server_time", surroundings.ATTRIBUTE),
+        *("otelTraceID", "otelSpanID", "otelTraceSampled", "otelServiceName"),
+    }
+)
+
+
+class Fields(dict[str, JSONValue]):
+    """The fields of a record that we make ourselves, of what is scrubbed already: written as they are.
+
+    ``at`` among them is when it happened, in seconds since the epoch, if that is not when it is logged.
+    ``words`` is the message for formatters that write the fields, too.
+    """
+
+    words = ""
+
+
+class Line(NamedTuple):
+    """What a record says. ``own`` are the fields of our own loggers, ``stack`` is where it was logged."""
+
+    at: float
+    message: str
+    surroundings: Mapping[str, str] = {}
+    own: Mapping[str, JSONValue] = {}
+    extras: Mapping[str, JSONValue] = {}
+    error: errors.Told | None = None
+    stack: str = ""
+
+    def fields(self) -> Iterator[tuple[str, JSONValue]]:
+        """Yield all that has a name of ours, by that name, the longest at the end; the extras have theirs."""
+        yield from self.surroundings.items()
+        if self.own:
+            yield from [field for field in self.own.items() if field[0] != "at"]
+        if self.error is not None:
+            yield from [field for field in self.error._asdict().items() if field[1]]
+        if self.stack:
+            yield "stack", self.stack
+
+
+def of(record: logging.LogRecord) -> Line:
+    """Return what the record says."""
+    given = record.__dict__
+    around = surroundings.of(record)
+    own = given.get(ATTRIBUTE)
+    if type(own) is Fields:
+        at: Any = own.get("at", record.created)
+        # Ours may tell of another request than is served.
+        return Line(at, own.words or record.getMessage(), around.without(own), own)
+    names = given.keys() - _NO_EXTRAS
+    return Line(
+        record.created,
+        _message(record, around),
+        around,
+        {},
+        _extras(given, around) if names else {},
+        _error(record, around) if record.exc_info or record.exc_text else None,
+        scrub.text(record.stack_info[-scrub.MAX_TEXT :], scrub.MAX_TEXT) if record.stack_info else "",
+    )
+
+
+def _message(record: logging.LogRecord, around: Surroundings) -> str:
+    words = _in_full(record)
+    if words is None:
+        words = messages.of_log(record)
+    return scrub.text(around.without_path(words), MAX_MESSAGE)
+
+
+@guarded("logs.message")
+def _in_full(record: logging.LogRecord) -> str:
+    return str.__str__(record.getMessage())
+
+
+def _extras(given: Mapping[str, Any], around: Surroundings) -> dict[str, JSONValue]:
+    filtered = surroundings.ATTRIBUTE in given
+    extras: dict[str, JSONValue] = {}
+    left = MAX_EXTRAS_CHARACTERS
+    for name, value in given.items():
+        if name in _NO_EXTRAS or name[0] == "_" or (filtered and _is_from_filter(name, value, around)):
+            continue
+        if len(extras) == MAX_EXTRAS:
+            break
+        found = _extra(name, value, around)
+        left -= len(found) if type(found) is str else len(repr(found))
+        extras[name if name.isidentifier() else scrub.text(name, 100)] = found if left >= 0 else ELLIPSIS
+    return extras
+
+
+def _extra(name: str, value: object, around: Surroundings) -> JSONValue:
+    return scrub.under(name, around.without_path(value) if type(value) is str else value)
+
+
+def _is_from_filter(name: str, value: object, around: Surroundings) -> bool:
+    return name in surroundings.NAMES and type(value) is str and value == around.get(name, "")
+
+
+def _error(record: logging.LogRecord, around: Surroundings) -> errors.Told | None:
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    if isinstance(error, BaseException):
+        return errors.of(error, around)
+    if not record.exc_text:
+        return None
+    # It comes from another process, or through a queue.
+    text = around.without_path(record.exc_text[-scrub.MAX_TEXT :])
+    return errors.Told(stack_trace=scrub.text(text, scrub.MAX_TEXT))
