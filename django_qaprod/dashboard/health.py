@@ -16,6 +16,8 @@ from .words import ago, cut, number
 
 #: A site with visitors stores something every few seconds.
 QUIET_AFTER = timedelta(minutes=10)
+#: The first records are stored some seconds before anybody begins with the periodic work.
+BEGINS_WITHIN = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +71,18 @@ def _is_fresh(found: Health) -> bool:
     return found.stored_at is None and found.last_number is None
 
 
+def _is_beginning(found: Health) -> bool:
+    """Whether the first numbers are so young that nobody can be expected to work yet, and nobody ever has."""
+    first = found.oldest_raw or found.stored_at
+    never = found.worker is None and not found.jobs
+    return never and first is not None and found.at - first < BEGINS_WITHIN
+
+
 def _warnings(found: Health) -> Iterator[str]:
     if _is_fresh(found):
         # The pages' empty states say what to do.
         return
-    if found.worker is None or not found.worker.alive:
+    if (found.worker is None or not found.worker.alive) and not _is_beginning(found):
         yield _(
             "Nobody does the periodic work, so priorities, roll-ups and silences stand still. "
             "It runs in the web processes, in “manage.py qaprod_worker” or in “manage.py qaprod_tick”."

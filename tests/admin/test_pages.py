@@ -16,9 +16,9 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
-from django_qaprod import registry
+from django_qaprod import clock, registry
 from django_qaprod.admin import register
-from django_qaprod.models import Deploy, Event, Failure, Health
+from django_qaprod.models import Bucket, Deploy, Event, Failure, Health, Lease
 from django_qaprod.registry import JourneySpec
 from tests.admin import rows
 from tests.forms import kept
@@ -117,6 +117,24 @@ def test_a_dead_worker_is_told(client_of_boss: Client) -> None:
     rows.requests("a/")
     assert "Nobody does the periodic work" in body(client_of_boss, "requestpage/")
     assert "Look at the health page" in body(client_of_boss, "requestpage/")
+
+
+@pytest.mark.parametrize(
+    ("ago", "worked", "told"),
+    [
+        (timedelta(seconds=100), False, False),
+        (timedelta(seconds=140), False, True),
+        (timedelta(), True, True),
+    ],
+)
+def test_right_after_the_start_nobody_is_missed(
+    client_of_boss: Client, ago: timedelta, worked: bool, told: bool
+) -> None:
+    """The first numbers are there before anybody has taken the lease; once somebody had it, it is news."""
+    Bucket.objects.filter(pk=rows.requests("a/").pk).update(start=clock.now() - ago)
+    if worked:
+        Lease.objects.create(name="worker", holder="web-1:1", expires_at=clock.now() - timedelta(hours=1))
+    assert ("Nobody does the periodic work" in body(client_of_boss, "requestpage/")) == told
 
 
 def test_the_health_page_warns_before_submissions_are_deleted(client_of_boss: Client, settings: Any) -> None:
