@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .gauges.declaration import gauge as gauge
     from .journeys import Journey as Journey
     from .journeys import Step as Step
+    from .logs.usage import log_usage as log_usage
     from .pipeline.failures import report as report
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ _EXPORTS = {
     "critical": "degradation",
     "degrade": "degradation",
     "gauge": "gauges.declaration",
+    "log_usage": "logs.usage",
     "report": "pipeline.failures",
     "serve_form": "forms.serving",
     "submission_replayed": "forms.signals",
@@ -46,6 +48,7 @@ __all__ = [
     "critical",
     "degrade",
     "gauge",
+    "log_usage",
     "report",
     "serve_form",
     "submission_replayed",

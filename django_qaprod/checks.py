@@ -27,6 +27,7 @@ from django.utils.module_loading import import_string
 
 from . import conf, registry
 from .forms import checks as forms
+from .logs import checks as logs
 from .pipeline import guard, scrub, spool
 from .store import retention
 
@@ -49,7 +50,7 @@ def check_always(*, app_configs: object = None, **kwargs: Any) -> list[CheckMess
     ]
     if conf.settings().enabled:
         found += [*_middleware(), *_spool(), *_server(), *_shared_sqlite(), *_events_elsewhere()]
-        found += forms.check_always()
+        found += [*forms.check_always(), *logs.check()]
     return found
 
 

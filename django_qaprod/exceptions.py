@@ -8,7 +8,7 @@ class QAProdError(Exception):
 
 
 class DeclarationError(QAProdError, TypeError):
-    """A journey, step, degradation, gauge or sink is declared in a way that cannot work."""
+    """A journey, step, degradation, gauge, sink or log is declared in a way that cannot work."""
 
 
 class GaugeValueError(QAProdError, ValueError):
@@ -35,9 +35,9 @@ class SubjectKeyError(QAProdError, ValueError):
 
 
 class PropertyError(QAProdError, ValueError):
-    """A property of an event is not allow-listed by its journey, or is not JSON.
+    """A property of an event, or a field of ``log_usage``, is not allow-listed, or is not JSON.
 
-    ``name`` is the property's name.
+    ``name`` is the property's or field's name.
     """
 
     def __init__(self, message: str, *, name: str) -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 
+from ..logs.lines import ATTRIBUTE, Fields
 from ..records import EventRecord, FailureRecord, HealthRecord, NumbersRecord, Record
 from ..typing import Batch
 
@@ -20,30 +21,24 @@ _LEVELS = {
 }
 _FAILURE = (
     "id", "at", "kind", "severity", "error_type", "message", "culprit", "name", "served", "journey",
-    "subject", "route", "method", "request_id", "trace_id", "user", "browser", "release", "host",
+    "subject", "route", "method", "request_id", "trace_id", "span_id", "user", "browser", "release", "host",
     "fingerprint",
 )  # fmt: skip
 _EVENT = (
-    "id",
-    "at",
-    "journey",
-    "step",
-    "subject",
-    "variant",
-    "browser",
-    "request_id",
-    "release",
-    "properties",
-)
-_HEALTH = ("id", "at", "host", "process", "errors", "dropped", "last_error")
+    "at", "journey", "step", "subject", "variant", "browser", "request_id", "release", "properties",
+)  # fmt: skip
+_HEALTH = ("at", "host", "process", "errors", "dropped", "last_error")
+# Lines have other names for some, by which all that tell of a failure are found.
+_RENAMED = {"id": "failure_id", "message": "error_message", "user": "user_id", "host": "machine"}
 
 
 class LogSink:
     """Write each failure at its severity, each event at INFO and our own troubles at WARNING.
 
     The message is a word and one JSON object on one line; the same fields are under ``qaprod`` in the log
-    record's ``extra``, for formatters that write JSON themselves. Of numbers there is one line per batch, at
-    DEBUG. A batch that comes again after a crash is written again.
+    record's ``extra``, for formatters that write them themselves, as those of ``django_qaprod.logs`` do, with
+    a message for people beside them. Of numbers there is one line per batch, at DEBUG. A batch that comes
+    again after a crash is written again.
     """
 
     name = "log"
@@ -56,29 +51,34 @@ class LogSink:
         """Write the lines. Never fails: ``logging`` keeps the errors of handlers to itself."""
         for level, word, fields in _lines(batch.records):
             if self._logger.isEnabledFor(level):
-                self._logger.log(level, "%s %s", word, json.dumps(fields), extra={"qaprod": fields})
+                fields.words = f"{word} {fields.words}".strip()
+                self._logger.log(level, "%s %s", word, json.dumps(fields), extra={ATTRIBUTE: fields})
 
     def close(self) -> None:
         """There is nothing to let go of."""
 
 
-def _lines(records: tuple[Record, ...]) -> Iterator[tuple[int, str, dict[str, object]]]:
+def _lines(records: tuple[Record, ...]) -> Iterator[tuple[int, str, Fields]]:
     cells = requests = 0
     for record in records:
         if isinstance(record, FailureRecord):
-            yield _LEVELS[record.severity], "failure", _fields(record, _FAILURE)
+            words = f"{record.error_type}: {record.message}"
+            yield _LEVELS[record.severity], "failure", _fields(record, _FAILURE, words)
         elif isinstance(record, EventRecord):
-            yield logging.INFO, "event", _fields(record, _EVENT)
+            yield logging.INFO, "event", _fields(record, _EVENT, f"{record.journey}.{record.step}")
         elif isinstance(record, HealthRecord):
-            yield logging.WARNING, "health", _fields(record, _HEALTH)
+            yield logging.WARNING, "health", _fields(record, _HEALTH, record.last_error)
         elif isinstance(record, NumbersRecord):
             cells += len(record.cells)
             requests += sum(
                 cell.count for cell in record.cells if cell.name == "http.server.request.duration"
             )
     if cells:
-        yield logging.DEBUG, "numbers", {"cells": cells, "requests": requests}
+        yield logging.DEBUG, "numbers", Fields(cells=cells, requests=requests)
 
 
-def _fields(record: Record, names: tuple[str, ...]) -> dict[str, object]:
-    return {name: value for name in names if (value := getattr(record, name)) not in ("", {})}
+def _fields(record: Record, names: tuple[str, ...], words: str) -> Fields:
+    known = ((name, getattr(record, name)) for name in names)
+    fields = Fields({_RENAMED.get(name, name): value for name, value in known if value not in ("", {})})
+    fields.words = words
+    return fields
