@@ -85,13 +85,14 @@ def _without_request(record: FailureRecord, client: BaseClient) -> Iterator[None
     import sentry_sdk
     from sentry_sdk.scope import use_isolation_scope
 
-    scope = sentry_sdk.get_isolation_scope().fork()
-    scope._event_processors[:] = [
-        one for one in scope._event_processors if not one.__module__.startswith(_READS_REQUEST)
-    ]
-    if record.user and _sends_users(client):
-        scope.add_event_processor(partial(_with_user, record.user))
-    with use_isolation_scope(scope):
+    with use_isolation_scope(sentry_sdk.get_isolation_scope().fork()) as isolation:
+        # Both are copies, for the time being.
+        for scope in (isolation, sentry_sdk.get_current_scope()):
+            scope._event_processors[:] = [
+                one for one in scope._event_processors if not one.__module__.startswith(_READS_REQUEST)
+            ]
+        if record.user and _sends_users(client):
+            isolation.add_event_processor(partial(_with_user, record.user))
         yield
 
 

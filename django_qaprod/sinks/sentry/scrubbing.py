@@ -82,15 +82,15 @@ class _Walk:
 
     def __init__(self, event: Any) -> None:
         from ... import context
-        from ...pipeline import failures, scrub
+        from ...pipeline import messages, scrub
 
         self._scrub = scrub
-        self._failures = failures
-        self._current = context.current()
-        self._path = failures.path_of(self._current)
-        self._route = self._current.route if self._current is not None else _route_of(event)
-        # Of an event of which we know no request.
-        self._other_path = "" if self._path else _path_of(event)
+        self._without_path = messages.without_path
+        current = context.current()
+        if current is not None and current.request is not None:
+            self._path, self._route = current.request.path, current.route
+        else:
+            self._path, self._route = _path_of(event), _route_of(event)
 
     def request(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return what may be sent of a request: the route instead of the path."""
@@ -146,9 +146,8 @@ class _Walk:
         return self._scrub.source(lines) if isinstance(lines, str) else None
 
     def _text(self, words: str) -> str:
-        words = self._failures.without_path(words, self._path, self._current)
-        if self._other_path:
-            words = words.replace(self._other_path, self._route)
+        if len(self._path) > 2:
+            words = self._without_path(words, self._path, self._route)
         return self._scrub.text(words, _MAX_TEXT)
 
 
@@ -170,7 +169,7 @@ def _route_of(event: Any) -> str:
 def _path_of(event: Any) -> str:
     request = event.get("request")
     url = _split(request.get("url")) if isinstance(request, dict) else None
-    return url.path if url is not None and len(url.path) > 2 else ""
+    return str(url.path) if url is not None else ""
 
 
 def _split(url: Any) -> Any:
