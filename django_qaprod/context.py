@@ -101,6 +101,11 @@ class Context:
         return (match.route or "/") if match is not None else UNMATCHED
 
     @property
+    def is_replay(self) -> bool:
+        """Whether it is no visitor's request, but what one has sent before, sent again by staff."""
+        return getattr(self.request, "qaprod_replay", None) is not None
+
+    @property
     def browser(self) -> str:
         """The browser's family, or nothing outside a request."""
         return family(self.request.META.get("HTTP_USER_AGENT", "")) if self.request is not None else ""

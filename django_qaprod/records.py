@@ -19,8 +19,10 @@ from typing import Any, Final, Literal, TypeAlias
 from .exceptions import RecordFormatError
 from .text import JSONValue
 
-FailureKind = Literal["unhandled", "degraded", "logged", "task", "command", "gauge"]
+FailureKind = Literal["unhandled", "degraded", "logged", "task", "command", "gauge", "replay"]
 Severity = Literal["info", "warning", "error", "critical"]
+#: How the names of failures begin that a replay has met.
+REPLAY_OF: Final = "replay of "
 #: Where the extra of a failure has the id of the event that a Sentry client of the host's made of it; empty if
 #: that made none.
 SENTRY_EVENT: Final = "sentry_event"

@@ -16,6 +16,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from ..models import Failure, RescuedSubmission
+from ..records import REPLAY_OF
 from .careful import AdminBase
 from .pages import Crumb, address, banner
 from .permissions import may
@@ -59,6 +60,7 @@ class FailurePageViews(AdminBase):
             "page": data,
             "failure": failure,
             "state": words.state(failure),
+            "in_replay": failure.kind == Failure.Kind.REPLAY or failure.name.startswith(REPLAY_OF),
             "previous_page": data.occurrences.page - 1,
             "next_page": data.occurrences.page + 1,
             "text": ticket.text(failure, data.shown, data.impact, url=self._absolute(request, failure)),
@@ -123,10 +125,16 @@ class FailurePageViews(AdminBase):
         may_look = may(request, "view", of=_SUBMISSION) or may(request, "change", of=_SUBMISSION)
         if not may_look or not site.is_registered(RescuedSubmission):
             return {}
-        query = urlencode({"failure": failure.fingerprint, "state": "all"})
+        listed, view = address(site, RescuedSubmission, "changelist"), failure.name.removeprefix(REPLAY_OF)
+        of_failure = urlencode({"failure": failure.fingerprint, "state": "all"})
+        of_view = urlencode({"q": f'view:"{view}"', "state": "waiting"})
+        kept = submissions.of_failure(failure.fingerprint)
+        waits = kept.waiting or kept.in_doubt or kept.under_way
         return {
-            "kept": submissions.of_failure(failure.fingerprint),
-            "kept_url": f"{address(site, RescuedSubmission, 'changelist')}?{query}",
+            "kept": kept,
+            "kept_url": f"{listed}?{of_failure}",
+            "elsewhere": 0 if waits else submissions.elsewhere(view, besides=failure.fingerprint),
+            "elsewhere_url": f"{listed}?{of_view}",
             "replay_url": address(site, RescuedSubmission, "replay_failure"),
             "may_replay": may(request, "replay", of=_SUBMISSION),
         }

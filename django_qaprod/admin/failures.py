@@ -41,7 +41,7 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
     ordering = ("-priority",)
     search_fields = ("message",)
     search_help_text = _(
-        "Free text, or words like kind:degraded severity:critical journey:… route:… release:… "
+        "Free text, or words like kind:degraded name:… severity:critical journey:… route:… release:… "
         "is:regression user:… subject:… request:…; quote what contains spaces, as in "
         'route:"a b"; put - before what to leave out.'
     )
@@ -114,7 +114,7 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
         flags += [gettext("critical view")] if failure.critical else []
         around = (
             words.cut(failure.name, 90),
-            words.cut(f"{failure.journey} {failure.route}".strip(), 90),
+            words.cut(" ".join(filter(None, (failure.journey, failure.method, failure.route))), 90),
             words.cut(failure.culprit, 90),
         )
         return format_html(

@@ -83,7 +83,8 @@ def _async_middleware(get_response: AsyncHandler) -> AsyncHandler:
 
 @guarded("capture.request")
 def _finish(context: Context, request: HttpRequest, response: HttpResponseBase | None) -> None:
-    if not process.recording():
+    # The visitor's own request was counted when it was sent.
+    if not process.recording() or context.is_replay:
         return
     if response is None:
         # An exception passes through here only when it ends the process or the visitor has gone.

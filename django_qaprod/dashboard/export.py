@@ -13,8 +13,8 @@ from . import priority
 
 COLUMNS = (
     "id", "kind", "severity", "state", "error_type", "message", "culprit", "name", "journey", "route",
-    "critical", "regression", "count", "served", "people", "subjects", "rate", "priority", "first_seen",
-    "last_seen", "first_release", "last_release", "fingerprint",
+    "method", "critical", "regression", "count", "served", "people", "subjects", "rate", "priority",
+    "first_seen", "last_seen", "first_release", "last_release", "fingerprint",
 )  # fmt: skip
 
 # A spreadsheet takes a cell that begins like this for a formula and runs it (OWASP, "CSV Injection").

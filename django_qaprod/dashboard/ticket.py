@@ -35,7 +35,7 @@ def _facts(failure: Failure) -> Iterator[tuple[str, str]]:
     yield _("Name"), failure.name
     yield _("Where"), failure.culprit
     yield _("Journey"), failure.journey
-    yield _("Route"), failure.route
+    yield _("Route"), f"{failure.method} {failure.route}".strip()
     yield _("Occurrences"), number(failure.count)
     yield _("People"), number(failure.people)
     yield _("First seen"), _seen(failure.first_seen.isoformat(timespec="seconds"), failure.first_release)

@@ -129,7 +129,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('fingerprint', models.CharField(editable=False, max_length=64, unique=True, verbose_name='fingerprint')),
-                ('kind', models.CharField(choices=[('unhandled', 'unhandled'), ('degraded', 'degraded'), ('logged', 'logged'), ('task', 'task'), ('command', 'command'), ('gauge', 'gauge')], max_length=16, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('unhandled', 'unhandled'), ('degraded', 'degraded'), ('logged', 'logged'), ('task', 'task'), ('command', 'command'), ('replay', 'replay'), ('gauge', 'gauge')], max_length=16, verbose_name='kind')),
                 ('severity', models.CharField(choices=[('info', 'info'), ('warning', 'warning'), ('error', 'error'), ('critical', 'critical')], default='error', max_length=16, verbose_name='severity')),
                 ('error_type', models.CharField(max_length=200, verbose_name='error type')),
                 ('message', models.CharField(blank=True, max_length=500, verbose_name='message')),
@@ -137,6 +137,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(blank=True, max_length=200, verbose_name='name')),
                 ('journey', models.CharField(blank=True, db_index=True, max_length=100, verbose_name='journey')),
                 ('route', models.CharField(blank=True, db_index=True, max_length=300, verbose_name='route')),
+                ('method', models.CharField(blank=True, max_length=16, verbose_name='method')),
                 ('critical', models.BooleanField(default=False, verbose_name='on a critical view')),
                 ('state', models.CharField(choices=[('open', 'open'), ('resolved', 'resolved'), ('silenced', 'silenced')], default='open', max_length=16, verbose_name='state')),
                 ('state_since', models.DateTimeField(blank=True, null=True, verbose_name='in this state since')),

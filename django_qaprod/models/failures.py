@@ -21,6 +21,7 @@ class Failure(models.Model):
         LOGGED = "logged", _("logged")
         TASK = "task", _("task")
         COMMAND = "command", _("command")
+        REPLAY = "replay", _("replay")
         GAUGE = "gauge", _("gauge")
 
     class Severity(models.TextChoices):
@@ -43,6 +44,7 @@ class Failure(models.Model):
     name = models.CharField(_("name"), max_length=200, blank=True)
     journey = models.CharField(_("journey"), max_length=100, blank=True, db_index=True)
     route = models.CharField(_("route"), max_length=300, blank=True, db_index=True)
+    method = models.CharField(_("method"), max_length=16, blank=True)
     critical = models.BooleanField(_("on a critical view"), default=False)
 
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.OPEN)

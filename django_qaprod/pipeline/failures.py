@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from .. import context
 from ..conf import reraising, settings
-from ..records import ChainLink, FailureKind, FailureRecord, LogLine, Severity, new_id
+from ..records import REPLAY_OF, ChainLink, FailureKind, FailureRecord, LogLine, Severity, new_id
 from ..text import JSONValue, clean
 from . import fingerprint as fingerprints
 from . import frames, messages, process, scrub
@@ -117,6 +117,8 @@ def prepare(
     at = time()
     record_id = new_id(at)
     mark(error, record_id, request_id)
+    if kind == "unhandled" and _is_replay(current):
+        kind = "replay"
     record = _of_exception(
         error,
         current,
@@ -230,14 +232,14 @@ def _of_exception(
         at=at,
         kind=kind,
         severity=_severity(severity, current, served=served),
-        fingerprint=_fingerprint(error, kind, chain, stack, template, chosen),
+        fingerprint=_fingerprint(error, _group(kind, current), chain, stack, template, chosen),
         error_type=chain[0].error_type,
         message=chain[0].message,
         chain=chain,
         stack=stack.digest,
         frames=stack.frames,
         culprit=stack.culprit,
-        name=clean(name or _name_of(current), 200),
+        name=_named(name, current),
         served=served,
         extra=more,
         **_surroundings(current, journey),
@@ -249,14 +251,17 @@ def _of_log(record: logging.LogRecord, current: Context | None) -> FailureRecord
     message = scrub.text(without_path(messages.of_log(record), path_of(current), current))
     place = f"{frames.short_path(record.pathname)}:{record.funcName}"
     default = fingerprints.of(
-        "logged", (record.name,), (place, _route_of_response(record, current)), messages.template_of(record)
+        _group("logged", current),
+        (record.name,),
+        (place, _route_of_response(record, current)),
+        messages.template_of(record),
     )
     logger = clean(record.name, 200)
     return FailureRecord(
         id=new_id(record.created),
         at=record.created,
         kind="logged",
-        severity="critical" if record.levelno >= logging.CRITICAL else "error",
+        severity=_severity("critical" if record.levelno >= logging.CRITICAL else "error", current),
         fingerprint=fingerprints.by_host(record, default),
         error_type=logger,
         message=message,
@@ -264,7 +269,7 @@ def _of_log(record: logging.LogRecord, current: Context | None) -> FailureRecord
         stack=stack.digest if stack is not None else "",
         frames=stack.frames if stack is not None else "[]",
         culprit=stack.culprit if stack is not None else clean(place, 300),
-        name=clean(_name_of(current), 200),
+        name=_named("", current),
         extra={"logger": logger},
         **_surroundings(current),
     )
@@ -290,7 +295,7 @@ def described(links: list[frames.Link], without: Callable[[str], str]) -> tuple[
 
 def _fingerprint(
     error: BaseException,
-    kind: FailureKind,
+    kind: str,
     chain: Sequence[ChainLink],
     stack: frames.Stack,
     template: tuple[str, int] | None,
@@ -318,10 +323,28 @@ def _fingerprint(
     return fingerprints.by_host(error, default)
 
 
-def _severity(given: Severity | None, current: Context | None, *, served: bool) -> Severity:
-    if given is not None:
-        return given if given in _SEVERITIES else "error"
-    return "critical" if current is not None and current.critical and not served else "error"
+def _severity(given: Severity | None, current: Context | None, *, served: bool = False) -> Severity:
+    if given is None:
+        given = "critical" if current is not None and current.critical and not served else "error"
+    # Whoever replays something sees how it ends, and no visitor waits.
+    known = given in _SEVERITIES and not (given == "critical" and _is_replay(current))
+    return given if known else "error"
+
+
+def _group(kind: str, current: Context | None) -> str:
+    """Return what tells groups of a kind apart: what replays meet is not what visitors meet."""
+    return f"replay {kind}" if _is_replay(current) else kind
+
+
+def _named(name: str, current: Context | None) -> str:
+    name = name or _name_of(current)
+    if _is_replay(current):
+        name = f"{REPLAY_OF}{name}" if name else "replay"
+    return clean(name, 200)
+
+
+def _is_replay(current: Context | None) -> bool:
+    return current is not None and current.is_replay
 
 
 def _extra(given: dict[str, Any]) -> dict[str, JSONValue]:
@@ -337,7 +360,7 @@ def _surroundings(current: Context | None, journey: str = "") -> dict[str, Any]:
     if current is None:
         return known
     known["subject"] = clean(current.subject, 200)
-    known["critical"] = current.critical
+    known["critical"] = current.critical and not current.is_replay
     known["request_id"] = current.request_id
     known["lines"] = _lines(current)
     if current.request is not None:

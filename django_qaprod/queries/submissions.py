@@ -86,6 +86,16 @@ def of_failure(fingerprint: str) -> Kept:
     return _kept(Q(failure=fingerprint))
 
 
+def elsewhere(view: str, *, besides: str) -> int:
+    """Return how many of a view wait at other failures than one (its fingerprint). One query."""
+    if not view:
+        return 0
+    waiting = RescuedSubmission.objects.filter(
+        state=_State.WAITING, name=view[: limit(RescuedSubmission, "name")]
+    )
+    return waiting.exclude(failure=besides).count()
+
+
 def waiting_for(*, most: int) -> dict[str, datetime]:
     """Return the failures for which submissions wait, by their fingerprints, those with the most first.
 

@@ -118,6 +118,7 @@ def _row(fingerprint: str, records: Sequence[FailureRecord]) -> Failure:
         name=first.name,
         journey=first.journey,
         route=first.route,
+        method=first.method,
         critical=first.critical,
         first_seen=moment(first.at),
         # Earlier than any: the UPDATE that counts then takes the latest record's message and release.
@@ -125,7 +126,7 @@ def _row(fingerprint: str, records: Sequence[FailureRecord]) -> Failure:
         state_since=moment(first.at),
         first_release=first.release,
     )
-    for name in ("error_type", "culprit", "name", "journey", "route", "first_release"):
+    for name in ("error_type", "culprit", "name", "journey", "route", "method", "first_release"):
         setattr(row, name, getattr(row, name)[: limit(Failure, name)])
     priority.score(row, at=moment(records[-1].at))
     return row
@@ -153,7 +154,7 @@ def _widen(groups: Iterable[Group], *, using: str) -> None:
             changes["severity"] = severity
         if not failure.critical and any(record.critical for record in group.records):
             changes["critical"] = True
-        for name in ("journey", "route"):
+        for name in ("journey", "route", "method"):
             if not getattr(failure, name):
                 found = next((value for record in group.records if (value := getattr(record, name))), "")
                 if found:

@@ -18,7 +18,8 @@ from .numbers import FAILURES
 from .statements import select, update_each
 
 KIND = {
-    "unhandled": 30.0, "task": 20.0, "command": 20.0, "degraded": 15.0, "gauge": 15.0, "logged": 10.0
+    "unhandled": 30.0, "task": 20.0, "command": 20.0, "degraded": 15.0, "gauge": 15.0, "logged": 10.0,
+    "replay": 5.0,
 }  # fmt: skip
 SEVERITY = {"critical": 20.0, "error": 10.0, "warning": 4.0, "info": 0.0}
 CRITICAL_VIEW = 25.0

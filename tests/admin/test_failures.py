@@ -66,6 +66,23 @@ def test_the_priority_is_explained(client_of_boss: Client) -> None:
     assert "in the last hour" not in body, "parts of no points are left out"
 
 
+def test_a_get_and_a_post_of_one_view_are_told_apart(client_of_boss: Client) -> None:
+    made = [rows.failure(n, method=method, route="a/") for n, method in enumerate(("GET", "POST"))]
+    listed = client_of_boss.get(LIST).content.decode()
+    for failure in made:
+        assert f'<bdi class="qaprod-quiet">{failure.method} a/</bdi>' in listed
+        page = client_of_boss.get(page_of(failure)).content.decode()
+        assert f'<bdi class="qaprod-flag">{failure.method} a/</bdi>' in page
+
+
+def test_what_a_replay_has_met_is_said_to_be_so(client_of_boss: Client) -> None:
+    visitor, replay = rows.failure(1), rows.failure(2, kind="replay", name="replay of jobs.views.apply")
+    degraded = rows.failure(3, kind="degraded", name="replay of school search")
+    words = "somebody replayed what a visitor had sent before"
+    shown = [client_of_boss.get(page_of(one)).content.decode() for one in (visitor, replay, degraded)]
+    assert [words in page for page in shown] == [False, True, True]
+
+
 @pytest.mark.parametrize(
     ("text", "numbers"),
     [

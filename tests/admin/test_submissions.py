@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
@@ -501,6 +502,27 @@ def test_all_of_a_failure_are_replayed_from_its_page(client_of_boss: Client) -> 
     assert "1 replay is still to come" in text_of(answer)
     answer = client_of_boss.post(f"{LIST}replay-failure/", {"failure": failure.fingerprint}, follow=True)
     assert "No replay was asked for" in text_of(answer)
+
+
+@pytest.mark.parametrize("name", ["jobs.views.apply", "replay of jobs.views.apply"])
+def test_a_failure_without_submissions_leads_to_those_of_its_view(client_of_boss: Client, name: str) -> None:
+    """A bug that is met by GET and by POST is several failures, and only one of them has the submissions."""
+    failure = rows.failure(name=name)
+    address = f"/admin/qaprod/failure/{failure.pk}/change/"
+    before = queries(client_of_boss, address)
+    assert "same view" not in text_of(client_of_boss.get(address))
+    for number in range(20):
+        rows.submission(f"k{number}", failure="v1:post", subject="post")
+    rows.submission("other", failure="v1:post", name="jobs.views.other")
+    assert queries(client_of_boss, address) == before
+    text = text_of(client_of_boss.get(address))
+    assert "20 submissions wait at other failures of the same view." in text
+    link = re.search(r'same view\. <a href="([^"]*)"', text)
+    assert link
+    listed = client_of_boss.get(html.unescape(link[1])).context["cl"].result_list
+    assert [one.subject for one in listed] == ["post"] * 20
+    rows.submission("own", failure=failure.fingerprint)
+    assert "same view" not in text_of(client_of_boss.get(address))
 
 
 def test_a_failure_of_which_nothing_is_kept_says_nothing(client_of_boss: Client) -> None:

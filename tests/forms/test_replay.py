@@ -250,6 +250,15 @@ def test_a_view_that_fails_again_is_an_attempt_with_its_failure(records: Records
     assert Order.objects.count() == 0
     found = RescuedSubmission.objects.get()
     assert (found.state, found.attempts, found.in_doubt) == (State.WAITING, 1, "")
+    assert (failure.kind, failure.name) == ("replay", f"replay of {kept.name}")
+    assert (failure.critical, failure.severity) == (False, "error")
+
+
+def test_a_replay_is_no_visitor_s_request(records: Records) -> None:
+    kept = post()
+    assert [dict(cell.attributes)["http.request.method"] for cell in records.requests] == ["POST"]
+    assert run(kept.pk).outcome == "succeeded"
+    assert len(records.requests) == 1
 
 
 def test_what_the_form_cannot_be_given_does_not_keep_the_view_from_its_database(records: Records) -> None:

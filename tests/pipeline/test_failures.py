@@ -55,6 +55,30 @@ def serving(path: str = "/apply/12/", route: str = "apply/<int:pk>/", **headers:
     return Context(request)
 
 
+def test_what_a_replay_meets_is_told_apart_and_never_critical(records: Records) -> None:
+    current = serving()
+    current.critical = True
+    with during(current):
+        report_exception(raised(), kind="unhandled", severity="critical")
+        report_exception(raised(), kind="degraded", name="school search")
+        logging.getLogger("jobs").critical("no school")
+    again = serving()
+    again.critical, again.name = True, "jobs.views.apply"
+    again.request.qaprod_replay = object()  # type: ignore[union-attr]
+    with during(again):
+        report_exception(raised(), kind="unhandled", severity="critical")
+        report_exception(raised(), kind="degraded", name="school search", severity="critical")
+        logging.getLogger("jobs").critical("no school")
+    visitors, replays = records.failures[:3], records.failures[3:]
+    assert {failure.severity for failure in visitors} == {"critical"}
+    assert [(failure.kind, failure.name, failure.severity, failure.critical) for failure in replays] == [
+        ("replay", "replay of jobs.views.apply", "error", False),
+        ("degraded", "replay of school search", "error", False),
+        ("logged", "replay of jobs.views.apply", "error", False),
+    ]
+    assert len({failure.fingerprint for failure in records.failures}) == 6
+
+
 def test_a_failure_says_what_happened_where_and_to_whom(records: Records, settings: Settings) -> None:
     settings.QAPROD = {"RELEASE": "2.1"}
     current = serving(user_agent="Mozilla/5.0 Firefox/130.0", x_request_id="abcdef0123456789")

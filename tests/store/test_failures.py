@@ -52,6 +52,12 @@ def test_alike_errors_are_one_failure(store: Store) -> None:
     assert found.last_seen.timestamp() == pytest.approx(now, abs=0.01)
 
 
+def test_a_failure_knows_by_which_method_it_was_met_first(store: Store) -> None:
+    store(failure(), failure(method="POST"), failure("v1:b", method="GET"), failure("v1:b", method="POST"))
+    found = Failure.objects.values_list("fingerprint", "method").order_by("fingerprint")
+    assert list(found) == [("v1:a", "POST"), ("v1:b", "GET")]
+
+
 def test_a_failure_that_is_deleted_while_it_is_counted_is_made_anew(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
