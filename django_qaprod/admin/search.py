@@ -44,7 +44,7 @@ def condition(text: str) -> Q:
 def names_a_state(text: str) -> bool:
     """Whether a search says by itself which states it wants, or asks for one certain person or request."""
     return any(
-        word.key in {"state", "request", "user", "subject"} or (word.key == "is" and word.value in _STATES)
+        word.key in _CERTAIN or (word.key == "is" and word.value in _STATES)
         for word in words(text, keys=_KEYS)
     )
 
@@ -82,8 +82,10 @@ def _affected(who: Affected.Who) -> Callable[[str], Q]:
 
 
 _STATES = frozenset(Failure.State.values)
+_CERTAIN = frozenset({"state", "failure", "request", "user", "subject"})
 _KEYS: dict[str, Callable[[str], Q]] = {
     "kind": lambda value: Q(kind=value),
+    "name": lambda value: Q(name=value),
     "severity": lambda value: Q(severity=value),
     "state": lambda value: Q(state=value),
     "journey": lambda value: Q(journey__iexact=value),
