@@ -34,7 +34,7 @@ class StatsD:
     tag_style: Literal["none", "datadog"] = "none"
     tags: Mapping[str, str] = field(default_factory=dict)
     max_packet: int = 1432
-    samples: int = 50
+    samples: int = 100
     max_age: int = 300
 
 
