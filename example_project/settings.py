@@ -3,18 +3,21 @@
 The environment changes what differs between machines: ``EXAMPLE_DIR`` (where files are kept),
 ``EXAMPLE_DATABASE`` (PostgreSQL instead of SQLite, ``postgresql://user@host:port/name``), ``EXAMPLE_DEBUG``,
 ``EXAMPLE_DEMO`` (everybody may use the chaos page), ``EXAMPLE_PROFILES`` (where the profile service listens)
-``EXAMPLE_RESCUE_KEYS`` (with which rescued submissions are encrypted, separated by spaces) and
-``EXAMPLE_RELEASE``.
+``EXAMPLE_RESCUE_KEYS`` (with which rescued submissions are encrypted, separated by spaces),
+``EXAMPLE_RELEASE`` and ``EXAMPLE_EXPORTERS`` (keys of ``QAPROD`` as JSON, for what it sends elsewhere).
 """
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import django
+
+from django_qaprod.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent
 DATA_DIR = Path(os.environ.get("EXAMPLE_DIR", BASE_DIR.parent / ".demo"))
@@ -49,6 +52,10 @@ QAPROD = {
     "SPOOL_DIR": DATA_DIR / "spool",
     "RESCUE_KEYS": _keys(),
 }
+
+# What the demo has started, and sends to (``--exporters``).
+if _exporters := os.environ.get("EXAMPLE_EXPORTERS"):
+    QAPROD |= {"LOG_REQUESTS": True, "LOG_STEPS": True, **json.loads(_exporters)}
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -134,17 +141,4 @@ PROFILE_TIMEOUT = 1.0
 CHAOS_FILE = DATA_DIR / "faults.json"
 CHAOS_OPEN = bool(os.environ.get("EXAMPLE_DEMO"))
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)-8s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {
-        "example_project": {"level": "INFO"},
-        # Django's own handlers would write every error a second time.
-        "django": {"handlers": [], "level": "INFO", "propagate": True},
-        # A 404 is no news.
-        "django.request": {"level": "ERROR"},
-    },
-}
+LOGGING = logging_config(format="json" if _exporters else "console")

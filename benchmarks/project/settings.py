@@ -117,7 +117,12 @@ if VARIANT in EXPORTERS:
 if VARIANT in {"logs", "lines", "exporters", "traces"}:
     from django_qaprod.logs import logging_config
 
-    LOGGING = logging_config(stream=(DIRECTORY / "site.log").open("a"))
+    LOGGING = logging_config()
+    LOGGING["handlers"]["stdout"] = {
+        "class": "logging.FileHandler",
+        "filename": DIRECTORY / "site.log",
+        "formatter": "line",
+    }
 
 if VARIANT == "all":
     QAPROD |= {

@@ -41,6 +41,11 @@ def main() -> int:
         "--port", type=int, default=8000, help="where to serve, if that port is free (default: %(default)s)"
     )
     parser.add_argument("--fresh", action="store_true", help="forget what earlier runs have left")
+    parser.add_argument(
+        "--exporters",
+        action="store_true",
+        help="send to StatsD, OpenTelemetry and a server that speaks Sentry's protocol, as far as installed",
+    )
     return run(Options(**vars(parser.parse_args())))
 
 

@@ -45,13 +45,24 @@ class Family:
     environment: Mapping[str, str]
     children: list[Child] = field(default_factory=list)
 
-    def start(self, name: str, arguments: Sequence[str], *, grace: float = 5.0) -> Child:
-        """Start a Python program: ``arguments`` are those behind the interpreter's name."""
+    def start(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        grace: float = 5.0,
+        by: str = sys.executable,
+        environment: Mapping[str, str] | None = None,
+    ) -> Child:
+        """Start a program ``by`` another, our Python: ``arguments`` are those behind its name.
+
+        ``environment`` stands in for that of the family.
+        """
         log = self.logs / f"{name.replace(' ', '-')}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, *arguments],
-                env=dict(self.environment),
+                [by, *arguments],
+                env=dict(self.environment if environment is None else environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -13,12 +13,13 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..accounts import STAFF, STAFF_PASSWORD
 from ..chaos.switches import Switches
+from . import exporters
 from .processes import LOOPBACK, Child, Family, free_port, wait_for_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +40,7 @@ class Options:
     fault: list[str]
     port: int
     fresh: bool
+    exporters: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,8 @@ class Place:
     directory: Path
     port: int
     profiles: int
+    #: Where to look for what is sent elsewhere, by what it is.
+    exporters: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -140,6 +144,10 @@ def _start(options: Options, place: Place, family: Family, stop: threading.Event
     _prepare(options, place.environment(), stop)
     if stop.is_set():
         return
+    if options.exporters:
+        found = exporters.start(place.directory, family)
+        place.exporters.update(found.places)
+        family.environment = {**family.environment, **found.environment()}
     profiles = ["--port", str(place.profiles), "--faults", str(place.faults)]
     family.start("profile service", ["-m", "example_project.profiles", *profiles])
     family.start("lock holder", ["-m", "example_project", "hold_lock"])
@@ -205,6 +213,8 @@ def _where(options: Options, place: Place) -> str:
     admin = f"{place.url}/admin"
     visitors = "visitors are coming" if options.traffic else "nobody comes by itself (--traffic 2)"
     faults = f"  Broken already  {', '.join(options.fault)}\n" if options.fault else ""
+    sent = "".join(f"    {name:13} {where}\n" for name, where in place.exporters.items())
+    elsewhere = f"  Sent elsewhere\n{sent}" if sent else ""
     return f"""
   Classroom Jobs is open, and {visitors}.
 
@@ -214,8 +224,9 @@ def _where(options: Options, place: Place) -> str:
     failures      {admin}/qaprod/failure/
     journeys      {admin}/qaprod/journeypage/
     requests      {admin}/qaprod/requestpage/
+    gauges        {admin}/qaprod/gaugepage/
     to replay     {admin}/qaprod/rescuedsubmission/
-{faults}
+{faults}{elsewhere}
   Logs, e-mails and databases are in {_short(place.directory)}. Ctrl-C ends everything.
 """
 

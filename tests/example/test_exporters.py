@@ -1,0 +1,120 @@
+"""The demo with everything a team has already: one failure is found everywhere, by one id."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import sqlite3
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from example_project.accounts import STAFF, STAFF_PASSWORD
+from example_project.demo.exporters import SERVICE
+from tests.servers import wait_until
+
+from .demo import Person, running
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+FAULT = "broken-view"
+
+
+def test_one_failure_is_found_everywhere_by_one_id(tmp_path: Path) -> None:
+    """In the admin, on its span, in the log and in Sentry; the numbers in StatsD and by PromQL."""
+    arguments = ("--exporters", "--traffic", "6", "--pace", "0.1", "--seconds", "60", "--fault", FAULT)
+    with running(tmp_path, *arguments) as demo:
+        site = demo.url()
+        require_all(demo.output())
+        failed = wait_until(lambda: span_of_failure(tmp_path), timeout=30, what="a span tells of it")
+        [event] = [event for event in failed["events"] if event["name"] == "exception"]
+        occurrence, trace = event["qaprod.failure.id"], failed["trace_id"]
+        assert failed["qaprod.degraded"] is True
+
+        logged = [line for line in log_lines(tmp_path) if line.get("trace_id") == trace]
+        errors = [line for line in logged if line["severity_text"] == "ERROR"]
+        assert [line["attributes"]["qaprod.failure.id"] for line in errors] == [occurrence]
+        [canonical] = [line for line in logged if line["scope"]["name"] == "qaprod.request"]
+        assert canonical["attributes"]["http.request.id"] == trace
+        assert canonical["attributes"]["qaprod.outcome"] == "degraded"
+
+        wait_until(lambda: occurrence in events_of_sentry(tmp_path), timeout=30, what="Sentry has it")
+        staff = Person(site)
+        assert staff.log_in("/admin/login/?next=/admin/", STAFF, STAFF_PASSWORD).good
+        page = wait_until(lambda: page_of(staff, occurrence), timeout=30, what="the admin has it")
+        assert trace in page
+        assert f"/issues/event/{occurrence}/" in page
+
+        statsd = where(demo.output(), r"nc 127\.0\.0\.1 (\d+)")
+        wait_until(lambda: re.search(rf"'{SERVICE}\.\S*degrad", counters(statsd)), timeout=30)
+        metrics = where(demo.output(), r"http://127\.0\.0\.1:(\d+)/vmui/")
+        query = 'sum(http_server_request_duration_seconds_count{http_route!=""})'
+        wait_until(lambda: promql(metrics, query) > 0, timeout=30, what="PromQL counts requests")
+
+
+def require_all(output: str) -> None:
+    missing = re.findall(r"^.*left out.*$", output, re.MULTILINE)
+    if missing and os.environ.get("CI"):
+        pytest.fail("\n".join(missing), pytrace=False)
+    elif missing:
+        pytest.skip("; ".join(missing))
+
+
+def where(output: str, pattern: str) -> int:
+    """Return the port that the demo names."""
+    found = re.search(pattern, output)
+    assert found, output
+    return int(found[1])
+
+
+def span_of_failure(directory: Path) -> dict[str, Any] | None:
+    """Return the span of a request that was degraded by the fault."""
+    spans = directory / "spans.jsonl"
+    for line in spans.read_text().splitlines() if spans.exists() else ():
+        span: dict[str, Any] = json.loads(line)
+        if any(event.get("exception.type", "").endswith("RuleError") for event in span["events"]):
+            return span
+    return None
+
+
+def log_lines(directory: Path) -> list[dict[str, Any]]:
+    """Return the lines of the site's log, each of which is an object."""
+    lines = (directory / "logs" / "server.log").read_text().splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def events_of_sentry(directory: Path) -> set[str]:
+    """Return the ids of the events that Sentry's peer has stored."""
+    with sqlite3.connect(f"file:{directory / 'bugsink' / 'db.sqlite3'}?mode=ro", uri=True) as connection:
+        rows = connection.execute("SELECT event_id FROM events_event").fetchall()
+    return {str(row[0]).replace("-", "") for row in rows}
+
+
+def page_of(staff: Person, occurrence: str) -> str:
+    """Return the page of the failure that an occurrence is listed at, if there is one by now."""
+    answer = staff.browser.get(f"/admin/qaprod/failure/?q={occurrence}")
+    found = re.search(r"/admin/qaprod/failure/\d+/change/", answer.text)
+    return staff.browser.get(found[0]).text if found else ""
+
+
+def counters(port: int) -> str:
+    """Return what StatsD has counted."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(b"counters\n")
+        answer = b""
+        while not answer.endswith(b"END\n\n"):
+            answer += connection.recv(65536)
+    return answer.decode()
+
+
+def promql(port: int, query: str) -> float:
+    """Return a number from VictoriaMetrics."""
+    words = urllib.parse.urlencode({"query": query, "nocache": 1, "latency_offset": "1ms"})
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?{words}", timeout=5) as answer:
+        found = json.load(answer)["data"]["result"]
+    return float(found[0]["value"][1]) if found else 0.0
