@@ -81,7 +81,7 @@ def of(record: logging.LogRecord) -> Line:
         {},
         _extras(given, around) if names else {},
         _error(record, around) if record.exc_info or record.exc_text else None,
-        scrub.text(record.stack_info[-scrub.MAX_TEXT :], scrub.MAX_TEXT) if record.stack_info else "",
+        _end(record.stack_info, around) if record.stack_info else "",
     )
 
 
@@ -127,5 +127,11 @@ def _error(record: logging.LogRecord, around: Surroundings) -> errors.Told | Non
     if not record.exc_text:
         return None
     # It comes from another process, or through a queue.
-    text = around.without_path(record.exc_text[-scrub.MAX_TEXT :])
-    return errors.Told(stack_trace=scrub.text(text, scrub.MAX_TEXT))
+    return errors.Told(stack_trace=_end(record.exc_text, around))
+
+
+def _end(text: str, around: Surroundings) -> str:
+    """Return the end of a long text, in whole lines: half a line might be a secret without its name."""
+    if len(text) > scrub.MAX_TEXT:
+        text = text[-scrub.MAX_TEXT :].partition("\n")[2]
+    return scrub.text(around.without_path(text), scrub.MAX_TEXT)

@@ -38,7 +38,7 @@ _KEYS: Final = (
 # From far away: what makes a text worth the rules, and what does so only if there is a secret key indeed.
 _HINTS: Final = (
     "@", "://", "?", "-----begin", "bearer ", "basic ", "digest ", "negotiate ", "eyj", "$", "=(",
-    "row contains", "duplicate entry", "\nline ", "syntax for", "value for",
+    "row contains", "duplicate entry", "\nline ", r"\nline ", "syntax for", "value for",
 )  # fmt: skip
 _KEY_HINTS: Final = (
     "pass", "pwd", "secret", "token", "credential", "key", "auth", "bearer", "jwt", "cookie", "session",
@@ -83,7 +83,8 @@ _DUPLICATE: Final = re.compile(r"(Duplicate entry )'.*'(?= for key)|(Duplicate e
 _BAD_SYNTAX: Final = re.compile(
     r"(invalid input (?:syntax|value) for [^\n:]*: )\".*?(?:\"(?=\s*(?:\n|$))|\Z)", re.DOTALL
 )
-_STATEMENT: Final = re.compile(r"^(LINE \d+: ).*$", re.MULTILINE)
+# What has newlines in it may have passed ``repr``.
+_STATEMENT: Final = re.compile(r"(?:^|(?<=\\n))(LINE \d+: ).*$", re.MULTILINE)
 _SQL_LITERAL: Final = re.compile(r"'(?:[^'\n]|'')*(?:'|$)")
 
 

@@ -25,11 +25,11 @@ _FAILURE = (
     "fingerprint",
 )  # fmt: skip
 _EVENT = (
-    "at", "journey", "step", "subject", "variant", "browser", "request_id", "release", "properties",
+    "id", "at", "journey", "step", "subject", "variant", "browser", "request_id", "release", "properties",
 )  # fmt: skip
-_HEALTH = ("at", "host", "process", "errors", "dropped", "last_error")
+_HEALTH = ("id", "at", "host", "process", "errors", "dropped", "last_error")
 # Lines have other names for some, by which all that tell of a failure are found.
-_RENAMED = {"id": "failure_id", "message": "error_message", "user": "user_id", "host": "machine"}
+_RENAMED = {"message": "error_message", "user": "user_id", "host": "machine"}
 
 
 class LogSink:
@@ -63,7 +63,7 @@ def _lines(records: tuple[Record, ...]) -> Iterator[tuple[int, str, Fields]]:
     for record in records:
         if isinstance(record, FailureRecord):
             words = f"{record.error_type}: {record.message}"
-            yield _LEVELS[record.severity], "failure", _fields(record, _FAILURE, words)
+            yield _LEVELS[record.severity], "failure", _fields(record, _FAILURE, words, id="failure_id")
         elif isinstance(record, EventRecord):
             yield logging.INFO, "event", _fields(record, _EVENT, f"{record.journey}.{record.step}")
         elif isinstance(record, HealthRecord):
@@ -77,8 +77,9 @@ def _lines(records: tuple[Record, ...]) -> Iterator[tuple[int, str, Fields]]:
         yield logging.DEBUG, "numbers", Fields(cells=cells, requests=requests)
 
 
-def _fields(record: Record, names: tuple[str, ...], words: str) -> Fields:
+def _fields(record: Record, names: tuple[str, ...], words: str, **renamed: str) -> Fields:
+    called = {**_RENAMED, **renamed}
     known = ((name, getattr(record, name)) for name in names)
-    fields = Fields({_RENAMED.get(name, name): value for name, value in known if value not in ("", {})})
+    fields = Fields({called.get(name, name): value for name, value in known if value not in ("", {})})
     fields.words = words
     return fields
