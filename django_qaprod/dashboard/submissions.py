@@ -346,6 +346,10 @@ def _took_effect() -> dict[str, str]:
         _Why.PAGE: _(
             "Its view had ended, so its work is most likely done; only the page that follows failed."
         ),
+        _Why.RESENT: _(
+            "The visitor has sent the same once more, and this time the view answered as if it had taken it. "
+            "It may also have refused it: nobody can tell by the answer alone."
+        ),
         _Why.INTERRUPTED: _("A replay was cut off on the way. A part of its work may have been saved."),
     }
 

@@ -72,10 +72,18 @@ def nonce_of(request: HttpRequest) -> str:
 
 
 def says_taken(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """Return whether a POST was taken: what its view said to ``confirm``, else what the answer says."""
-    said: bool | None = getattr(request, "_qaprod_taken", None)
-    if said is not None:
-        return said
+    """Return whether a POST was taken: what its view said to ``confirm``, else what the answer looks like."""
+    said = has_said(request)
+    return looks_taken(response) if said is None else said
+
+
+def has_said(request: HttpRequest) -> bool | None:
+    """Return what the view said to ``confirm``, nothing if it said nothing."""
+    return getattr(request, "_qaprod_taken", None)
+
+
+def looks_taken(response: HttpResponseBase) -> bool:
+    """Return whether an answer looks as if the POST was taken. It is a guess, good enough for a draft."""
     if response.status_code in _REDIRECTS:
         return urlsplit(response.get("Location", "")).path != _login_path()
     return response.status_code in _TAKEN

@@ -27,6 +27,7 @@ from ..sent import Submission, pack, unpack
 from ..store.submissions import NewSubmission
 from .outage import is_outage
 from .quiet import QuietSession
+from .rescue import key_of
 from .submission import SESSION, Withheld, of_session
 
 #: Seconds for which a submission waits for a session store that fails; then it is somebody's to look at.
@@ -61,10 +62,13 @@ def recognised(new: NewSubmission, *, ask: bool = True) -> NewSubmission:
         raise SessionUnavailableError("The session store fails.")
     known = known or submission
     if known is None:
-        return replace(new, session_key="")
+        return replace(new, session_key="", base="")
     return replace(
         new,
+        # Now that it is known who it was, the same kept in the database is known by it.
+        key=key_of(new.base, known, new.session_key) if new.base else new.key,
         session_key="",
+        base="",
         acts=(*new.acts, (SubmissionAct.Act.RECOGNISED, WHO, time.time())),
         content=vault.encrypt(pack(known)),
         user=new.user or identity.as_stored(known.user),

@@ -32,6 +32,7 @@ from ..store import replays, submissions
 from ..store.replays import Claim, Ending
 from . import signals
 from .confirmed import is_instead
+from .verdict import took_step
 
 if TYPE_CHECKING:
     from django.core.handlers.wsgi import WSGIRequest
@@ -137,7 +138,10 @@ def settle(request: HttpRequest, response: HttpResponseBase, valid: bool | None)
         raise NotSettledError(run.why, response=response)
     store = replays.settle if run.claim.rescued.transactional else replays.settle_late
     if not store(run.claim, status=response.status_code, request_id=run.request_id):
-        run.outcome, run.why = _Outcome.INTERRUPTED, "It took too long, so that another may have been begun."
+        run.outcome, run.why = (
+            _Outcome.INTERRUPTED,
+            "It took too long, or the visitor sent it again meanwhile.",
+        )
         raise ClaimLostError(run.why, response=response)
     # The view's work may be committed on one database, and this on another not.
     run.may_last = True
@@ -281,7 +285,7 @@ def _judged(response: HttpResponseBase, valid: bool | None, journey: str) -> tup
         if _leads_to_login(response):
             return _Outcome.REFUSED, "The view wants the visitor to sign in."
         return _Outcome.SUCCEEDED, ""
-    if valid or _took_step(journey):
+    if valid or took_step(journey):
         return _Outcome.SUCCEEDED, ""
     if valid is None:
         words = f"Nobody can tell whether it was taken; the view answered with status {status}."
@@ -295,9 +299,3 @@ def _leads_to_login(response: HttpResponseBase) -> bool:
     except NoReverseMatch:
         return False
     return urlsplit(response.headers.get("Location", "")).path == urlsplit(login).path
-
-
-def _took_step(journey: str) -> bool:
-    """Whether the view has recorded a step, of the form's journey if it has one."""
-    current = context.current()
-    return current is not None and bool(current.taken) and current.taken == (journey or current.taken)

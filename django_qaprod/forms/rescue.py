@@ -31,19 +31,24 @@ if TYPE_CHECKING:
     from .options import ServeOptions
 
 _SALT = "django_qaprod.rescue"
+_TOKEN = "csrfmiddlewaretoken"  # noqa: S105 - the name of an input
 # A browser sends no longer cookie; with signed cookies the whole session is in it.
 _SESSION_KEY_MOST = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """Where a submission is kept. ``duplicate``: it was kept before, under the same ``reference``."""
+    """Where a submission is kept. ``duplicate``: it was kept before, under the same ``reference``.
+
+    ``besides`` are the names of what came and is none of the form's.
+    """
 
     id: str
     key: str
     reference: str
     duplicate: bool
     where: Literal["database", "spool"]
+    besides: tuple[str, ...] = ()
 
 
 def keep(
@@ -64,7 +69,8 @@ def keep(
     ``failure`` is a fingerprint and ``occurrence`` a record id: that record may be stored later. Without
     ``database`` it is not asked, because it is known to be dead. Raises ``CannotKeepError``.
     """
-    key = _key(request, submission)
+    base, session_key = _base(request, submission), _session_key(request, submission)
+    key = key_of(base, submission, session_key)
     at = time.time()
     current = context.current() or context.Context(request)
     new = NewSubmission(
@@ -86,9 +92,10 @@ def keep(
         in_doubt=in_doubt or ("visitor" if submission.user_unknown else ""),
         transactional=transactional,
         healing=options.replay,
-        session_key=_session_key(request, submission),
+        session_key=session_key,
+        base=base if session_key else "",
     )
-    kept = _stored(new, database=database)
+    kept = replace(_stored(new, database=database), besides=_besides(request, submission))
     if not kept.duplicate:
         signals.tell(signals.submission_rescued, name, submission=submission, kept=kept, request=request)
     return kept
@@ -102,7 +109,7 @@ def _stored(new: NewSubmission, *, database: bool) -> Kept:
         except CannotKeepError:
             if not database:
                 raise
-    in_database = _in_database(replace(new, session_key="")) if database else None
+    in_database = _in_database(replace(new, session_key="", base="")) if database else None
     return in_database or _in_spool(new)
 
 
@@ -121,15 +128,29 @@ def _session_key(request: HttpRequest, submission: Submission) -> str:
     return key if len(key) <= _SESSION_KEY_MOST else ""
 
 
-def _key(request: HttpRequest, submission: Submission) -> str:
+def key_of(base: str, submission: Submission, session_key: str) -> str:
+    """Return the idempotency key: another for whoever else sends the same, from the same page.
+
+    Where nobody can tell who it was, ``session_key`` stands for the visitor until somebody can.
+    """
+    visitor = ("session", session_key) if submission.user_unknown else ("user", submission.user)
+    return salted_hmac(_SALT, json.dumps((base, *visitor)), algorithm="sha256").hexdigest()
+
+
+def _base(request: HttpRequest, submission: Submission) -> str:
     """Return the same for a double click, and another for the same words in a page that was loaded anew."""
-    nonce = request.POST.get(NONCE) or request.POST.get("csrfmiddlewaretoken")
+    nonce = request.POST.get(NONCE) or request.POST.get(_TOKEN)
     if not nonce:
         return os.urandom(32).hex()
     files = [(one.field, one.name, hashlib.sha256(one.content).hexdigest()) for one in submission.files]
     # As JSON, so that no two ways of cutting the same text are the same.
     sent = json.dumps((nonce, submission.path, submission.fields, files))
     return salted_hmac(_SALT, sent, algorithm="sha256").hexdigest()
+
+
+def _besides(request: HttpRequest, submission: Submission) -> tuple[str, ...]:
+    known = {name for name, _ in submission.fields} | {file.field for file in submission.files}
+    return tuple(sorted({*request.POST, *request.FILES} - known - set(submission.withheld) - {NONCE, _TOKEN}))
 
 
 def _in_database(new: NewSubmission) -> Kept | None:

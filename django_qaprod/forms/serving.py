@@ -26,6 +26,7 @@ from .transactions import EveryAlias, Transactions, is_shared, of_posts
 
 if TYPE_CHECKING:
     from .options import Forms, Options, ServeOptions
+    from .resent import Again
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -156,16 +157,17 @@ class Serving:
         kwargs: Mapping[str, Any],
         call_of: CallType,
     ) -> HttpResponseBase:
-        post = request.method == "POST"
-        call = partial(call_of, self, request, args, kwargs, visitor_of(request))
+        post, visitor = request.method == "POST", visitor_of(request)
+        call = partial(call_of, self, request, args, kwargs, visitor)
         if post and getattr(request, "qaprod_replay", None) is not None:
             return self._replay(view, request, args, kwargs, call)
+        again = _again(request, visitor)
         work = Transactions()
         try:
             work.open(self.excluded.asked_for(), of_posts() if post and self.options.atomic else ())
             response = _checked(view(request, *args, **kwargs), self.name)
             if post:
-                response = _ended(request, response, self.name)
+                response = self._ended(response, again)
             work.commit(strictly=post)
         except Exception as error:
             if not post and request.method not in _READING:
@@ -195,19 +197,19 @@ class Serving:
         kwargs: Mapping[str, Any],
         call_of: CallType,
     ) -> HttpResponseBase:
-        post = request.method == "POST"
-        call = partial(call_of, self, request, args, kwargs, visitor_of(request))
+        post, visitor = request.method == "POST", visitor_of(request)
+        call = partial(call_of, self, request, args, kwargs, visitor)
         if post and getattr(request, "qaprod_replay", None) is not None:
             return await self._areplay(view, request, args, kwargs, call)
-        in_doubt = "untransacted" if post else ""
+        again, in_doubt = _again(request, visitor), "untransacted" if post else ""
         try:
             response = _checked(await view(request, *args, **kwargs), self.name)
         except Exception as error:
             if (not post and request.method not in _READING) or not self._swallows(error):
                 raise
             return await sync_to_async(_climb_down, thread_sensitive=True)(call, error, in_doubt=in_doubt)
-        if post and KEPT in request.COOKIES:
-            await sync_to_async(_give_up, thread_sensitive=True)(request, response, self.name)
+        if again is not None:
+            await sync_to_async(self._give_up, thread_sensitive=True)(response, again)
         if _can_render(response) and (post or request.method in _READING):
             self._guard_render(request, response, call, in_doubt=in_doubt)
         if post:
@@ -283,6 +285,17 @@ class Serving:
             return False
         return True
 
+    def _ended(self, response: Any, again: Again | None) -> Any:
+        """Do what belongs to the view's transaction when the view has ended well."""
+        if _can_render(response) and not _late_middleware():
+            response = response.render()
+        if again is not None:
+            self._give_up(response, again)
+        return response
+
+    def _give_up(self, response: HttpResponseBase, again: Again) -> None:
+        again.give_up(response, name=self.name, journey=self.options.journey)
+
     def _doubt(self, work: Transactions) -> str:
         if work.in_doubt:
             return "commit"
@@ -338,19 +351,12 @@ def _climb_down(call: Callable[[], Call], error: Exception, *, in_doubt: str) ->
     return climb_down(call(), error, in_doubt=in_doubt)
 
 
-def _ended(request: HttpRequest, response: Any, name: str) -> Any:
-    """Do what belongs to the view's transaction when the view has ended well."""
-    if _can_render(response) and not _late_middleware():
-        response = response.render()
-    if KEPT in request.COOKIES:
-        _give_up(request, response, name)
-    return response
+def _again(request: HttpRequest, given: Mapping[str, Any]) -> Again | None:
+    if request.method != "POST" or KEPT not in request.COOKIES:
+        return None
+    from .resent import again
 
-
-def _give_up(request: HttpRequest, response: HttpResponseBase, name: str) -> None:
-    from .resent import give_up
-
-    give_up(request, response, name)
+    return again(request, given)
 
 
 def _judged(call: Callable[[], Call]) -> bool | None:

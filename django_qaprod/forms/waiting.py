@@ -77,9 +77,11 @@ def write(path: Path, new: NewSubmission) -> str:
     if first is None:
         _refuse_when_full(folder, len(data))
         _write(final, data)
-    elif new.may_have_happened and not first.may_have_happened:
-        # This click may have taken effect.
-        _write(final, encode(replace(first, in_doubt=new.in_doubt)))
+    else:
+        # Between the two the visitor may have been taken at their word; and this click may have taken effect.
+        more = new.may_have_happened and not first.may_have_happened
+        doubt = new.in_doubt if more else first.in_doubt
+        _write(final, encode(replace(first, in_doubt=doubt, again=new.at)))
     # The file's own name, too; and of the first click's file that of who is still at it.
     _sync(folder)
     return new.id if first is None else first.id

@@ -28,6 +28,7 @@ class RescuedSubmission(models.Model):
         PAGE = "page", _("its view had ended; only the page failed")
         INTERRUPTED = "interrupted", _("a replay was cut off")
         VISITOR = "visitor", _("nobody could tell who was signed in")
+        RESENT = "resent", _("the visitor has sent it again, and it may have been taken then")
 
     class Healing(models.TextChoices):
         BY_HAND = "by_hand", _("by hand")
@@ -54,6 +55,7 @@ class RescuedSubmission(models.Model):
     transactional = models.BooleanField(_("settled with its effect"), default=True)
     healing = models.CharField(_("replay"), max_length=16, choices=Healing, default=Healing.BY_HAND)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    # 0 holds the place of one that lies in a spool yet.
     version = models.PositiveIntegerField(_("version"), default=1)
     # Who last asked for something or decided it, and why.
     decided_by = models.CharField(_("by"), max_length=150, blank=True)

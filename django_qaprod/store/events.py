@@ -16,6 +16,7 @@ from django.db.models.constants import OnConflict
 
 from ..conf import events_alias
 from ..models import Event, EventKey
+from ..records import first_id
 
 if TYPE_CHECKING:
     from ..records import EventRecord
@@ -37,6 +38,13 @@ def save(record: EventRecord, *, using: str | None = None) -> bool:
             return _insert(record, connection, cursor)
     with connection.cursor() as cursor:
         return _insert(record, connection, cursor)
+
+
+def is_recorded(journey: str, *, request_id: str, since: float, using: str | None = None) -> bool:
+    """Return whether an event of a journey is there that a request has recorded ``since`` then."""
+    first = uuid.UUID(first_id(since))
+    rows = Event.objects.using(using or events_alias()).filter(pk__gte=first, journey=journey)
+    return rows.filter(request_id=request_id).exists()
 
 
 def save_spooled(records: Sequence[EventRecord], *, using: str | None = None) -> None:

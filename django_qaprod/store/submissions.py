@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Count, F
+from django.db.models import Count, F, Q, QuerySet
 
 from .. import vault
 from ..clock import moment, now
@@ -29,14 +29,24 @@ _State = RescuedSubmission.State
 _Act = SubmissionAct.Act
 _Doubt = RescuedSubmission.Doubt
 
+_OPEN = Q(state__in=(_State.WAITING, _State.QUEUED))
+#: A replay under way whose work is rolled back if its claim is gone.
+_REVOCABLE = Q(state=_State.REPLAYING, transactional=True)
+#: What the row of one takes over whose place was held.
+_FILLED = (
+    *("at", "name", "journey", "subject", "route", "user", "request_id", "release"),
+    *("failure", "occurrence", "transactional", "healing"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSubmission:
     """A submission to be kept: its row, and what was sent, encrypted (``content``). ``at`` in epoch seconds.
 
-    The ``key`` is the same for the same click, and another for another. In the spool it may have a
-    ``session_key``, which no table has, and ``acts`` to be stored with it: each decryption on the way, as
-    act, who and when.
+    The ``key`` is the same for the same click, and another for another. In the spool it may have what no
+    table has, to find out who it was: a ``session_key``, and the ``base`` of the key, which is the same for
+    whoever it was. And when it was sent ``again``; and ``acts`` to be stored with it: each decryption on the
+    way, as act, who and when.
     """
 
     id: str
@@ -56,6 +66,8 @@ class NewSubmission:
     transactional: bool = True
     healing: str = RescuedSubmission.Healing.BY_HAND
     session_key: str = ""
+    base: str = ""
+    again: float = 0.0
     acts: tuple[tuple[str, str, float], ...] = ()
 
     @property
@@ -77,7 +89,9 @@ class Rotation:
 def save(new: NewSubmission, *, using: str | None = None) -> str:
     """Store a submission, unless its key is there already; return the id under which it is kept.
 
-    If this click may have taken effect, the one that is there is in doubt as well.
+    If this click may have taken effect, the one that is there is in doubt as well. One that was given up,
+    because a click before this one was taken, waits again, in doubt: whoever is told that this click is kept
+    is told the truth.
 
     In a transaction of its own, or in a savepoint of the one that is open.
     """
@@ -85,24 +99,22 @@ def save(new: NewSubmission, *, using: str | None = None) -> str:
     with transaction.atomic(using=alias):
         rows = RescuedSubmission.objects.using(alias)
         rows.bulk_create([_row(new)], ignore_conflicts=True)
-        kept = rows.filter(key=new.key).values_list("pk", flat=True).first()
-        if kept == new.id:
-            content = SubmissionVersion(
-                submission_id=new.id, number=1, content=new.content, at=moment(new.at)
-            )
-            SubmissionVersion.objects.using(alias).bulk_create([content], ignore_conflicts=True)
-            SubmissionAct.objects.using(alias).bulk_create(
-                _act(new.id, 1, who=who, act=act, why="", at=moment(at)) for act, who, at in new.acts
-            )
-        elif new.may_have_happened:
-            sure = rows.filter(pk=kept, in_doubt__in=("", _Doubt.VISITOR))
-            sure.filter(state__in=(_State.WAITING, _State.QUEUED)).update(
-                state=_State.WAITING, in_doubt=new.in_doubt
-            )
-            # The replay that is under way goes on; should it fail, nobody tries again unasked.
-            sure.filter(state=_State.REPLAYING).update(in_doubt=new.in_doubt)
-    # One that was discarded in the meantime has given its key away.
-    return kept or new.id
+        # By its id alone: one that was discarded in the meantime has given its key away.
+        found = sorted(rows.filter(Q(key=new.key) | Q(pk=new.id)), key=lambda row: row.key != new.key)
+        if not found:
+            return new.id
+        kept = found[0]
+        if kept.version == 0:
+            _fill(rows, kept, new)
+        if kept.version == 0 or kept.pk == new.id:
+            _store_content(kept.pk, new, using=alias)
+        if kept.pk != new.id or new.again:
+            _meet_again(rows.filter(pk=kept.pk), new)
+        if any(place.version == 0 for place in found[1:]):
+            # It was held before it was known who it was, and so under another key.
+            rows.filter(pk=new.id).delete()
+            rows.filter(_OPEN, pk=kept.pk).update(state=_State.WAITING, in_doubt=_Doubt.RESENT)
+    return kept.pk
 
 
 def opened(
@@ -158,9 +170,9 @@ def discard(ids: Iterable[str], *, who: str, reason: str, using: str | None = No
 
     Their idempotency keys are free again: who sends the same once more has it kept anew.
     """
-    alias, chosen = using or events_alias(), sorted(ids)
+    chosen, waiting = sorted(ids), RescuedSubmission.objects.using(using or events_alias()).filter(_OPEN)
     return sum(
-        _discard(chosen[begin : begin + _CHUNK], who=who, reason=reason, using=alias, key=F("id"))
+        _discard(waiting.filter(pk__in=chosen[begin : begin + _CHUNK]), who=who, reason=reason, key=F("id"))
         for begin in range(0, len(chosen), _CHUNK)
     )
 
@@ -168,22 +180,39 @@ def discard(ids: Iterable[str], *, who: str, reason: str, using: str | None = No
 def taken(pk: str, *, key: str, name: str, using: str | None = None) -> None:
     """Give up one whose visitor has sent it to the view ``name`` again, which took it then.
 
-    Only if it waits. It keeps its idempotency key, so that the same sent a third time is known, and not kept
-    anew. One that still lies in a spool is given up before it is brought in.
+    Also one whose replay is under way, if that commits with its outcome: its claim is gone, so that it is
+    rolled back. It keeps its idempotency key: the same sent a third time is known. One that still lies in a
+    spool is given up before it is brought in.
 
     In a transaction of its own, or in a savepoint of the one that is open.
     """
-    alias, at = using or events_alias(), now()
-    place = RescuedSubmission(id=pk, key=key, at=at, state_since=at, name=name)
+    alias = using or events_alias()
     with transaction.atomic(using=alias):
-        RescuedSubmission.objects.using(alias).bulk_create([place], ignore_conflicts=True)
+        rows = _place(pk, key, name, using=alias)
         _discard(
-            [pk],
+            rows.filter(_OPEN | _REVOCABLE),
             who="visitor",
             reason="The visitor sent it again, and it was taken.",
-            using=alias,
             key=F("key"),
         )
+        # That replay goes on; should it fail, nobody tries again unasked.
+        rows.filter(state=_State.REPLAYING, transactional=False).update(in_doubt=_Doubt.RESENT)
+
+
+def doubt_taken(pk: str, *, key: str, name: str, using: str | None = None) -> None:
+    """Let one wait in doubt whose visitor has sent it to the view ``name`` again, which may have taken it.
+
+    It does as ``taken`` does, but nothing is given up.
+    """
+    alias, waits = using or events_alias(), {"state": _State.WAITING, "in_doubt": _Doubt.RESENT}
+    with transaction.atomic(using=alias):
+        rows = _place(pk, key, name, using=alias)
+        rows.filter(state=_State.WAITING).update(in_doubt=_Doubt.RESENT)
+        rows.filter(state=_State.QUEUED).update(**waits, state_since=now())
+        rows.filter(_REVOCABLE).update(
+            **waits, state_since=now(), claim=os.urandom(16).hex(), claimed_until=None
+        )
+        rows.filter(state=_State.REPLAYING, transactional=False).update(in_doubt=_Doubt.RESENT)
 
 
 def counts(*, using: str | None = None) -> dict[str, int]:
@@ -264,12 +293,54 @@ def rotate(*, after: int, most: int, who: str, using: str | None = None) -> Rota
     )
 
 
-def _discard(ids: list[str], *, who: str, reason: str, using: str, key: F) -> int:
-    rows = RescuedSubmission.objects.using(using).filter(pk__in=ids)
+def _place(pk: str, key: str, name: str, *, using: str) -> QuerySet[RescuedSubmission]:
+    """Return the rows of one that was kept. If it lies in a spool yet, its place is held: version 0."""
+    rows, at = RescuedSubmission.objects.using(using), now()
+    place = RescuedSubmission(id=pk, key=key, at=at, state_since=at, name=name, version=0)
+    rows.bulk_create([place], ignore_conflicts=True)
+    # One click may lie in a spool, and another is stored already, under the same key.
+    return rows.filter(Q(pk=pk) | Q(key=key))
+
+
+def _fill(rows: QuerySet[RescuedSubmission], place: RescuedSubmission, new: NewSubmission) -> None:
+    """Write into the place that is held what is known of the submission; what was decided of it stands."""
+    row = _row(new)
+    values = {name: getattr(row, name) for name in _FILLED}
+    if place.pk == new.id:
+        values["key"] = new.key
+    if new.may_have_happened and place.state == _State.WAITING:
+        values["in_doubt"] = new.in_doubt
+    rows.filter(pk=place.pk, version=0).update(**values, version=1)
+
+
+def _store_content(pk: str, new: NewSubmission, *, using: str) -> None:
+    content = SubmissionVersion(submission_id=pk, number=1, content=new.content, at=moment(new.at))
+    SubmissionVersion.objects.using(using).bulk_create([content], ignore_conflicts=True)
+    SubmissionAct.objects.using(using).bulk_create(
+        _act(pk, 1, who=who, act=act, why="", at=moment(at)) for act, who, at in new.acts
+    )
+
+
+def _meet_again(kept: QuerySet[RescuedSubmission], new: NewSubmission) -> None:
+    """Take note of another click under the key of one that is kept."""
+    # A click that came before it was given up says nothing new.
+    again = kept.filter(state=_State.DISCARDED, state_since__lt=moment(max(new.at, new.again)))
+    if again.update(state=_State.WAITING, state_since=now(), in_doubt=_Doubt.RESENT):
+        return
+    if not new.may_have_happened:
+        return
+    sure = kept.filter(in_doubt__in=("", _Doubt.VISITOR))
+    sure.filter(_OPEN).update(state=_State.WAITING, in_doubt=new.in_doubt)
+    # The replay that is under way goes on; should it fail, nobody tries again unasked.
+    sure.filter(state=_State.REPLAYING).update(in_doubt=new.in_doubt)
+
+
+def _discard(some: QuerySet[RescuedSubmission], *, who: str, reason: str, key: F) -> int:
+    using = some.db
     # What marks the rows that this call has changed: two people who press at once discard each once.
     mark = os.urandom(16).hex()
     with transaction.atomic(using=using):
-        changed = rows.filter(state__in=(_State.WAITING, _State.QUEUED)).update(
+        changed = some.update(
             state=_State.DISCARDED,
             state_since=now(),
             key=key,
@@ -278,9 +349,10 @@ def _discard(ids: list[str], *, who: str, reason: str, using: str, key: F) -> in
             decided_by=who[: limit(RescuedSubmission, "decided_by")],
             reason=reason[: limit(RescuedSubmission, "reason")],
         )
+        marked = RescuedSubmission.objects.using(using).filter(claim=mark).values_list("pk", "version")
         SubmissionAct.objects.using(using).bulk_create(
             _act(pk, version, who=who, act=_Act.DISCARDED, why=reason)
-            for pk, version in rows.filter(claim=mark).values_list("pk", "version")
+            for pk, version in (marked if changed else ())
         )
     return changed
 

@@ -14,6 +14,7 @@ from django.utils import translation
 from django.views.decorators.csrf import csrf_protect
 
 from django_qaprod import serve_form
+from django_qaprod.forms.confirmed import confirm
 from tests.project.shop.models import Order
 
 #: What the view and the middleware do: by place, an exception to raise or something to call.
@@ -88,7 +89,10 @@ def _order(request: HttpRequest) -> HttpResponse:
         request.session["made"] = "yes"
     at("after", request)
     answer = behave.get("answer")
-    return answer() if answer is not None else HttpResponseRedirect("/thanks/")
+    response = answer() if answer is not None else HttpResponseRedirect("/thanks/")
+    if "taken" in behave:
+        confirm(request, response, taken=behave["taken"])
+    return response
 
 
 def _upload(request: HttpRequest) -> HttpResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django import forms
@@ -27,12 +27,13 @@ from django.template.response import TemplateResponse
 from django.views.generic import CreateView, FormView
 
 from django_qaprod import ServeFormMixin, serve_form
+from django_qaprod.forms.confirmed import confirm
 from tests.project.shop.models import Order
 
 PASSWORD = "Xk9canaryQ7vZ2mLw8"
 CARD = "4111 1111 1111 1111"
 
-STORED, THANKS = "/stored/", "/thanks/"
+STORED, THANKS, BACK = "/stored/", "/thanks/", "/form/"
 
 PAGES = {
     "stormy.html": """<!doctype html><html><body><main>{{ fault }}{{ processed }}
@@ -182,6 +183,8 @@ class Host:
     atomic: bool = True
     with_template: bool = True
     thanks: bool = False
+    #: Whether the view says that it has taken something, besides its answer.
+    says: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -210,19 +213,21 @@ class Host:
             options["template"] = "stormy.html"
         if self.thanks:
             options["thanks"] = lambda request, kept: HttpResponseRedirect(at("thanks") or THANKS)
+        if self.view == "nested":
+            return _nested(serve_form(self.form_class(), **options), self._view(says=self.says))
         if self.view == "class":
-            return _by_class(self.form_class(), options, model=self.model and not self.rows)
-        return serve_form(self.form_class(), **options)(self._view())  # type: ignore[arg-type]
+            return _by_class(self.form_class(), options, self)
+        return serve_form(self.form_class(), **options)(self._view(says=self.says))  # type: ignore[arg-type]
 
-    def _view(self) -> Callable[..., Any]:
-        form_class, late = self.form_class(), self.view != "function"
+    def _view(self, *, says: bool) -> Callable[..., Any]:
+        form_class, late = self.form_class(), self.view not in {"function", "nested"}
 
         def work(request: HttpRequest) -> HttpResponse:
             at("before")
             request.session.get("cart")
             form = form_class(request.POST or None, request.FILES or None)
             if request.method == "POST" and form.is_valid():
-                return _effect(request, form)
+                return _effect(request, form, says=says)
             values = {"form": form, "fault": Late("page")}
             if late:
                 return TemplateResponse(request, "stormy.html", values)
@@ -249,8 +254,24 @@ def _initial(rows: int) -> Any:
     return [{"number": "N-1"}] if rows else {"number": "N-1"}
 
 
-def _effect(request: HttpRequest, form: Any) -> HttpResponse:
+def _nested(serve: Callable[..., Any], view: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a served view that calls another."""
+    inner = serve(view)
+
+    @serve
+    def outer(request: HttpRequest) -> HttpResponse:
+        at("outer")
+        response: HttpResponse = inner(request)
+        at("behind")
+        return response
+
+    return cast("Callable[..., Any]", outer)
+
+
+def _effect(request: HttpRequest, form: Any, *, says: bool) -> Any:
     """Do what the form is for: two rows, so that half of it can be seen."""
+    if "handled" in faults:
+        return HttpResponseRedirect(BACK)
     first = form.forms[0] if isinstance(form, forms.BaseFormSet) else form
     number = first.cleaned_data["number"]
     if isinstance(form, forms.ModelForm):
@@ -265,11 +286,16 @@ def _effect(request: HttpRequest, form: Any) -> HttpResponse:
     transaction.on_commit(lambda: at("hook") and None)
     success(request, "Saved!")
     at("after")
-    return HttpResponseRedirect(STORED)
+    if "rubbish" in faults:
+        return "Saved!"
+    response = HttpResponseRedirect(STORED)
+    if says:
+        confirm(request, response, taken=True)
+    return response
 
 
-def _by_class(form_class: type[Any], options: dict[str, Any], *, model: bool) -> Callable[..., Any]:
-    given = form_class
+def _by_class(form_class: type[Any], options: dict[str, Any], host: Host) -> Callable[..., Any]:
+    given, model = form_class, host.model and not host.rows
 
     class Apply(ServeFormMixin, CreateView if model else FormView):  # type: ignore[misc]
         form_class = given
@@ -292,7 +318,7 @@ def _by_class(form_class: type[Any], options: dict[str, Any], *, model: bool) ->
             return super().get_context_data(**kwargs, fault=Late("page"))
 
         def form_valid(self, form: Any) -> HttpResponse:
-            return _effect(self.request, form)
+            return cast("HttpResponse", _effect(self.request, form, says=host.says))
 
     return Apply.as_view()
 

@@ -66,7 +66,7 @@ def back(ada: User | None) -> Client:
     return client
 
 
-def send(client: Client) -> None:
+def send(client: Client, **more: str) -> None:
     """Send a form while no database answers."""
 
     def dead(*args: object) -> None:
@@ -76,7 +76,7 @@ def send(client: Client) -> None:
         for connection in connections.all():
             stack.enter_context(connection.execute_wrapper(dead))
         host.behave["before"] = OperationalError("the server is away")
-        assert client.post("/order/", {"number": "N-1"}).status_code == 202
+        assert client.post("/order/", {"number": "N-1", **more}).status_code == 202
     host.behave.clear()
     guard.take()
 
@@ -88,6 +88,19 @@ def in_the_spool(path: Path) -> NewSubmission:
 
 def in_the_database() -> Submission:
     return unpack(vault.decrypt(bytes(SubmissionVersion.objects.get().content)))
+
+
+def test_who_sends_it_once_more_with_the_database_back_is_known(keys: Path, ada: User) -> None:
+    client = back(ada)
+    send(client, csrfmiddlewaretoken="t" * 64)
+    host.behave["before"] = ValueError("a bug")
+    sent = {"number": "N-1", "csrfmiddlewaretoken": "t" * 64}
+    assert client.post("/order/", sent).status_code == 202
+    host.behave.clear()
+    assert in_the_spool(keys).key != RescuedSubmission.objects.get().key
+    waiting.collect(keys)
+    assert RescuedSubmission.objects.get().user == str(ada.pk)
+    assert not list((keys / waiting.FOLDER).iterdir())
 
 
 @pytest.mark.parametrize("engine", ["db", "cached_db", "cache", "file", "signed_cookies"])

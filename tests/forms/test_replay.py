@@ -315,6 +315,40 @@ def test_success_is_what_the_answer_says(
     assert Order.objects.count() == succeeded
 
 
+@pytest.mark.parametrize("taken", [True, None])
+@pytest.mark.parametrize("path", ["/order/", "/loose/"])
+def test_what_the_visitor_sends_again_meanwhile_has_one_effect(
+    records: Records, path: str, taken: bool | None
+) -> None:
+    visitor = Client()
+    kept = post(visitor, path, csrfmiddlewaretoken="t" * 64)
+    host.behave["short"] = lambda request: hasattr(request, "qaprod_replay") and again()
+
+    def again() -> None:
+        host.behave.clear()
+        if taken:
+            host.behave["taken"] = True
+        thread = threading.Thread(target=lambda: (send(), connections.close_all()))
+        thread.start()
+        thread.join()
+
+    def send() -> None:
+        sent = {"number": "N-1", "csrfmiddlewaretoken": "t" * 64}
+        assert visitor.post(path, sent, secure=True).status_code == 302
+
+    replays.ask([kept.pk], who="staff", doubtful=True)
+    outcome = replay(kept.pk)
+    assert outcome is not None
+    found = RescuedSubmission.objects.get()
+    if path == "/order/":
+        assert outcome.outcome == "interrupted"
+        assert Order.objects.count() == 1
+        assert (found.state, found.in_doubt) == (("discarded", "") if taken else ("waiting", "resent"))
+    else:
+        # What nothing takes back is told.
+        assert (found.state, found.in_doubt) == ("replayed", "resent")
+
+
 def test_a_step_of_the_journey_says_that_it_was_taken(records: Records, journeys: Any) -> None:
     pk = stored(submission=sent(user="", path="/order/", fields=(("number", ""),)), journey="ordering")
     host.behave.update(save=True, answer=lambda: (journeys.placed.record("s"), HttpResponse("thanks"))[1])

@@ -10,9 +10,10 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.auth import login
+from django.contrib.auth.views import LoginView
 from django.core.exceptions import PermissionDenied
 from django.db import Error, connection, transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict, StreamingHttpResponse
 from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import path
@@ -20,6 +21,7 @@ from django.views import View
 from django.views.generic import CreateView, FormView, UpdateView
 
 from django_qaprod import ServeFormMixin, serve_form
+from django_qaprod.forms.confirmed import confirm
 from tests.project.shop.models import Order
 
 #: By place, what happens there: an exception to raise, or something to call. Cleared for each test.
@@ -77,8 +79,19 @@ def _order(request: HttpRequest) -> HttpResponse:
         request.session["made"] = made.pk
         messages.success(request, "Saved!")
         at("after")
-        return HttpResponseRedirect("/thanks/")
+        return answered(request)
     return render(request, "tests_forms/order.html", {"form": form, "vacancy": "Caretaker"})
+
+
+def answered(request: HttpRequest) -> HttpResponse:
+    response = faults["answer"]() if "answer" in faults else HttpResponseRedirect("/thanks/")
+    if "asks" in faults:
+        faults["asks"] = request.user.pk
+    if "signs_in" in faults:
+        login(request, faults["signs_in"])
+    if "taken" in faults:
+        confirm(request, response, taken=faults["taken"])
+    return response
 
 
 def given(request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -132,7 +145,7 @@ async def aorder(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         await Order.objects.acreate(number="async")
         at("after")
-        return HttpResponseRedirect("/thanks/")
+        return answered(request)
     return TemplateResponse(request, "tests_forms/order.html", {"form": OrderForm()})
 
 
@@ -178,7 +191,23 @@ def several(request: HttpRequest) -> HttpResponse:
 @serve_form(FileForm)
 def upload(request: HttpRequest) -> HttpResponse:
     at("before")
-    return HttpResponse("upload")
+    return answered(request) if "taken" in faults else HttpResponse("upload")
+
+
+@serve_form(OrderForm)
+def streaming(request: HttpRequest) -> StreamingHttpResponse:
+    """Reads what was sent while it answers."""
+    at("before")
+    return StreamingHttpResponse((part() for part in (lambda: b"got ", request.read)), status=201)
+
+
+@serve_form(OrderForm)
+def tidying(request: HttpRequest) -> HttpResponse:
+    request.POST = tidied = request.POST.copy()
+    at("before")
+    tidied["number"] = tidied["number"].strip()
+    Order.objects.create(number=tidied["number"])
+    return answered(request)
 
 
 @serve_form(OrderForm)
@@ -249,9 +278,9 @@ class Create(ServeFormMixin, CreateView):
     success_url = "/thanks/"
 
     def form_valid(self, form: forms.ModelForm) -> HttpResponse:
-        response = super().form_valid(form)
+        super().form_valid(form)
         at("after")
-        return response
+        return answered(self.request)
 
 
 class Update(ServeFormMixin, UpdateView):
@@ -372,6 +401,8 @@ VIEWS: dict[str, Callable[..., Any]] = {
     "model_formset": model_formset,
     "several": several,
     "upload": upload,
+    "streaming": streaming,
+    "tidying": tidying,
     "streamed": streamed,
     "committing": committing,
     "rolling_back": rolling_back,
@@ -392,4 +423,6 @@ VIEWS: dict[str, Callable[..., Any]] = {
 urlpatterns = [
     *(path(f"{name}/", view, name=name) for name, view in VIEWS.items()),
     path("update/<int:pk>/", Update.as_view(), name="update"),
+    path("by_class/", LoginView.as_view(), name="members"),
+    path("signin/", everything_else, name="signin"),
 ]
