@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from django import forms
@@ -11,6 +12,7 @@ from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 
 from ..dashboard import submissions, words
+from ..forms.labels import Choices, FieldLabel
 from ..sent import Submission
 
 # Longer than this, a line has no place in a single-line input.
@@ -29,7 +31,10 @@ class DiscardForm(forms.Form):
 
 
 class EditForm(forms.Form):
-    """Each value that was sent as text, in the order in which it was sent; ``number`` is its version."""
+    """Each value that was sent, in the order in which it was sent; ``number`` is its version.
+
+    Fields are called as the visitor knew them, and offer what could be chosen, as far as ``labels`` says so.
+    """
 
     CONFLICT = _(
         "Somebody else has edited this submission in the meantime, or it does not wait any more. "
@@ -38,11 +43,19 @@ class EditForm(forms.Form):
 
     version = forms.IntegerField(widget=forms.HiddenInput)
 
-    def __init__(self, submission: Submission, number: int, data: Any = None) -> None:
+    def __init__(
+        self,
+        submission: Submission,
+        number: int,
+        data: Any = None,
+        *,
+        labels: Mapping[str, FieldLabel] = MappingProxyType({}),
+    ) -> None:
         super().__init__(data, initial={"version": number})
         self._submission, self._number = submission, number
         for at, (name, value) in enumerate(submission.fields):
-            self.fields[f"field-{at}"] = _field(submission, name, value)
+            known = labels.get(name) or FieldLabel(label=name)
+            self.fields[f"field-{at}"] = _field(submission, name, value, known)
 
     def clean_version(self) -> int:
         """Refuse an edit of a version that is not the latest any more."""
@@ -66,18 +79,31 @@ class EditForm(forms.Form):
         return self.edited().fields != self._submission.fields
 
 
-def _field(submission: Submission, name: str, value: str) -> forms.CharField:
-    long = len(value) > _LINE or "\n" in value or "\r" in value
-    attributes = {"class": "vLargeTextField", "rows": 6} if long else {"class": "vTextField"}
+def _field(submission: Submission, name: str, value: str, known: FieldLabel) -> forms.CharField:
+    said = (words.cut(known.help_text, 300), *submissions.marks(submission, name))
     return forms.CharField(
-        label=words.cut(name, 100),
+        label=words.cut(known.label, 100),
         label_suffix="",
         initial=value,
         required=False,
         strip=False,
-        widget=forms.Textarea(attributes) if long else forms.TextInput(attributes),
-        help_text="; ".join(submissions.marks(submission, name)),
+        widget=_select(value, known.choices) if known.choices else _input(value),
+        help_text="; ".join(filter(None, said)),
     )
+
+
+def _select(value: str, choices: Choices) -> forms.Select:
+    offered = [(key, words.cut(label, 100)) for key, label in choices]
+    if value not in dict(choices):
+        # It stays what it is until somebody chooses.
+        offered.insert(0, (value, words.cut(value, 100)))
+    return forms.Select(choices=offered)
+
+
+def _input(value: str) -> forms.Textarea | forms.TextInput:
+    if len(value) > _LINE or "\n" in value or "\r" in value:
+        return forms.Textarea({"class": "vLargeTextField", "rows": 6})
+    return forms.TextInput({"class": "vTextField"})
 
 
 def _kept(before: str, now: str) -> str:

@@ -118,6 +118,7 @@ class SubmissionPageViews(AdminBase):
     def edit_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the fields as text to be corrected, and store what becomes of them as a new version."""
         from ..dashboard import submissions
+        from ..forms.labels import labels_of
         from .submission_forms import EditForm
 
         rescued = self._submission(request, object_id, "decrypt", "edit")
@@ -129,7 +130,8 @@ class SubmissionPageViews(AdminBase):
             submission = self._opened(request, rescued, version=rescued.version, why=submissions.TO_EDIT)
         except (NoKeyError, UnreadableError) as error:
             return self._page(request, rescued, unreadable=_unreadable(error))
-        form = EditForm(submission, rescued.version, request.POST if "version" in request.POST else None)
+        data = request.POST if "version" in request.POST else None
+        form = EditForm(submission, rescued.version, data, labels=labels_of(submission))
         if not form.is_valid():
             return self._edit_page(request, rescued, form)
         if not form.has_changed():

@@ -15,6 +15,7 @@ from django.urls import NoReverseMatch, URLPattern, get_resolver, reverse
 from .. import conf, vault
 from ..pipeline import guard
 from .mixin import ServeFormMixin
+from .options import told_of
 from .privacy import names_of
 
 if TYPE_CHECKING:
@@ -39,11 +40,7 @@ class Route:
     @property
     def options(self) -> ServeOptions | None:
         """What ``serve_form`` or ``ServeFormMixin`` was told, if the view is served by one."""
-        found = getattr(self.view, "_qaprod_serves", None)
-        options: ServeOptions | None = found or getattr(
-            getattr(self.view, "view_class", None), "_qaprod_serves", None
-        )
-        return options
+        return told_of(self.view)
 
     def __str__(self) -> str:
         view = getattr(self.view, "view_class", self.view)

@@ -21,13 +21,13 @@ from django.utils.functional import SimpleLazyObject
 from .. import context
 from ..clock import epoch
 from ..store import replays
+from .options import told_of
 from .quiet import QuietSession
 from .replaying import NotSettledError, Run, run_of
 from .transactions import is_shared
 
 if TYPE_CHECKING:
     from ..sent import Submission
-    from .options import ServeOptions
 
 
 class ReplayHandler(BaseHandler):
@@ -81,7 +81,7 @@ def become_visitor(
         current.replayed_at = epoch(run.claim.rescued.at)
         current.name = run.claim.rescued.name
         run.request_id = current.request_id
-    options = _options_of(view)
+    options = told_of(view)
     if options is None:
         return _refuse(run, "The view at this address does not use serve_form any more.")
     if not is_shared(options, is_async=iscoroutinefunction(view)):
@@ -94,11 +94,6 @@ def become_visitor(
     if hasattr(request, "session"):
         request.session = QuietSession(run.submission.session)
     return None
-
-
-def _options_of(view: Any) -> ServeOptions | None:
-    options = getattr(view, "_qaprod_serves", None)
-    return options or getattr(getattr(view, "view_class", None), "_qaprod_serves", None)
 
 
 def _refuse(run: Run, why: str) -> HttpResponse:

@@ -97,6 +97,12 @@ class ServeOptions:
         return reraising() if self.reraise is None else self.reraise
 
 
+def told_of(view: Any) -> ServeOptions | None:
+    """Return what ``serve_form`` or the mixin was told about a view, if one of them serves it."""
+    options: ServeOptions | None = getattr(view, "_qaprod_serves", None)
+    return options or getattr(getattr(view, "view_class", None), "_qaprod_serves", None)
+
+
 def options_of(form: Forms | None, given: Options) -> ServeOptions:
     """Return the options, checked. Without ``form`` the view itself will tell which it is.
 

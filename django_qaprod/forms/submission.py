@@ -103,11 +103,11 @@ class Fields:
         self._besides = {key: FieldName(html_name=key) for key in keys}
         self._by_name: dict[str, FieldName] = {}
         for name in names:
-            canonical = _canonical(name.html_name)
-            known = self._by_name.get(canonical)
+            general = canonical(name.html_name)
+            known = self._by_name.get(general)
             # Of two that differ in their numbers, the one that hides more is believed.
             if known is None or (name.private and not known.private):
-                self._by_name[canonical] = name
+                self._by_name[general] = name
         self._longest = max(map(len, self._by_name), default=0)
 
     def of(self, key: str) -> FieldName | None:
@@ -115,7 +115,7 @@ class Fields:
         return self._field_of(key) or self._besides.get(key)
 
     def _field_of(self, key: str) -> FieldName | None:
-        key = _canonical(key.removeprefix(_INITIAL))
+        key = canonical(key.removeprefix(_INITIAL))
         exact = self._by_name.get(key)
         if exact is not None:
             return exact
@@ -124,7 +124,8 @@ class Fields:
         return next((self._by_name[key[:cut]] for cut in reversed(cuts) if key[:cut] in self._by_name), None)
 
 
-def _canonical(name: str) -> str:
+def canonical(name: str) -> str:
+    """Return a name such that it is the same for all the forms of a formset."""
     return _NUMBER.sub("__prefix__", name)
 
 
@@ -174,7 +175,7 @@ def _is_private(key: str, field: FieldName, sensitive: Any) -> bool:
 
 def _is_secret_part(key: str, field: FieldName) -> bool:
     """Whether what a widget calls a part of a field sounds more secret than the field."""
-    part = _canonical(key.removeprefix(_INITIAL))[len(_canonical(field.html_name)) :]
+    part = canonical(key.removeprefix(_INITIAL))[len(canonical(field.html_name)) :]
     return bool(part) and scrub.is_secret_key(part)
 
 

@@ -399,6 +399,26 @@ def test_lines_stay_lines(client_of_boss: Client) -> None:
     assert submissions.opened(made, who="x").fields == (("name", " Ada "), ("letter", "a\r\nc"))
 
 
+def test_an_edit_shows_what_the_visitor_saw(client_of_boss: Client, settings: Settings) -> None:
+    """The labels, the help and the choices; what is none of them stays until somebody chooses."""
+    settings.ROOT_URLCONF = "tests.admin.labelled"
+    fields = (("name", "Ada"), ("region", "somewhere cold"), ("other", "x"))
+    made = rows.submission(sent=kept.sent(fields=fields, free_text=("region",)))
+    text = text_of(client_of_boss.post(url(made, "edit")))
+    assert '<label for="id_field-0">Your name</label>' in text
+    assert "As in your passport." in text
+    assert '<option value="somewhere cold" selected>somewhere cold</option>' in text
+    assert '<option value="n">North</option>' in text
+    assert "shown as free text" in text
+    assert '<label for="id_field-2">other</label>' in text
+    data = {"version": "1", "field-0": "Ada", "field-1": "somewhere cold", "field-2": "x"}
+    client_of_boss.post(url(made, "edit"), data)
+    assert SubmissionVersion.objects.count() == 1
+    client_of_boss.post(url(made, "edit"), {**data, "field-1": "n"})
+    made.refresh_from_db()
+    assert submissions.opened(made, who="x").fields[1] == ("region", "n")
+
+
 def test_two_edits_at_once_are_one(client_of_boss: Client) -> None:
     made = rows.submission()
     edit(client_of_boss, made, **{"field-0": "first"})
