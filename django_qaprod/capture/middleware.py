@@ -47,8 +47,17 @@ def capture_requests(get_response: Handler | AsyncHandler) -> Handler | AsyncHan
     else:
         middleware = _middleware(get_response)  # type: ignore[arg-type]
     for name, method in methods.items():
-        setattr(middleware, name, method)
+        # Django calls it in a thread, unless it is a coroutine; errors it hands on from a thread anyway.
+        awaited = name == "process_view" and iscoroutinefunction(middleware)
+        setattr(middleware, name, _awaited(method) if awaited else method)
     return middleware
+
+
+def _awaited(method: Callable[..., object]) -> Callable[..., Awaitable[object]]:
+    async def awaited(*args: object) -> object:
+        return method(*args)
+
+    return awaited
 
 
 def _middleware(get_response: Handler) -> Handler:

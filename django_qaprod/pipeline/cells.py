@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from .. import histogram
-from ..records import Cell
+from ..records import Cell, Exemplar
 from .numbers import REQUEST_BROWSER, REQUEST_DURATION, CountKey, Readings, RequestKey
 
 
@@ -55,6 +55,16 @@ def of_gauges(gauges: Mapping[CountKey, Readings], start: int) -> list[Cell]:
         )
         for (name, label, attributes), (count, total, least, most, unit) in gauges.items()
     ]
+
+
+def of_exemplars(taken: Mapping[RequestKey, tuple[float, float, str, str]]) -> tuple[Exemplar, ...]:
+    """Return single requests, each with the attributes of its series."""
+    return tuple(
+        [
+            Exemplar(attributes=attributes_of(*key[:4]), at=at, value=seconds, trace_id=trace, span_id=span)
+            for key, (at, seconds, trace, span) in taken.items()
+        ]
+    )
 
 
 def attributes_of(route: str, method: str, status: int, outcome: str) -> tuple[tuple[str, str], ...]:
