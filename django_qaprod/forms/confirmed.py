@@ -85,7 +85,7 @@ def has_said(request: HttpRequest) -> bool | None:
 def looks_taken(response: HttpResponseBase) -> bool:
     """Return whether an answer looks as if the POST was taken. It is a guess, good enough for a draft."""
     if response.status_code in _REDIRECTS:
-        return urlsplit(response.get("Location", "")).path != _login_path()
+        return urlsplit(response.get("Location", "")).path != login_path()
     return response.status_code in _TAKEN
 
 
@@ -99,7 +99,8 @@ def is_instead(response: HttpResponseBase) -> bool:
     return getattr(response, "_qaprod_instead", False)
 
 
-def _login_path() -> str:
+def login_path() -> str:
+    """Return the path of ``LOGIN_URL``, nothing if that leads nowhere."""
     try:
         return urlsplit(resolve_url(django_settings.LOGIN_URL)).path
     except NoReverseMatch:

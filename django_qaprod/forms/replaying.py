@@ -13,14 +13,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
-from urllib.parse import urlsplit
 
 from asgiref.sync import async_to_sync
-from django.conf import settings as django_settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch
 from django.utils import translation
 
 from .. import context
@@ -31,8 +27,8 @@ from ..pipeline.failures import link_of, report_exception, type_name
 from ..store import replays, submissions
 from ..store.replays import Claim, Ending
 from . import signals
-from .confirmed import is_instead
-from .verdict import took_step
+from .confirmed import has_said, is_instead
+from .verdict import leads_back, leads_to_login, shows_again, tells_error, took_step
 
 if TYPE_CHECKING:
     from django.core.handlers.wsgi import WSGIRequest
@@ -43,6 +39,9 @@ if TYPE_CHECKING:
 STREAM_MOST: Final = 16 * 1024 * 1024
 
 _Outcome = SubmissionAct.Outcome
+_SAY_SO = (
+    "If it has taken it, let it say so: by a step of a journey, or confirm(request, response, taken=True)."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +132,7 @@ def settle(request: HttpRequest, response: HttpResponseBase, valid: bool | None)
     when there was no success, or the claim was lost, so that nothing is left of it.
     """
     run = run_of(request)
-    run.outcome, run.why = _judged(response, valid, run.claim.rescued.journey)
+    run.outcome, run.why = _judged(run, request, response, valid)
     if run.outcome != _Outcome.SUCCEEDED:
         raise NotSettledError(run.why, response=response)
     store = replays.settle if run.claim.rescued.transactional else replays.settle_late
@@ -250,8 +249,8 @@ def _ending(run: Run, response: HttpResponseBase | None) -> Ending:
 def _why(run: Run, response: HttpResponseBase | None) -> tuple[str, str, str]:
     """Return the outcome, the words for staff and the failure's fingerprint."""
     if run.error is not None:
-        words = f"{type_name(type(run.error))}: {guard.words_of(run.error)}"
-        return _Outcome.FAILED, words, link_of(run.error)[1]
+        # Its words may be those that were sent; they stand where a failure's stand, scrubbed.
+        return _Outcome.FAILED, type_name(type(run.error)), link_of(run.error)[1]
     if run.outcome and run.outcome != _Outcome.SUCCEEDED:
         return run.outcome, run.why, ""
     status = response.status_code if response is not None else 500
@@ -274,28 +273,38 @@ def _given_back(claim: Claim, ending: Ending) -> Outcome:
     )
 
 
-def _judged(response: HttpResponseBase, valid: bool | None, journey: str) -> tuple[str, str]:
-    """Return whether what a view answers says that it has taken the submission, and why not."""
-    status = response.status_code
+def _judged(
+    run: Run, request: HttpRequest, response: HttpResponseBase, valid: bool | None
+) -> tuple[str, str]:
+    """Return whether what a view answers says that it has taken the submission, and why not.
+
+    Where nobody can tell, it waits again: that is seen, and what counts as replayed is never looked at.
+    """
+    status, said = response.status_code, has_said(request)
     if is_instead(response):
         return _Outcome.FAILED, "The view passes on what another view was served instead of its answer."
     if status >= 400:
         return _Outcome.FAILED, f"The view answered with status {status}."
-    if status >= 300:
-        if _leads_to_login(response):
-            return _Outcome.REFUSED, "The view wants the visitor to sign in."
+    if said is False:
+        return _Outcome.REFUSED, "The view says that it has not taken it."
+    if said or took_step(run.claim.rescued.journey):
         return _Outcome.SUCCEEDED, ""
-    if valid or took_step(journey):
-        return _Outcome.SUCCEEDED, ""
+    refused = _refused(run, request, response, valid)
+    return (_Outcome.REFUSED, refused) if refused else (_Outcome.SUCCEEDED, "")
+
+
+def _refused(run: Run, request: HttpRequest, response: HttpResponseBase, valid: bool | None) -> str:
+    """Return why an answer looks like a refusal, nothing if it looks like success."""
+    if tells_error(request):
+        return "The view tells the visitor of an error."
+    if response.status_code >= 300:
+        if leads_to_login(request, response):
+            return "The view wants the visitor to sign in."
+        return f"The view leads back to the form. {_SAY_SO}" if leads_back(request, response) else ""
     if valid is None:
-        words = f"Nobody can tell whether it was taken; the view answered with status {status}."
-        return _Outcome.REFUSED, words
-    return _Outcome.REFUSED, "The form is not valid as it was sent."
-
-
-def _leads_to_login(response: HttpResponseBase) -> bool:
-    try:
-        login = resolve_url(django_settings.LOGIN_URL)
-    except NoReverseMatch:
-        return False
-    return urlsplit(response.headers.get("Location", "")).path == urlsplit(login).path
+        words = "Nobody can tell whether it was taken; the view answered with status"
+        return f"{words} {response.status_code}. {_SAY_SO}"
+    if not valid:
+        return "The form is not valid as it was sent."
+    again = shows_again(response, {name for name, _ in run.submission.fields})
+    return f"The view shows the form again. {_SAY_SO}" if again else ""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import Enum
 from time import perf_counter, time
+from typing import cast
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.http import HttpRequest
+from django.contrib.messages import ERROR
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
+from django.utils.html import escape
 
 from .. import context
 from ..pipeline import process
-from .confirmed import has_said, is_instead, looks_taken
+from .confirmed import has_said, is_instead, login_path, looks_taken
 
 _URL_NAMES = frozenset({"login", "signin", "sign_in", "log_in"})
 
@@ -40,7 +44,7 @@ def verdict(request: HttpRequest, response: HttpResponseBase, journey: str) -> V
         return Verdict.TAKEN if said else Verdict.NOT_TAKEN
     if response.status_code < 400 and took_step(journey):
         return Verdict.TAKEN
-    if not looks_taken(response) or _leads_to_login(request, response):
+    if not looks_taken(response) or leads_to_login(request, response):
         return Verdict.NOT_TAKEN
     return Verdict.MAYBE
 
@@ -63,8 +67,35 @@ def took_step(journey: str) -> bool:
     return events.is_recorded(current.taken, request_id=current.request_id, since=since)
 
 
-def _leads_to_login(request: HttpRequest, response: HttpResponseBase) -> bool:
+def shows_again(response: HttpResponseBase, names: Collection[str]) -> bool:
+    """Return whether an answer is a page that has all these fields: the form once more."""
+    if (
+        not names
+        or response.streaming
+        or not response.headers.get("Content-Type", "").startswith("text/html")
+    ):
+        return False
+    page = cast("HttpResponse", response).content.decode(response.charset, errors="replace")
+    return all(f'name="{name}"' in page or f"name='{name}'" in page for name in map(escape, names))
+
+
+def leads_back(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Return whether a redirect leads to the address that it comes from."""
     target = urlsplit(urljoin(request.path, response.headers.get("Location", "")))
+    return target.path == request.path
+
+
+def tells_error(request: HttpRequest) -> bool:
+    """Return whether the view has queued a message of an error for the visitor."""
+    queued = getattr(getattr(request, "_messages", None), "_queued_messages", ())
+    return any(message.level >= ERROR for message in queued)
+
+
+def leads_to_login(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Return whether a redirect leads to where one signs in, whichever page of the host's that is."""
+    target = urlsplit(urljoin(request.path, response.headers.get("Location", "")))
+    if target.path == login_path():
+        return True
     if REDIRECT_FIELD_NAME in parse_qs(target.query, keep_blank_values=True):
         return True
     try:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib import messages
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -268,6 +269,13 @@ def test_what_the_form_cannot_be_given_does_not_keep_the_view_from_its_database(
     assert Order.objects.count() == 1
 
 
+def test_words_that_were_sent_are_in_no_attempt(records: Records) -> None:
+    kept = post(number="salary 85000")
+    host.behave["after"] = lambda request: int(request.POST["number"])
+    run(kept.pk)
+    assert (act().why, act().failure) == ("ValueError", records.failures[-1].fingerprint)
+
+
 def test_it_is_not_kept_once_more_nor_tried_by_itself(records: Records) -> None:
     kept = post()
     host.behave["before"] = ValueError("still")
@@ -292,6 +300,14 @@ def test_one_that_fails_does_not_block_the_others(records: Records) -> None:
         (lambda: HttpResponseRedirect("/accounts/login/?next=/"), True, "refused"),
         (lambda: HttpResponse("thanks"), True, "succeeded"),
         (lambda: HttpResponse("errors"), False, "refused"),
+        # A handled refusal: the form once more, with what the view has against it.
+        (lambda: HttpResponse("<input name='number'> Sold out"), True, "refused"),
+        (lambda: HttpResponse('<input name="number">', content_type="text/html"), True, "refused"),
+        (lambda: HttpResponse('<input name="q"> thanks'), True, "succeeded"),
+        (lambda: HttpResponse(b'name="number"', content_type="text/plain"), True, "succeeded"),
+        (lambda: HttpResponseRedirect("/order/"), True, "refused"),
+        (lambda: HttpResponseRedirect("?again"), True, "refused"),
+        (lambda: HttpResponseRedirect("/members/?next=/order/"), True, "refused"),
         (lambda: HttpResponse(status=404), True, "failed"),
         (lambda: HttpResponse(status=500), True, "failed"),
         (lambda: StreamingHttpResponse(iter([b"a", b"b"])), True, "succeeded"),
@@ -313,6 +329,27 @@ def test_success_is_what_the_answer_says(
     succeeded = outcome == "succeeded"
     assert state(kept.pk) == (State.REPLAYED if succeeded else State.WAITING)
     assert Order.objects.count() == succeeded
+
+
+@pytest.mark.parametrize(
+    "answer", [lambda: HttpResponse("<input name='number'>"), lambda: HttpResponseRedirect("/order/")]
+)
+@pytest.mark.parametrize(("taken", "outcome"), [(True, "succeeded"), (False, "refused")])
+def test_a_view_that_says_so_is_believed(
+    records: Records, answer: Callable[[], Any], taken: bool, outcome: str
+) -> None:
+    kept = post()
+    host.behave.update(answer=answer, taken=taken)
+    assert run(kept.pk).outcome == outcome
+    assert Order.objects.count() == taken
+
+
+def test_a_view_that_tells_of_an_error_has_refused_it(records: Records) -> None:
+    kept = post()
+    host.behave["after"] = lambda request: messages.error(request, "The payment provider is down.")
+    assert run(kept.pk).outcome == "refused"
+    assert "error" in act().why
+    assert Order.objects.count() == 0
 
 
 @pytest.mark.parametrize("taken", [True, None])
