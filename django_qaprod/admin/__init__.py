@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from ..models import Deploy, Event, Failure, Health, JourneyPage, RequestPage, RescuedSubmission
+from ..models import Deploy, Event, Failure, GaugePage, Health, JourneyPage, RequestPage, RescuedSubmission
 from .deploys import DeployAdmin
 from .events import EventAdmin
 from .failures import FailureAdmin
-from .pages import HealthAdmin, JourneyPageAdmin, RequestPageAdmin
+from .pages import GaugePageAdmin, HealthAdmin, JourneyPageAdmin, RequestPageAdmin
 from .submissions import RescuedSubmissionAdmin
 
 __all__ = ["register"]
@@ -21,6 +21,7 @@ def register(site: admin.AdminSite) -> None:
         (RescuedSubmission, RescuedSubmissionAdmin),
         (JourneyPage, JourneyPageAdmin),
         (RequestPage, RequestPageAdmin),
+        (GaugePage, GaugePageAdmin),
         (Event, EventAdmin),
         (Deploy, DeployAdmin),
         (Health, HealthAdmin),

@@ -1,4 +1,4 @@
-"""Pages that are computed: journeys, requests, health. Also what all our pages have in common.
+"""Pages that are computed: journeys, requests, gauges, health. Also what all our pages have in common.
 
 What they show is imported when somebody looks, not at every start of the host.
 """
@@ -16,10 +16,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
-from ..models import Health, RequestPage
+from ..models import GaugePage, Health, RequestPage
 from .permissions import ReadOnlyAdmin
 
 if TYPE_CHECKING:
+    from ..dashboard.gauges import GaugesPage
     from ..dashboard.health import HealthPage
     from ..dashboard.journeys import JourneyPage
     from ..dashboard.requests import RequestsPage
@@ -128,6 +129,32 @@ class RequestPageAdmin(PageAdmin):
         crumbs = [Crumb.of(self.admin_site, RequestPage)]
         title = words.cut(data.detail.route, 120) or _("No route")
         return self.page(request, "qaprod/route.html", {"title": title, "page": data, "crumbs": crumbs})
+
+
+class GaugePageAdmin(PageAdmin):
+    """The gauges, and a page for each."""
+
+    template = "qaprod/gauges.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        gauge = path("gauge/", self.admin_site.admin_view(self.gauge_view), name="qaprod_gaugepage_gauge")
+        return [gauge, *super().get_urls()]
+
+    def data(self, request: HttpRequest) -> GaugesPage:
+        from ..dashboard import gauges
+
+        return gauges.page()
+
+    def gauge_view(self, request: HttpRequest) -> HttpResponse:
+        """Show the gauge that ``?name=`` names; one that nobody reads is an empty page."""
+        from ..dashboard import gauges, words
+
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        data = gauges.gauge_page(request.GET)
+        title = words.cut(f"{data.name} {data.label or ''}", 120) or _("No gauge")
+        crumbs = [Crumb.of(self.admin_site, GaugePage)]
+        return self.page(request, "qaprod/gauge.html", {"title": title, "page": data, "crumbs": crumbs})
 
 
 class HealthAdmin(PageAdmin):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
 
 from django.utils.safestring import SafeString
 
@@ -13,10 +12,8 @@ from .. import clock
 from ..models import Deploy
 from ..text import JSONValue
 from . import svg
+from .units import Kind
 from .words import cut
-
-#: How values are written: as counts or as seconds.
-Unit = Literal["count", "seconds"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +37,20 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """Lines over the same times. ``key`` is unique on its page."""
+    """Lines over the same times. ``key`` is unique on its page.
+
+    What is ``counted`` comes in whole numbers, and zero is nothing; what is read of a gauge may be any, and
+    zero a reading like others. ``band`` names the lines, from zero, between which it is filled.
+    """
 
     key: str
     title: str
     starts: Sequence[datetime]
     lines: Sequence[Line]
     marks: Sequence[Mark] = field(default_factory=tuple)
-    unit: Unit = "count"
+    unit: Kind = "count"
+    counted: bool = True
+    band: tuple[int, int] | None = None
 
     @property
     def data_id(self) -> str:
@@ -60,6 +63,8 @@ class Chart:
         return {
             "times": [*self._times()],
             "unit": self.unit,
+            "whole": self.counted and self.unit == "count",
+            "band": [*self.band] if self.band is not None else None,
             "lines": [
                 {
                     "label": line.label,
@@ -91,13 +96,16 @@ class Chart:
         return [
             (start, values)
             for start, *values in zip(self.starts, *(line.values for line in self.lines), strict=True)
-            if any(values)
+            if self._says_something(values)
         ]
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to draw."""
-        return not any(any(line.values) for line in self.lines)
+        return not any(self._says_something(line.values) for line in self.lines)
+
+    def _says_something(self, values: Iterable[float | None]) -> bool:
+        return any(values) if self.counted else any(value is not None for value in values)
 
     def _times(self) -> list[int]:
         return [int(clock.epoch(start)) for start in self.starts]

@@ -42,6 +42,18 @@ def sparkline(values: Sequence[float], *, title: str = "") -> SafeString:
     )  # fmt: skip
 
 
+def trace(values: Sequence[float | None], *, title: str = "") -> SafeString:
+    """Return the values as a small line over zero; where there is none it is broken."""
+    low, top = _limits(values)
+    # Within its edges a dot at the end can be seen.
+    drawn = _path(values, low, top, wide=_WIDTH - 2, high=_HEIGHT)
+    return format_html(
+        '<svg class="qaprod-spark" role="img" viewBox="0 0 {} {}" width="{}" height="{}"><title>{}</title>'
+        '<path class="qaprod-axis" d="M0 {}H{}"/><path class="qaprod-line" d="{}"/></svg>',
+        _WIDTH, _HEIGHT, _WIDTH, _HEIGHT, title, _ground(low, top, _HEIGHT), _WIDTH, drawn,
+    )  # fmt: skip
+
+
 def bar(fraction: float | None, *, title: str = "", name: str = "") -> SafeString:
     """Return a horizontal bar that is filled to ``fraction``; ``name`` adds a CSS class."""
     filled = min(max(fraction or 0.0, 0.0), 1.0)
@@ -60,10 +72,15 @@ def lines(
     *,
     title: str,
 ) -> SafeString:
-    """Return lines over time, each a pair of CSS class and values, and vertical marks at some times."""
-    top = max((value for _name, values in rows for value in values if value is not None), default=0) or 1
+    """Return lines over time, each a pair of CSS class and values, and vertical marks at some times.
+
+    Zero is always in the picture.
+    """
+    low, top = _limits([value for _name, values in rows for value in values])
     drawn = format_html_join(
-        "", '<path class="qaprod-line {}" d="{}"/>', ((name, _path(values, top)) for name, values in rows)
+        "",
+        '<path class="qaprod-line {}" d="{}"/>',
+        ((name, _path(values, low, top, wide=_WIDE, high=_HIGH)) for name, values in rows),
     )
     span = (times[-1] - times[0]) if len(times) > 1 else 0
     ruled = format_html_join(
@@ -74,7 +91,7 @@ def lines(
     return format_html(
         '<svg class="qaprod-lines" role="img" viewBox="0 0 {} {}" preserveAspectRatio="none">'
         '<title>{}</title><path class="qaprod-axis" d="M0 {}H{}"/>{}{}</svg>',
-        _WIDE, _HIGH, title, _HIGH - 0.5, _WIDE, ruled, drawn,
+        _WIDE, _HIGH, title, _ground(low, top, _HIGH), _WIDE, ruled, drawn,
     )  # fmt: skip
 
 
@@ -82,13 +99,29 @@ def _heights(values: Sequence[float], top: float) -> list[float]:
     return [max(round(value / top * (_HEIGHT - 2), 1), 2) if value else 0 for value in values]
 
 
-def _path(values: Sequence[float | None], top: float) -> str:
-    width = _WIDE / max(len(values) - 1, 1)
-    parts, pen = [], "M"
+def _limits(values: Sequence[float | None]) -> tuple[float, float]:
+    """Return the lowest and the highest of the picture; zero is always in it."""
+    known = [0.0, *(value for value in values if value is not None)]
+    low, top = min(known), max(known)
+    return low, top if low != top else 1.0
+
+
+def _ground(low: float, top: float, high: int) -> str:
+    """Return where zero is, but for the half of a line's width."""
+    return f"{high - 0.5 + low / (top - low) * (high - 6):g}"
+
+
+def _path(values: Sequence[float | None], low: float, top: float, *, wide: int, high: int) -> str:
+    width = wide / max(len(values) - 1, 1)
+    parts: list[str] = []
+    pen = "M"
     for position, value in enumerate(values):
         if value is None:
+            # What stands alone is a dot.
+            parts += ["h1"] if pen == "L" and parts[-1].startswith("M") else []
             pen = "M"
             continue
-        parts.append(f"{pen}{position * width:.1f} {_HIGH - 2 - value / top * (_HIGH - 6):.1f}")
+        y = high - 2 - (value - low) / (top - low) * (high - 6)
+        parts.append(f"{pen}{position * width:.1f} {y:.1f}")
         pen = "L"
-    return "".join(parts)
+    return "".join([*parts, "h1"] if pen == "L" and parts[-1].startswith("M") else parts)

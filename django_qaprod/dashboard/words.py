@@ -48,7 +48,7 @@ def number(value: float | None) -> str:
     """Return a count with the separators of the reader's language."""
     if value is None:
         return NOTHING
-    return _rounded(value, 0 if float(value).is_integer() else 1)
+    return rounded(value, 0 if float(value).is_integer() else 1)
 
 
 def percent(fraction: float | None) -> str:
@@ -56,7 +56,7 @@ def percent(fraction: float | None) -> str:
     if fraction is None:
         return NOTHING
     value = fraction * 100
-    return _("%(number)s%%") % {"number": _rounded(value, 0 if value == 0 or value >= 9.95 else 1)}
+    return _("%(number)s%%") % {"number": rounded(value, 0 if value == 0 or value >= 9.95 else 1)}
 
 
 def seconds(value: float | None) -> str:
@@ -64,9 +64,9 @@ def seconds(value: float | None) -> str:
     if value is None:
         return NOTHING
     if value < 0.9995:
-        return _("%(number)s ms") % {"number": _rounded(value * 1000, 0 if value >= 0.01 or not value else 1)}
+        return _("%(number)s ms") % {"number": rounded(value * 1000, 0 if value >= 0.01 or not value else 1)}
     if value < 59.5:
-        return _("%(number)s s") % {"number": _rounded(value, 1 if value < 9.95 else 0)}
+        return _("%(number)s s") % {"number": rounded(value, 1 if value < 9.95 else 0)}
     minutes, rest = divmod(round(value), 60)
     if minutes < 60:
         return _("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": rest}
@@ -102,7 +102,8 @@ def change(now: float, before: float) -> str:
     return f"{'+' if ratio > 0 else MINUS}{percent(abs(ratio))}"
 
 
-def _rounded(value: float, places: int) -> str:
+def rounded(value: float, places: int) -> str:
+    """Return a number with that many decimals, as the reader's language writes it."""
     # ``number_format`` cuts off what it does not show.
     return number_format(round(value, places), decimal_pos=places, use_l10n=True, force_grouping=True)
 

@@ -22,6 +22,8 @@ from ..text import one_line
 #: Labels of one reading; the others are dropped and counted.
 MOST_LABELS = 50
 _MAX_LABEL = 100
+# So that the sum of any number of readings is finite, too.
+_FURTHEST = 1e100
 
 
 class Labelled(NamedTuple):
@@ -85,8 +87,10 @@ def _number(value: object) -> float:
         number = float(value)
     except (OverflowError, ValueError):
         number = math.inf
-    if not math.isfinite(number):
-        raise GaugeValueError("It returned a number that is not finite; None says that there is none now.")
+    if not abs(number) <= _FURTHEST:
+        raise GaugeValueError(
+            "It returned a number that is not finite, or beyond 1e100; None says that there is none now."
+        )
     return number
 
 

@@ -7,12 +7,13 @@ finer rows, rolled up or not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from django.db.models import QuerySet
+from django.db.models import Max, Min, QuerySet
+from django.db.models import Sum as Sum_
 
 from .. import clock
 from ..models import Bucket, Series
@@ -59,6 +60,18 @@ class ShortRow:
     series: int
     start: int
     count: int
+
+
+@dataclass(slots=True)
+class Sum:
+    """Rows of several series that the database has added up. ``key`` is what they have in common."""
+
+    key: tuple[str, ...]
+    start: int
+    count: int
+    total: float
+    minimum: float
+    maximum: float
 
 
 def steps(start: int, end: int, step: int) -> list[Piece]:
@@ -133,6 +146,30 @@ def short_rows(series: Chosen, pieces: Iterable[Piece]) -> Iterator[ShortRow]:
     """Yield the rows of some series in some pieces without their values. One query."""
     for pk, start, count in _select(series, pieces, ("series_id", "start", "count")):
         yield ShortRow(pk, int(clock.epoch(start)), count)
+
+
+def added_up(
+    series: QuerySet[Series], pieces: Iterable[Piece], *, by: Mapping[str, Any], starts: bool = True
+) -> Iterator[Sum]:
+    """Yield the rows of some series in some pieces, added up by expressions of their own. One query.
+
+    Those of one key and ``start`` may come in several parts, of several resolutions; without ``starts`` a key
+    has one part for each piece, and ``start`` is zero.
+    """
+    start_too = ("start",) if starts else ()
+    branches = [
+        _branch(series, piece)
+        .order_by()
+        .values(*start_too, **by)
+        .annotate(n=Sum_("count"), amount=Sum_("total"), least=Min("minimum"), most=Max("maximum"))
+        .values_list(*start_too, *by, "n", "amount", "least", "most")
+        for piece in pieces
+    ]
+    found = branches[0].union(*branches[1:], all=True) if branches[1:] else branches[0] if branches else ()
+    for row in found:
+        *known, count, total, minimum, maximum = row
+        start = int(clock.epoch(known.pop(0))) if starts else 0
+        yield Sum(tuple(known), start, count, total, minimum, maximum)
 
 
 def _select(series: Chosen, pieces: Iterable[Piece], names: tuple[str, ...]) -> Iterable[tuple[Any, ...]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.db.models.functions import Now
 
 from .. import clock
 from ..models import Bucket, Cursor, Failure, Lease
 from ..models import Health as HealthRow
 from ..models import JobRun as JobRunRow
+from ..store import jobruns
 
 #: Older than this, numbers should long have been rolled up, so that lists and charts are behind.
 LATE_AFTER = timedelta(minutes=5)
@@ -32,7 +33,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRun:
-    """The last run of a job; ``error`` is empty when it went well."""
+    """The last run of a job, or reading of a gauge; ``error`` is empty when it went well."""
 
     name: str
     started_at: datetime
@@ -60,6 +61,8 @@ class Health:
     at: datetime
     worker: Holder | None
     jobs: tuple[JobRun, ...] = ()
+    #: The last readings of declared gauges, those that are no longer declared, too.
+    gauges: tuple[JobRun, ...] = ()
     troubles: tuple[Trouble, ...] = field(default=())
     #: When a drainer stored something for the last time.
     stored_at: datetime | None = None
@@ -92,10 +95,12 @@ def health(*, troubles_since: timedelta = TROUBLES_SINCE) -> Health:
     at = clock.now()
     raw = Bucket.objects.filter(resolution=Bucket.Resolution.RAW, rolled=False)
     segments = Cursor.objects.exclude(segment__startswith=_SEGMENTS_OF_JOURNEYS)
+    runs = _runs(JobRunRow.objects.all())
     return Health(
         at=at,
         worker=worker(),
-        jobs=jobs(),
+        jobs=tuple(run for run in runs if not run.name.startswith(jobruns.GAUGE)),
+        gauges=tuple(_named(run) for run in runs if run.name.startswith(jobruns.GAUGE)),
         troubles=troubles(at - troubles_since),
         stored_at=segments.aggregate(at=Max("updated_at"))["at"],
         last_number=_last_number(),
@@ -113,9 +118,14 @@ def worker() -> Holder | None:
     return Holder(name=found.holder, expires_at=found.expires_at, alive=alive)
 
 
-def jobs() -> tuple[JobRun, ...]:
-    """Return the last run of each of the worker's jobs, by name."""
-    return tuple(
+def gauges() -> tuple[JobRun, ...]:
+    """Return the last reading of each gauge that was ever declared, by name."""
+    rows = JobRunRow.objects.filter(name__startswith=jobruns.GAUGE)
+    return tuple(_named(run) for run in _runs(rows))
+
+
+def _runs(rows: QuerySet[JobRunRow]) -> list[JobRun]:
+    return [
         JobRun(
             name=row.name,
             started_at=row.started_at,
@@ -123,8 +133,13 @@ def jobs() -> tuple[JobRun, ...]:
             succeeded_at=row.succeeded_at,
             error=row.error,
         )
-        for row in JobRunRow.objects.order_by("name")
-    )
+        for row in rows.order_by("name")
+    ]
+
+
+def _named(run: JobRun) -> JobRun:
+    """Return the reading of a gauge under the gauge's own name."""
+    return replace(run, name=run.name.removeprefix(jobruns.GAUGE))
 
 
 def troubles(since: datetime) -> tuple[Trouble, ...]:

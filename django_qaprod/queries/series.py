@@ -35,15 +35,15 @@ class Total:
         """Return a quantile, right to ``histogram.RELATIVE_ERROR``."""
         return histogram.quantile(self.histogram, fraction)
 
-    def add(self, row: buckets.Row) -> None:
-        """Add a bucket row."""
+    def add(self, row: buckets.Row | buckets.Sum) -> None:
+        """Add a bucket row, or several that are added up already."""
         if not row.count:
             return
         self.minimum = row.minimum if self.minimum is None else min(self.minimum, row.minimum)
         self.maximum = row.maximum if self.maximum is None else max(self.maximum, row.maximum)
         self.count += row.count
         self.total += row.total
-        if row.histogram:
+        if isinstance(row, buckets.Row) and row.histogram:
             histogram.merge_encoded(self.histogram, row.histogram)
 
 

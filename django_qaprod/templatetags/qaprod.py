@@ -11,7 +11,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ..dashboard import svg, words
+from ..dashboard import svg, units, words
 
 register = template.Library()
 
@@ -20,6 +20,7 @@ register.filter("cut", words.cut)
 register.filter("number", words.number)
 register.filter("percent", words.percent)
 register.filter("seconds", words.seconds)
+register.filter("written", units.written)
 
 
 @register.filter
@@ -45,6 +46,12 @@ def exactly(when: datetime | None) -> str:
 def sparkline(values: Sequence[float], title: str = "") -> SafeString:
     """Draw values as small columns."""
     return svg.sparkline(values, title=title)
+
+
+@register.simple_tag
+def trace(values: Sequence[float | None], title: str = "") -> SafeString:
+    """Draw values as a small line."""
+    return svg.trace(values, title=title)
 
 
 @register.simple_tag

@@ -15,7 +15,7 @@ from itertools import islice
 
 from django.utils import timezone
 
-from django_qaprod import histogram
+from django_qaprod import histogram, metrics
 from django_qaprod.conf import telemetry_alias
 from django_qaprod.models import Deploy
 from django_qaprod.records import Cell, ChainLink, EventRecord, FailureRecord, NumbersRecord, Record, new_id
@@ -165,6 +165,7 @@ def _records(chance: random.Random) -> Iterator[Record]:
             number += 1
             yield from _application(chance, f"{MARK}-{number}", start)
         yield _numbers(chance, start, visits)
+        yield _gauges(chance, start, visits, end)
         for trouble in _TROUBLES:
             yield from _failures(chance, trouble, start, end, number)
 
@@ -242,6 +243,50 @@ def _cells(
                 start=start,
                 count=seen,
             )
+
+
+def _gauges(chance: random.Random, start: int, visits: int, end: int) -> NumbersRecord:
+    """Return what gauges would have read: every ten minutes in the last two days, every hour before."""
+    step = _HOUR if start < end - 48 * _HOUR else 600
+    cells = [cell for at in range(start, start + _HOUR, step) for cell in _readings(chance, at, visits, end)]
+    return NumbersRecord(id=new_id(start), at=start, cells=tuple(cells), release=_release(start, end))
+
+
+def _readings(chance: random.Random, at: int, visits: int, end: int) -> Iterator[Cell]:
+    # While no e-mail leaves, what was submitted waits.
+    outage = next(trouble for trouble in _TROUBLES if trouble.name == "e-mail to the school")
+    since = at - (end - outage.ago * 24 * _HOUR)
+    waiting = round(since / _HOUR * 1.4) if 0 <= since < outage.hours * _HOUR else 0
+    yield _reading("applications.unsent", at, [float(waiting + (chance.random() < 0.05))], "{application}")
+    for form_type, share in (("teacher", 0.6), ("support", 0.4)):
+        number = float(round((220 - (end - at) / (24 * _HOUR) * 4) * share + chance.gauss(visits / 4, 1)))
+        yield _reading("applications.unfinished", at, [number], "{application}", label=form_type)
+    # Each release takes some more, until it is replaced.
+    age = (end - at) % (7 * 24 * _HOUR) / (7 * 24 * _HOUR)
+    memory = [(142 - 30 * age + chance.gauss(0, 2) + visits / 3) * 2**20 for _ in range(2)]
+    cpu = [min(max(visits * chance.uniform(0.01, 0.03), 0.004), 1.0) for _ in range(2)]
+    yield _reading(metrics.MEMORY, at, memory, "By", host=True)
+    yield _reading(metrics.CPU, at, cpu, "1", host=True)
+
+
+def _reading(
+    name: str, at: int, values: list[float], unit: str, *, label: str = "", host: bool = False
+) -> Cell:
+    attributes: tuple[tuple[str, str], ...] = (("label", label),) if label else ()
+    if host:
+        attributes = (("host.name", MARK), ("qaprod.role", "gunicorn"))
+    return Cell(
+        name=name,
+        label=" ".join(value for _, value in attributes),
+        attributes=attributes,
+        start=at,
+        count=len(values),
+        total=sum(values),
+        minimum=min(values),
+        maximum=max(values),
+        gauge=True,
+        unit=unit,
+    )
 
 
 def _duration(route: str, method: str, status: str, outcome: str, start: int, values: list[float]) -> Cell:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from django_qaprod import Journey, Step
+from datetime import timedelta
 
-from .models import Application
+from django.db.models import Count
+from django.utils import timezone
+
+from django_qaprod import Journey, Step, gauge
+
+from .models import Application, FormType
 
 
 class JobApplication(Journey):
@@ -21,3 +26,19 @@ class JobApplication(Journey):
 JobApplication.started.on_create(
     Application, properties=lambda application: {"form_type": application.form_type}
 )
+
+
+@gauge("applications.unsent", every=10, unit="{application}", limit=50)
+def unsent() -> int:
+    """Applications that were submitted and have not been sent to their school."""
+    return Application.objects.filter(status=Application.Status.SUBMITTED, emailed_at=None).count()
+
+
+@gauge("applications.unfinished", every=60, unit="{application}")
+def unfinished() -> dict[str, int]:
+    """Applications that were begun more than an hour ago, and never submitted."""
+    begun = Application.objects.filter(
+        status=Application.Status.DRAFT, created_at__lt=timezone.now() - timedelta(hours=1)
+    )
+    found = dict(begun.order_by().values_list("form_type").annotate(Count("pk")))
+    return {form_type: found.get(form_type, 0) for form_type in FormType.values}

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib.auth.models import Permission, User
 
-from django_qaprod import clock, histogram
+from django_qaprod import clock, histogram, metrics
 from django_qaprod.models import (
     Affected,
     Bucket,
@@ -151,6 +151,29 @@ def requests(route: str, count: int = 10, *, outcome: str = "ok", status: str = 
     )
 
 
+def gauge(name: str, *values: float, label: str = "", unit: str = "", minutes_ago: int = 1) -> Bucket:
+    series, _ = Series.objects.get_or_create(
+        digest=f"{abs(hash((name, label))):x}"[:32],
+        defaults={"name": name, "label": label, "attributes": {"label": label}, "gauge": True, "unit": unit},
+    )
+    return Bucket.objects.create(
+        series=series,
+        resolution=0,
+        start=clock.moment(clock.epoch(clock.now()) // 60 * 60 - 60 * minutes_ago),
+        count=len(values),
+        total=sum(values),
+        minimum=min(values),
+        maximum=max(values),
+    )
+
+
+def reading(name: str, *, minutes_ago: int = 1, error: str = "") -> JobRun:
+    """The worker has asked a declared gauge."""
+    at = clock.now() - timedelta(minutes=minutes_ago)
+    ended = {"finished_at": at, "succeeded_at": None if error else at, "error": error}
+    return JobRun.objects.create(name=f"gauge:{name}", started_at=at, **ended)
+
+
 def alive(*, stored: timedelta = timedelta()) -> None:
     """A worker that works and a drainer that has just stored something."""
     now = clock.now()
@@ -197,6 +220,10 @@ def one_of_each(text: str) -> Failure:
         subject=text, variant=text, browser=text[:40], release=text, properties={text: text}, request_id=text
     )
     requests(text, outcome="server_error")
+    gauge(text[:100], 1.0, label=text, unit=text[:40])
+    gauge(metrics.MEMORY, 1e8, label=text, unit="By")
+    reading(text[:100], error=text)
+    failure(2, kind="gauge", name=text[:100], message=text, priority=1)
     Health.objects.create(host=text, part=text, errors=1, dropped=1, last_error=text, at=clock.now())
     JobRun.objects.create(name=text, started_at=clock.now(), error=text)
     return made

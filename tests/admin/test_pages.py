@@ -6,6 +6,7 @@ import re
 import time
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.contrib import admin
@@ -16,10 +17,10 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
-from django_qaprod import clock, registry
+from django_qaprod import clock, metrics, registry
 from django_qaprod.admin import register
 from django_qaprod.models import Bucket, Deploy, Event, Failure, Health, Lease
-from django_qaprod.registry import JourneySpec
+from django_qaprod.registry import GaugeSpec, JourneySpec
 from tests.admin import rows
 from tests.forms import kept
 
@@ -47,6 +48,8 @@ def addresses(journey: JourneySpec) -> list[str]:
     registry.register(
         JourneySpec(name=rows.HOSTILE[:100], title=rows.HOSTILE, module="m", steps=journey.steps)
     )
+    hostile_gauge = {"name": rows.HOSTILE[:100], "unit": rows.HOSTILE[:40], "description": rows.HOSTILE}
+    registry.register_gauge(GaugeSpec(read=lambda: 1, place="m", every=60, timeout=10, **hostile_gauge))
     hostile = rows.one_of_each(rows.HOSTILE)
     event = Event.objects.get()
     deploy = Deploy.objects.get()
@@ -58,6 +61,10 @@ def addresses(journey: JourneySpec) -> list[str]:
         "requestpage/?q=<script>alert(1)</script>",
         "requestpage/",
         "requestpage/route/?route=%3Cscript%3Ealert(1)%3C/script%3E",
+        "gaugepage/",
+        f"gaugepage/gauge/?name={quote(rows.HOSTILE[:100])}",
+        f"gaugepage/gauge/?name={quote(rows.HOSTILE[:100])}&label={quote(rows.HOSTILE)}",
+        f"gaugepage/gauge/?name={metrics.MEMORY}",
         "health/",
         "event/",
         f"event/{event.pk}/change/",
@@ -170,6 +177,9 @@ def test_the_health_page_is_not_offered_to_who_may_not_see_it() -> None:
         ("failure/?q=zzz", "No failure matches."),
         ("requestpage/", "No requests in this window."),
         ("requestpage/route/", "No requests in this window."),
+        ("gaugepage/", "No gauges are declared yet."),
+        ("gaugepage/", "Nothing was read in the last 24 hours."),
+        ("gaugepage/gauge/", "No readings in this window."),
         ("health/", "Nothing has been recorded yet."),
         ("event/", "No events in this window."),
         ("deploy/", "No release is known yet."),
@@ -190,12 +200,17 @@ def test_a_custom_site_has_the_pages(boss: User) -> None:
     failure = rows.failure()
     client = Client()
     client.force_login(boss)
-    for address in ("failure/", f"failure/{failure.pk}/change/", "journeypage/", "requestpage/", "health/"):
+    gauges = ("gaugepage/", "gaugepage/gauge/?name=queue")
+    rows.gauge("queue", 1.0)
+    rows.failure(2, kind="gauge", name="queue")
+    others = ("failure/", f"failure/{failure.pk}/change/", "journeypage/", "requestpage/", "health/")
+    for address in (*others, *gauges):
         response = client.get(f"/office/qaprod/{address}")
         assert response.status_code == 200
         assert b'"/admin/' not in response.content
     client.post(f"/office/qaprod/failure/{failure.pk}/state/", {"do": "resolve"})
-    assert Failure.objects.get().state == "resolved"
+    failure.refresh_from_db()
+    assert failure.state == "resolved"
 
 
 def test_registering_twice_leaves_what_is_there() -> None:

@@ -65,6 +65,8 @@ MATRIX = {
     "rescuedsubmission/<path:object_id>/": REDIRECT,
     "requestpage/": PAGE,
     "requestpage/route/": PAGE,
+    "gaugepage/": PAGE,
+    "gaugepage/gauge/": PAGE,
     "health/": READ,
     "event/": LIST,
     "event/add/": SHUT,

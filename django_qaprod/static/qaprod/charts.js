@@ -7,7 +7,11 @@
     // Nothing happens half a time: the axis of counts has whole numbers.
     const WHOLE = Array.from({ length: 36 }, (nothing, index) => [1, 2, 5][index % 3] * 10 ** Math.floor(index / 3));
     const language = document.documentElement.lang || undefined;
+    const DOUBLED = Array.from({ length: 52 }, (nothing, index) => 2 ** index);
+    const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
     const counts = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
+    const small = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 });
+    const shares = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
 
     function colour(figure, name) {
         return getComputedStyle(figure).getPropertyValue(`--qaprod-${name}`).trim() || "gray";
@@ -17,12 +21,40 @@
         if (value === null || value === undefined) {
             return "–";
         }
-        if (unit !== "seconds") {
-            return counts.format(value);
+        const size = Math.abs(value);
+        if (size >= 1e15) {
+            return value.toExponential(2);
         }
-        return value < 1
+        if (unit === "bytes") {
+            const power = size < 1 ? 0 : Math.min(Math.floor(Math.log2(size) / 10), BINARY.length - 1);
+            return `${counts.format(value / 1024 ** power)} ${BINARY[power]}`;
+        }
+        if (unit === "share") {
+            return shares.format(value);
+        }
+        if (unit !== "seconds") {
+            return (size < 10 ? small : counts).format(value);
+        }
+        return size < 1
             ? `${counts.format(value * 1000)} ${figure.dataset.ms}`
             : `${counts.format(value)} ${figure.dataset.s}`;
+    }
+
+    // Zero is always in the picture.
+    function range(plot, low, high) {
+        const [bottom, top] = [Math.min(low ?? 0, 0) * 1.08, Math.max(high ?? 0, 0) * 1.08];
+        return bottom === top ? [0, 1] : [bottom, top];
+    }
+
+    function steps(data) {
+        return data.unit === "bytes" ? { incrs: DOUBLED } : data.whole ? { incrs: WHOLE } : {};
+    }
+
+    // Readings that have none beside them are no line, so they are dots.
+    function alone(values) {
+        const there = (index) => values[index] !== null && values[index] !== undefined;
+        return values.flatMap((value, index) =>
+            there(index) && !there(index - 1) && !there(index + 1) ? [index] : []);
     }
 
     function inZone(zone) {
@@ -70,10 +102,11 @@
             height: HEIGHT,
             tzDate: inZone(figure.dataset.zone),
             cursor: { drag: { x: true, y: false, setScale: true } },
-            scales: { y: { range: (plot, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
+            scales: { y: { range } },
+            bands: data.band ? [{ series: data.band.map((line) => line + 1), fill: colour(figure, "main-soft") }] : [],
             axes: [
                 { ...axis, values: figureTimes(figure) },
-                { ...axis, ...(data.unit === "seconds" ? {} : { incrs: WHOLE }), size: 62, values: (plot, values) => values.map((value) => written(figure, data.unit, value)) },
+                { ...axis, ...steps(data), size: 62, values: (plot, values) => values.map((value) => written(figure, data.unit, value)) },
             ],
             series: [
                 { label: figure.dataset.time, value: (plot, value) => whole(figure, value) },
@@ -84,7 +117,7 @@
                     dash: line.dashed ? [6, 4] : undefined,
                     width: 1.5,
                     spanGaps: false,
-                    points: { show: data.times.length < 3 },
+                    points: { show: false, filter: () => alone(line.values), size: 4 },
                     value: (plot, value) => written(figure, data.unit, value),
                 })),
             ],
