@@ -18,6 +18,8 @@ from .options import Options, options_of
 from .serving import Serving
 
 _METHODS = ("get", "head", "post")
+#: The mark of a handler with the ladder under it.
+_SERVES = "_qaprod_handler"
 
 
 class ServeFormMixin(View):
@@ -44,6 +46,9 @@ class ServeFormMixin(View):
         told = cls.get_served_forms is not ServeFormMixin.get_served_forms
         if not options.forms and not told and not hasattr(cls, "get_form_class"):
             raise DeclarationError(f"{cls.__qualname__} has no get_form_class: name its form in `serve`.")
+        for method in _METHODS:
+            if isinstance(getattr(cls, method, None), property):
+                raise DeclarationError(f"{cls.__qualname__}.{method} is a property: write a method instead.")
         name = options.name or f"{cls.__module__}.{cls.__qualname__}"
         serving = Serving(options, name, is_async=bool(cls.view_is_async))
         view: Any = super().as_view(**initkwargs, serving=serving)
@@ -65,13 +70,25 @@ class ServeFormMixin(View):
         made: dict[str, Any] = cast("Any", self).get_form_kwargs() if hasattr(self, "get_form_kwargs") else {}
         return {key: made[key] for key in made if key not in ("data", "files")}
 
+    def __init__(self, **kwargs: Any) -> None:
+        """Put the ladder under the handlers, those of the most derived class.
+
+        Not in ``setup`` alone: one that does not call its parent's would leave a view without a transaction.
+        """
+        super().__init__(**kwargs)
+        self._serve_handlers()
+
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """Put the ladder under the handlers, those of the most derived class."""
+        """Put the ladder under the handlers that are there only now."""
         super().setup(request, *args, **kwargs)
+        self._serve_handlers()
+
+    def _serve_handlers(self) -> None:
         if self.serving is None:
             return
         for method in _METHODS:
-            if (handler := getattr(self, method, None)) is not None:
+            handler = getattr(self, method, None)
+            if handler is not None and not hasattr(handler, _SERVES):
                 setattr(self, method, self._served(handler, self.serving))
 
     def _served(self, handler: Callable[..., Any], serving: Serving) -> Callable[..., Any]:
@@ -83,7 +100,9 @@ class ServeFormMixin(View):
         async def aserved(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             return await serving.aserve(handler, request, args, kwargs, calls)
 
-        return aserved if iscoroutinefunction(handler) else served
+        made = aserved if iscoroutinefunction(handler) else served
+        setattr(made, _SERVES, True)
+        return made
 
 
 class ViewCall(Call):

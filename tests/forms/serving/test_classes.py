@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.mixins import LoginRequiredMixin
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.views import View
@@ -182,3 +183,39 @@ def test_an_unknown_option_is_refused() -> None:
 
     with pytest.raises(DeclarationError, match="no option templates"):
         Page.as_view()
+
+
+def test_a_setup_of_its_own_keeps_nobody_from_being_served(visitor: Client, rf: RequestFactory) -> None:
+    class Apply(host.ByForm):
+        def setup(self, request: Any, *args: Any, **kwargs: Any) -> None:
+            self.request, self.args, self.kwargs = request, args, kwargs
+
+    host.faults["after"] = ViewError("after the write")
+    request = rf.post("/", {"number": "1"})
+    request.user = AnonymousUser()
+    assert Apply.as_view()(request).status_code == 202
+    assert not Order.objects.exists()
+
+
+def test_a_handler_that_is_there_only_since_setup_is_served(rf: RequestFactory) -> None:
+    class Apply(ServeFormMixin, View):
+        serve = {"form": host.OrderForm}
+
+        def setup(self, request: Any, *args: Any, **kwargs: Any) -> None:
+            self.get = self.fail
+            super().setup(request, *args, **kwargs)
+
+        def fail(self, request: Any) -> HttpResponse:
+            raise ViewError("the handler is on fire")
+
+    assert Apply.as_view()(rf.get("/")).status_code == 200
+
+
+def test_a_handler_that_could_not_be_served_is_refused() -> None:
+    class Apply(host.ByForm):
+        @property
+        def post(self) -> Any:
+            return super().post
+
+    with pytest.raises(DeclarationError, match="property"):
+        Apply.as_view()
