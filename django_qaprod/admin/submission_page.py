@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from django.conf import settings as django_settings
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from ..sent import Submission
 
 _State = RescuedSubmission.State
+#: What the form for editing sends besides the fields: the token, the version, the button.
+_BESIDES = 3
 
 
 class SubmissionPageViews(AdminBase):
@@ -130,6 +134,9 @@ class SubmissionPageViews(AdminBase):
             submission = self._opened(request, rescued, version=rescued.version, why=submissions.TO_EDIT)
         except (NoKeyError, UnreadableError) as error:
             return self._page(request, rescued, unreadable=_unreadable(error))
+        if refused := _uneditable(request, submission):
+            self.message_user(request, refused, messages.WARNING)
+            return HttpResponseRedirect(self.page_url(rescued))
         data = request.POST if "version" in request.POST else None
         form = EditForm(submission, rescued.version, data, labels=labels_of(submission))
         if not form.is_valid():
@@ -387,6 +394,30 @@ def _missing() -> NoReturn:
 def _number(text: str) -> int:
     known = text.isascii() and text.isdigit() and len(text) < 20
     return min(int(text), 2**63 - 1) if known else -1
+
+
+def _uneditable(request: HttpRequest, submission: Submission) -> str:
+    """Return why somebody must not or cannot edit what was sent, nothing if they may."""
+    if _is_by_staff(submission) and not getattr(request.user, "is_superuser", False):
+        # A replay does whatever it says as whoever sent it.
+        return _("A member of staff has sent this, so only a superuser may edit it.")
+    most: int | None = django_settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+    if most is not None and len(submission.fields) + _BESIDES > most:
+        return _(
+            "This submission has %(n)d fields, more than this site takes in one form. "
+            "To edit it, set DATA_UPLOAD_MAX_NUMBER_FIELDS to %(most)d or more."
+        ) % {"n": len(submission.fields), "most": len(submission.fields) + _BESIDES}
+    return ""
+
+
+def _is_by_staff(submission: Submission) -> bool:
+    if not submission.user:
+        return False
+    try:
+        user = get_user_model()._default_manager.filter(pk=submission.user).first()
+    except (ValueError, ValidationError):
+        return False
+    return any(getattr(user, name, False) for name in ("is_staff", "is_superuser"))
 
 
 def _unreadable(error: Exception) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db import connections
 from django.http import HttpResponse
 from django.test import Client, override_settings
@@ -417,6 +417,44 @@ def test_an_edit_shows_what_the_visitor_saw(client_of_boss: Client, settings: Se
     client_of_boss.post(url(made, "edit"), {**data, "field-1": "n"})
     made.refresh_from_db()
     assert submissions.opened(made, who="x").fields[1] == ("region", "n")
+
+
+@pytest.fixture
+def client_of_ann() -> Client:
+    """Somebody of customer services, who may edit what was sent."""
+    user = User.objects.create_user("ann", is_staff=True)
+    for act in ("view", "decrypt", "edit", "replay"):
+        user.user_permissions.add(Permission.objects.get(codename=f"{act}_rescuedsubmission"))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.mark.parametrize("who", [{"is_staff": True}, {"is_superuser": True}, {}])
+def test_what_staff_have_sent_is_edited_by_superusers_alone(
+    who: dict[str, bool], client_of_boss: Client, client_of_ann: Client
+) -> None:
+    sender = User.objects.create_user("sender", **who)
+    made = rows.submission(sent=kept.sent(user=str(sender.pk)))
+    answer = client_of_ann.post(url(made, "edit"), follow=True)
+    assert ("only a superuser may edit it" in text_of(answer)) is bool(who)
+    edit(client_of_ann, made, **{"field-0": "as I like"})
+    made.refresh_from_db()
+    assert made.version == (1 if who else 2)
+    assert edit(client_of_boss, made, **{"field-0": "as the boss likes"}).status_code == 302
+    made.refresh_from_db()
+    assert made.version == (2 if who else 3)
+
+
+@pytest.mark.parametrize(("most", "opens"), [(7, True), (6, False), (None, True)])
+def test_more_fields_than_django_takes_are_explained(
+    most: int | None, opens: bool, client_of_boss: Client, settings: Settings
+) -> None:
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = most
+    made = rows.submission(sent=kept.sent(fields=tuple((f"f-{at}", "x") for at in range(4))))
+    text = text_of(client_of_boss.post(url(made, "edit"), follow=True))
+    assert ("DATA_UPLOAD_MAX_NUMBER_FIELDS" in text) is not opens
+    assert ("field-3" in text) is opens
 
 
 def test_two_edits_at_once_are_one(client_of_boss: Client) -> None:
