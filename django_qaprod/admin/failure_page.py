@@ -60,7 +60,6 @@ class FailurePageViews(AdminBase):
             "page": data,
             "failure": failure,
             "state": words.state(failure),
-            "in_replay": failure.kind == Failure.Kind.REPLAY or failure.name.startswith(REPLAY_OF),
             "previous_page": data.occurrences.page - 1,
             "next_page": data.occurrences.page + 1,
             "text": ticket.text(failure, data.shown, data.impact, url=self._absolute(request, failure)),

@@ -13,7 +13,7 @@ from .. import clock
 from ..models import Affected, Failure, Occurrence, Transition
 from ..queries import failures
 from ..queries.failures import FailureDetail, Frame, Impact, OccurrencePage
-from ..records import SENTRY_EVENT
+from ..records import REPLAY_OF, SENTRY_EVENT
 from . import charts, events, priority, windows, words
 from .charts import Chart, Line
 
@@ -75,6 +75,8 @@ class FailurePage:
     occurrences: OccurrencePage
     shown: Happened | None
     transitions: list[Transition]
+    #: Whether no visitor met it, but staff who replayed something.
+    in_replay: bool
     affected: list[Affected] = field(default_factory=list)
 
 
@@ -83,16 +85,18 @@ def page(failure: Failure, given: Mapping[str, str]) -> FailurePage:
     chosen = windows.choose(given, default="7d")
     detail = failures.detail(failure.pk, chosen.window)
     found = failures.occurrences(failure.pk, page=_page_number(given), per_page=PER_PAGE)
+    in_replay = failure.kind == Failure.Kind.REPLAY or failure.name.startswith(REPLAY_OF)
     return FailurePage(
         failure=failure,
         chosen=chosen,
         detail=detail,
         chart=_chart(detail),
         parts=priority.parts(failure),
-        impact=[in_words(impact) for impact in detail.impact],
+        impact=[] if in_replay else [in_words(impact) for impact in detail.impact],
         occurrences=found,
         shown=happened(occurrence) if (occurrence := _occurrence(failure, found, given)) else None,
         transitions=list(failure.transitions.all()[:50]),
+        in_replay=in_replay,
         affected=list(failure.affected.order_by("-at")[:_PEOPLE_SHOWN]),
     )
 

@@ -59,6 +59,9 @@ def score(failure: Failure, *, at: datetime) -> bool:
         "rate": _doublings(failure.rate, *RATE),
         "recency": _recency(at - failure.last_seen),
     }
+    if failure.kind == Failure.Kind.REPLAY:
+        # Nobody stands there and waits, however many are replayed at once.
+        parts.update(journey=0.0, people=0.0, rate=0.0)
     changed = bool(parts != failure.priority_parts)
     failure.priority_parts = parts
     failure.priority = round(sum(parts.values()), 1)

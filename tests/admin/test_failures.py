@@ -78,9 +78,14 @@ def test_a_get_and_a_post_of_one_view_are_told_apart(client_of_boss: Client) -> 
 def test_what_a_replay_has_met_is_said_to_be_so(client_of_boss: Client) -> None:
     visitor, replay = rows.failure(1), rows.failure(2, kind="replay", name="replay of jobs.views.apply")
     degraded = rows.failure(3, kind="degraded", name="replay of school search")
+    for one in (visitor, replay, degraded):
+        rows.occurrence(one, id=one.fingerprint)
+        rows.affected(one, "app:1", served=False)
     words = "somebody replayed what a visitor had sent before"
     shown = [client_of_boss.get(page_of(one)).content.decode() for one in (visitor, replay, degraded)]
     assert [words in page for page in shown] == [False, True, True]
+    for cost in ("was not served", "met it; none of them was served"):
+        assert [cost in page for page in shown] == [True, False, False]
 
 
 @pytest.mark.parametrize(

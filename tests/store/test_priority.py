@@ -29,7 +29,7 @@ def score(**fields: object) -> float:
 
 def test_what_costs_more_comes_first() -> None:
     assert score() > score(kind="degraded") > score(kind="logged")
-    assert score(kind="logged") > score(kind="replay")
+    assert score(kind="logged") > score(kind="replay", journey="J", people=1000, rate=1000)
     assert score(severity="critical") > score() > score(severity="warning")
     assert score(critical=True) > score(journey="J") > score()
     assert score(people=500) > score(subjects=20) > score(people=1) > score()
