@@ -17,7 +17,7 @@ from django.core import checks
 from django.db import Error, connections, router
 from django.utils.module_loading import import_string
 
-from . import clock, conf, vault
+from . import clock, conf, registry, vault
 from .apps import TAG
 from .capture import logging as log_capture
 from .forms import checks as forms_checks
@@ -263,6 +263,28 @@ def _worker() -> Iterator[Finding]:
         yield _error("worker", f"The job {job.name} failed at {job.started_at:%Y-%m-%d %H:%M}: {job.error}")
 
 
+def _gauges() -> Iterator[Finding]:
+    declared = {spec.name for spec in registry.gauges()}
+    if not declared:
+        yield _ok("gauges", "None is declared.")
+        return
+    runs = [run for run in health_queries.gauges() if run.name in declared]
+    failing = [run for run in runs if run.error]
+    last = max((run.succeeded_at for run in runs if run.succeeded_at is not None), default=None)
+    read = f"the last was read at {last:%Y-%m-%d %H:%M:%S}" if last is not None else "none has been read yet"
+    message = f"{len(declared)} declared, {len(failing)} failing; {read}."
+    if last is None:
+        yield _warning("gauges", message, "The worker reads them: see what is said about it.")
+    else:
+        yield _ok("gauges", message)
+    for run in failing:
+        yield _warning(
+            "gauges",
+            f"{run.name} failed at {run.started_at:%Y-%m-%d %H:%M:%S}: {run.error}",
+            f"The admin has its failures: search for kind:gauge name:{run.name}",
+        )
+
+
 def _troubles() -> Iterator[Finding]:
     found = health_queries.health()
     for trouble in found.troubles:
@@ -344,6 +366,7 @@ _PARTS: dict[str, _Look] = {
     "sinks": _sinks,
     "tables": _tables,
     "worker": _worker,
+    "gauges": _gauges,
     # Apart, so that the files are seen with the database dead.
     "rescue": _rescue,
     "submissions": _submissions,

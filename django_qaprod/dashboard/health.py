@@ -10,6 +10,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from .. import registry
 from ..queries.health import Health, health
 from ..store import retention, submissions
 from .words import ago, cut, number
@@ -30,6 +31,9 @@ class HealthPage:
     #: What will be lost soon, and why nothing more is kept; empty when neither is so.
     expiring: str
     full: str
+    #: How many gauges are declared, and how many failed when they were read last.
+    gauges: int
+    failing_gauges: int
 
 
 def page() -> HealthPage:
@@ -37,7 +41,16 @@ def page() -> HealthPage:
     found = health()
     expiring, full = _expiring(), _full()
     fine = not (found.troubles or expiring or full or list(_warnings(found)))
-    return HealthPage(health=found, fine=fine, fresh=_is_fresh(found), expiring=expiring, full=full)
+    declared = {spec.name for spec in registry.gauges()}
+    return HealthPage(
+        health=found,
+        fine=fine,
+        fresh=_is_fresh(found),
+        expiring=expiring,
+        full=full,
+        gauges=len(declared),
+        failing_gauges=sum(bool(run.error) for run in found.gauges if run.name in declared),
+    )
 
 
 def warnings() -> list[str]:

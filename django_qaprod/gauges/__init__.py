@@ -18,6 +18,7 @@ def install() -> None:
     from . import open_connections
 
     open_connections.install()
+    process.imports.append(f"{__name__}.resources")
     process.before_flush.append(_before_flush)
     process.companions.append(_on_pass)
 

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from time import monotonic, perf_counter, time
 from types import ModuleType
@@ -64,6 +65,9 @@ request_witnesses: list[Callable[[Context, numbers.RequestKey, float], None]] = 
 
 #: Told of the context of a response that goes on as a stream; the request ends with it.
 stream_witnesses: list[Callable[[Context], None]] = []
+
+#: Modules that this process's thread imports when it begins, so that no flush has to.
+imports: list[str] = []
 
 #: Called before each flush, to add to the numbers.
 before_flush: list[Callable[[], None]] = []
@@ -364,6 +368,9 @@ def _import_rest() -> None:
     """Import what a start can do without, so that the first failure does not have to."""
     with importing, guard.guard("import"):
         from . import drainer, failures  # noqa: F401
+
+        for name in imports:
+            import_module(name)
 
 
 def _drain(drainer: Drainer, stop: threading.Event) -> None:

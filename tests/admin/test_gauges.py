@@ -124,6 +124,20 @@ def test_one_that_is_no_longer_declared_is_shown_while_it_has_readings(client_of
     assert (one.name, one.now, one.failing, one.error) == ("gone", "3", False, "")
 
 
+def test_the_health_page_counts_them(client_of_boss: Client) -> None:
+    rows.alive()
+    rows.reading("gone", error="x")
+    assert "failing" not in body(client_of_boss, "/admin/qaprod/health/")
+    declare("a")
+    declare("b")
+    rows.reading("a")
+    rows.reading("b", error="ConnectionError: refused")
+    text = body(client_of_boss, "/admin/qaprod/health/")
+    assert re.search(r"<b>2</b> gauges <span[^>]*>1 failing", text)
+    assert "All is well" in text, "what is wrong is the host's, and a failure"
+    assert "gauge:" not in text, "no jobs of the worker"
+
+
 def test_the_limit_is_a_line(client_of_boss: Client) -> None:
     declare("queue.wait", limit=50, unit="ms")
     rows.gauge("queue.wait", 20.0, unit="ms")

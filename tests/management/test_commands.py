@@ -89,7 +89,8 @@ class TestDoctor:
     def test_it_says_what_is_on(self, spool_dir: Path) -> None:
         status, out, _ = run("qaprod_doctor")
         assert status == 0, out
-        for part in ("settings", "middleware", "logs", "spool", "sinks", "tables", "worker", "inside"):
+        parts = "settings", "middleware", "logs", "spool", "sinks", "tables", "worker", "gauges", "inside"
+        for part in parts:
             assert f" {part} " in out
 
     def test_what_concerns_production_alone_is_not_said_in_development(
