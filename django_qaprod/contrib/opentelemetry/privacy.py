@@ -76,10 +76,11 @@ class _Words:
 def _attributes(given: Mapping[str, Any], hidden: frozenset[str] = frozenset()) -> Iterator[tuple[str, Any]]:
     for key, value in given.items():
         if key not in hidden:
-            yield key, _value(key, value)
+            yield key, value_of(key, value)
 
 
-def _value(key: str, value: Any) -> Any:
+def value_of(key: str, value: Any) -> Any:
+    """Return an attribute's value as it may leave."""
     if isinstance(value, (bool, int, float)):
         return value
     if _is_secret(key):
@@ -87,7 +88,7 @@ def _value(key: str, value: Any) -> Any:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return tuple(_value(key, one) for one in value)
+        return tuple(value_of(key, one) for one in value)
     return scrub.json(value)
 
 

@@ -1,0 +1,88 @@
+"""What keeps telemetry from leaving is said by the system checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from pytest_django import Settings
+
+from django_qaprod.checks import check_always
+from django_qaprod.sinks.opentelemetry import exporters
+
+OURS = {"qaprod.E018", "qaprod.E019", "qaprod.W018", "qaprod.W019"}
+
+
+@pytest.fixture(autouse=True)
+def _on(settings: Settings, no_provider: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.QAPROD = {"OPENTELEMETRY": {}}
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "shop")
+
+
+def found() -> dict[str, str]:
+    messages = [message for message in check_always() if message.id in OURS]
+    return {str(message.id): f"{message.msg} {message.hint}" for message in messages}
+
+
+def without(monkeypatch: pytest.MonkeyPatch, *missing: str) -> None:
+    def entry_points(*, group: str, name: str) -> Iterable[object]:
+        return [] if name in missing else [object()]
+
+    monkeypatch.setattr(exporters, "entry_points", entry_points)
+
+
+def test_all_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found() == {}
+
+
+def test_off_needs_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.QAPROD = {}
+    monkeypatch.delenv("OTEL_SERVICE_NAME")
+    without(monkeypatch, "otlp_proto_http")
+    assert found() == {}
+
+
+def test_a_missing_exporter_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, "otlp_proto_http")
+    assert 'pip install "django-qaprod[otlp]"' in found()["qaprod.E018"]
+
+
+def test_so_is_that_for_grpc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    without(monkeypatch, "otlp_proto_grpc")
+    assert "opentelemetry-exporter-otlp-proto-grpc" in found()["qaprod.E018"]
+
+
+@pytest.mark.parametrize("name", ["OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER"])
+def test_a_name_that_nobody_knows_is_an_error(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "carrier-pigeon")
+    assert "carrier-pigeon" in found()["qaprod.E019"]
+
+
+def test_so_is_a_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "morse")
+    assert "morse" in found()["qaprod.E019"]
+
+
+def test_what_is_not_exported_needs_no_exporter(monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, "otlp_proto_http")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    assert "traces" in found()["qaprod.E018"]
+    trace.set_tracer_provider(TracerProvider(shutdown_on_exit=False))
+    assert found() == {}, "the host exports its spans itself"
+
+
+def test_a_service_wants_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OTEL_SERVICE_NAME")
+    assert "OTEL_SERVICE_NAME" in found()["qaprod.W018"]
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.name=shop")
+    assert found() == {}
+
+
+def test_older_names_of_attributes_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "database")
+    assert "http,database" in found()["qaprod.W019"]
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "database, http/dup")
+    assert found() == {}

@@ -1,0 +1,58 @@
+"""An endpoint that does not do what it should is left within seconds, and the process with it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from pytest_django import Settings
+
+from django_qaprod.exceptions import SinkUnavailableError
+from django_qaprod.sinks.opentelemetry import OpenTelemetrySink, exporters
+from django_qaprod.sinks.opentelemetry.session import BoundedSession
+from tests.endpoints import MODES, Endpoint, Mode
+from tests.store.make import batch, failure
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_sink_gives_up_within_its_timeout_and_tries_again(
+    mode: Mode, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.QAPROD = {"OPENTELEMETRY": {}}
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.5")
+    with Endpoint() as endpoint:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{endpoint.port}")
+        sink = OpenTelemetrySink()
+        endpoint.be(mode)
+        sink.write(batch(failure()))
+        began = time.monotonic()
+        with pytest.raises(SinkUnavailableError):
+            sink.flush()
+        assert time.monotonic() - began < 10
+        endpoint.be("well")
+        sink.write(batch(failure()))
+        sink.flush()
+        assert endpoint.holds(b"qaprod.failures")
+        sink.close()
+
+
+def test_an_exchange_takes_no_longer_than_its_timeout_however_it_drips() -> None:
+    with Endpoint() as endpoint, BoundedSession() as session:
+        endpoint.be("dripping")
+        began = time.monotonic()
+        with pytest.raises(OSError, match=r"."):
+            session.post(f"http://127.0.0.1:{endpoint.port}/", data=b"{}", timeout=0.3)
+        assert time.monotonic() - began < 10
+        endpoint.be("well")
+        assert session.post(f"http://127.0.0.1:{endpoint.port}/", data=b"{}", timeout=5).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [("", 5.0), ("2", 2.0), ("10000", 10.0), ("soon", 5.0)],
+    ids=["none", "2", "ms", "word"],
+)
+def test_no_timeout_is_long(monkeypatch: pytest.MonkeyPatch, given: str, used: float) -> None:
+    """The specification has milliseconds, the exporters for Python seconds."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", given)
+    assert exporters._timeout("metrics") == used
