@@ -92,6 +92,8 @@ class _State:
         self.thread: threading.Thread | None = None
         self.stop = threading.Event()
         self.draining = False
+        #: The threads of ``neighbours``.
+        self.beside: list[threading.Thread] = []
         # By ``perf_counter``; zero makes the first request start the thread.
         self.overdue_at = 0.0
 
@@ -281,7 +283,10 @@ def shut_down(within: float = EXIT_WITHIN) -> None:
     if thread is None or _state.pid != os.getpid():
         return
     _state.stop.set()
-    thread.join(within)
+    deadline = monotonic() + within
+    # What a neighbour holds, others wait for until it is let go of.
+    for one in (thread, *_state.beside):
+        one.join(max(deadline - monotonic(), 0))
 
 
 @cache
@@ -379,7 +384,9 @@ def _drain(drainer: Drainer, stop: threading.Event) -> None:
     if not _state.draining:
         _state.draining = True
         for neighbour in neighbours:
-            threading.Thread(target=neighbour, args=(stop,), name="qaprod-neighbour", daemon=True).start()
+            thread = threading.Thread(target=neighbour, args=(stop,), name="qaprod-neighbour", daemon=True)
+            thread.start()
+            _state.beside.append(thread)
     drainer.drain(wait=False)
 
 

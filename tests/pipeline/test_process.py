@@ -151,6 +151,21 @@ def test_exit_does_not_wait_for_a_sink_that_hangs(tmp_path: Path) -> None:
     assert run(tmp_path, script, sink="HangingSink", timeout=20) == []
 
 
+def test_exit_waits_until_a_neighbour_has_let_go(tmp_path: Path) -> None:
+    """The worker gives back its lease: whoever asks who works is not told of a process that is gone."""
+    script = """
+    def neighbour(stop):
+        stop.wait()
+        time.sleep(0.5)
+        pathlib.Path(settings.QAPROD["RELEASE"]).with_name("let-go").touch()
+    process.neighbours[:] = [neighbour]
+    record("a")
+    wait_until(lambda: process.status().draining)
+    """
+    run(tmp_path, script)
+    assert (tmp_path / "let-go").exists()
+
+
 def test_without_a_directory_memory_serves(tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("a file where the directory should be")
     script = """
