@@ -30,8 +30,7 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 def otlp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Received]:
     """A receiver to which the variables lead."""
     with receiver() as received:
-        # By its name, so that an address that is found in what it gets is a visitor's.
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://localhost:{received.port}")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", received.endpoint)
         monkeypatch.setenv("OTEL_SERVICE_NAME", "shop")
         yield received
 

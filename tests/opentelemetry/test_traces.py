@@ -149,7 +149,7 @@ class TestFailures:
         assert event["exception.stacktrace"].startswith("Traceback (most recent call last):\n")
         assert 'raise LookupError(f"no such thing' in event["exception.stacktrace"]
         assert event["exception.stacktrace"].endswith("password=[scrubbed]")
-        assert event["qaprod.failure.id"] == failure.id
+        assert event["qaprod.occurrence.id"] == failure.id
         assert event["qaprod.kind"] == "unhandled"
         assert span.status.code == 2
         assert attributes(span.attributes)["error.type"] == "500"
@@ -160,7 +160,7 @@ class TestFailures:
         [failure] = records.failures
         [span] = flushed(traced)
         [(_, event)] = events(span)
-        assert event["qaprod.failure.id"] == failure.id
+        assert event["qaprod.occurrence.id"] == failure.id
         assert (failure.trace_id, failure.span_id) == (span.trace_id.hex(), span.span_id.hex())
 
     def test_the_record_the_trace_and_the_request_have_one_id(self, traced: Received) -> None:
@@ -220,7 +220,7 @@ class TestFailures:
         [(name, event)] = events(span)
         assert name == "qaprod.failure"
         assert event["qaprod.failure.message"] == "the stock is negative"
-        assert event["qaprod.failure.id"] == failure.id
+        assert event["qaprod.occurrence.id"] == failure.id
 
     def test_the_chain_is_told_as_python_tells_it(self, traced: Received) -> None:
         with capture_records():
@@ -259,7 +259,7 @@ class TestWhatElseBecomesOfARequest:
         assert told["qaprod.journey"] == "orders"
         [(name, event)] = events(span)
         assert name == "exception"
-        assert event["qaprod.failure.id"] == failure.id
+        assert event["qaprod.occurrence.id"] == failure.id
         assert event["qaprod.name"] == "school search"
         assert span.status.code == 0, "the visitor was served"
 
@@ -419,7 +419,7 @@ class TestAHostThatInstrumentsItself:
         [span] = exported.get_finished_spans()
         assert [event.name for event in span.events] == ["exception"]
         assert span.attributes is not None
-        assert span.attributes["qaprod.failure.id"] == failure.id
+        assert span.attributes["qaprod.occurrence.id"] == failure.id
         assert failure.trace_id == trace.format_trace_id(span.context.trace_id)
 
     def test_learns_of_degradations_and_streams(self, exported: InMemorySpanExporter) -> None:

@@ -94,6 +94,7 @@ async def abroken(request: HttpRequest, word: str) -> HttpResponse:
 
 
 async def waits(request: HttpRequest) -> HttpResponse:
+    logging.getLogger("shop").warning("begun")
     await asyncio.sleep(60)
     return HttpResponse("late")
 

@@ -42,7 +42,7 @@ def of_words(record: FailureRecord) -> dict[str, Any]:
 def of_failure(record: FailureRecord) -> dict[str, Any]:
     """Return what we know of a failure beside the exception."""
     known = {
-        "qaprod.failure.id": record.id,
+        "qaprod.occurrence.id": record.id,
         "qaprod.kind": record.kind,
         "qaprod.severity": record.severity,
         "qaprod.name": record.name,
