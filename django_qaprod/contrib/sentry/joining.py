@@ -36,22 +36,6 @@ def install() -> None:
     join()
 
 
-def uninstall() -> None:
-    """Forget everything. For tests."""
-    from sentry_sdk.integrations.logging import unignore_logger
-    from sentry_sdk.scope import global_event_processors
-
-    if _witness in process.failure_witnesses:
-        process.failure_witnesses.remove(_witness)
-        process.before_flush.remove(join)
-    request_started.disconnect(dispatch_uid="qaprod.sentry")
-    got_request_exception.disconnect(dispatch_uid="qaprod.sentry")
-    if processing.complete in global_event_processors:
-        global_event_processors.remove(processing.complete)
-    for name in OUR_LOGGERS:
-        unignore_logger(name)
-
-
 @guarded("sentry")
 def join() -> None:
     """If there is a client of the host's, let it and us know of each other. Costs nothing the next time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 from collections.abc import Iterator
 from http.client import HTTPResponse
 from time import monotonic
@@ -127,7 +128,10 @@ def _pool(scheme: str, host: str) -> urllib3.PoolManager:
     given: dict[str, Any] = {
         "num_pools": 2,
         "timeout": urllib3.Timeout(connect=CONNECT_WITHIN, read=ANSWER_WITHIN),
-        "ca_certs": certifi.where(),
+        # As Sentry's own transport has it.
+        "ca_certs": os.environ.get("SSL_CERT_FILE")
+        or os.environ.get("REQUESTS_CA_BUNDLE")
+        or certifi.where(),
         "cert_reqs": "CERT_REQUIRED",
     }
     proxy = getproxies().get(scheme)

@@ -6,17 +6,19 @@ from typing import Any
 
 import pytest
 import sentry_sdk
-from django.core.signals import got_request_exception
+from django.core.signals import got_request_exception, request_started
 from pytest_django import Settings
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.integrations.dedupe import DedupeIntegration
 from sentry_sdk.integrations.django import DjangoIntegration, _got_request_exception
-from sentry_sdk.integrations.logging import LoggingIntegration
+from sentry_sdk.integrations.logging import _IGNORED_LOGGERS, LoggingIntegration
+from sentry_sdk.scope import global_event_processors
 from sentry_sdk.transport import Transport
 
 from django_qaprod.capture import signals
 from django_qaprod.contrib import sentry
-from django_qaprod.contrib.sentry import joining
+from django_qaprod.contrib.sentry import joining, processing
+from django_qaprod.pipeline import process
 from tests.recorded import records as records
 from tests.recorded import served as served
 
@@ -41,9 +43,7 @@ Start = Callable[..., Kept]
 def start(settings: Settings) -> Iterator[Start]:
     """Start a client as a host does, and what we do at start-up when ``QAPROD["SENTRY"]`` is set."""
     settings.QAPROD = {"SENTRY": {}, "RERAISE": False}
-    before = list(got_request_exception.receivers)
-
-    def start_client(**given: Any) -> Kept:
+    def start_client(*, install: bool = True, **given: Any) -> Kept:
         kept = Kept()
         options: dict[str, Any] = {
             "dsn": "https://key@sentry.example/1",
@@ -55,16 +55,27 @@ def start(settings: Settings) -> Iterator[Start]:
             **given,
         }
         sentry_sdk.init(**options)
-        sentry.install()
+        if install:
+            sentry.install()
         return kept
 
     yield start_client
-    joining.uninstall()
+    uninstall()
     scope = sentry_sdk.get_global_scope()
     scope.set_client(None)
     sentry_sdk.get_isolation_scope().clear()
-    got_request_exception.receivers[:] = before
-    got_request_exception.sender_receivers_cache.clear()
+
+
+def uninstall() -> None:
+    """Take back what we do at start-up, and when we find a client."""
+    if joining._witness in process.failure_witnesses:
+        process.failure_witnesses.remove(joining._witness)
+        process.before_flush.remove(joining.join)
+    request_started.disconnect(dispatch_uid="qaprod.sentry")
+    got_request_exception.disconnect(dispatch_uid="qaprod.sentry")
+    if processing.complete in global_event_processors:
+        global_event_processors.remove(processing.complete)
+    _IGNORED_LOGGERS.difference_update(joining.OUR_LOGGERS)
 
 
 @pytest.fixture(params=["theirs first", "ours first"])

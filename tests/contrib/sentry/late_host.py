@@ -1,7 +1,7 @@
 """A host in a process of its own, that starts a client of Sentry when it is told to, or never.
 
-``python -m tests.contrib.sentry.late_host '{options as JSON}' [before|after|never]`` the first request; it prints
-what was imported by then, and what became of two errors.
+``python -m tests.contrib.sentry.late_host '{options as JSON}' [before|after|never]``: the first request. It
+prints what was imported by then, and what became of two errors.
 """
 
 from __future__ import annotations

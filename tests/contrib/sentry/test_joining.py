@@ -19,7 +19,7 @@ from django_qaprod.contrib import sentry
 from django_qaprod.contrib.sentry import joining
 from django_qaprod.testing import Records
 
-from .conftest import Start
+from .conftest import Start, uninstall
 
 
 def host(options: dict[str, Any], when: str) -> Any:
@@ -49,6 +49,16 @@ def test_a_client_that_is_started_after_us_is_found(when: str) -> None:
     assert len(said["events"]) == 2
     assert said["kept"] == said["events"]
     assert said["routes"] == ["raising/", None]
+
+
+def test_a_client_that_is_started_late_is_met_at_the_first_request(start: Start, settings: Settings) -> None:
+    settings.QAPROD = {"SENTRY": {"SCRUB": True}}
+    sentry.install()
+    kept = start(install=False)
+    Client().get("/ok/")
+    sentry_sdk.capture_message("password=canary")
+    assert len(kept.events) == 1
+    assert "canary" not in json.dumps(kept.events)
 
 
 def test_a_client_without_a_dsn_is_none(settings: Settings, start: Start, records: Records) -> None:
@@ -104,7 +114,7 @@ def test_installed_twice_an_error_is_one_event(start: Start, records: Records) -
 
 def test_switched_off_again_nothing_is_left(start: Start, records: Records) -> None:
     kept = start()
-    joining.uninstall()
+    uninstall()
     Client(raise_request_exception=False).get("/raising/")
     (event,), (failure,) = kept.events, records.failures
     assert "sentry_event" not in failure.extra

@@ -145,13 +145,12 @@ def test_a_group_names_its_members(records: Records) -> None:
     second = KeyError("two")
     second.__context__ = ValueError("before two")
     group = ExceptionGroup("several", [ValueError("one"), second, OSError("three")])
-    found = {
-        value["mechanism"]["exception_id"]: value for value in exceptions(recorded(records, raised(group)))
-    }
+    values = exceptions(recorded(records, raised(group)))[::-1]
+    assert [value["mechanism"]["exception_id"] for value in values] == [0, 1, 2, 3, 4]
     told = [
-        (found[number]["type"], found[number]["mechanism"].get("parent_id"), found[number]["mechanism"].get("source"))
-        for number in sorted(found)
-    ]  # fmt: skip
+        (value["type"], value["mechanism"].get("parent_id"), value["mechanism"].get("source"))
+        for value in values
+    ]
     assert told == [
         ("ExceptionGroup", None, None),
         ("ValueError", 0, "exceptions[0]"),
@@ -159,7 +158,7 @@ def test_a_group_names_its_members(records: Records) -> None:
         ("ValueError", 2, "__context__"),
         ("OSError", 0, "exceptions[2]"),
     ]
-    assert found[0]["mechanism"]["is_exception_group"] is True
+    assert values[0]["mechanism"]["is_exception_group"] is True
 
 
 @pytest.mark.parametrize(

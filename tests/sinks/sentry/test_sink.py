@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import ssl
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
+from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sentry_sdk
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from pytest_django import Settings
 
 from django_qaprod.exceptions import SinkUnavailableError
@@ -162,6 +170,16 @@ def test_a_place_that_does_not_take_it_is_tried_later(
     assert guard.take() is None
 
 
+def test_an_answer_that_never_ends_is_not_waited_for(
+    place: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte of it comes in good time."""
+    monkeypatch.setattr(transport, "ANSWER_WITHIN", 0.3)
+    place.drips = 0.02
+    with pytest.raises(SinkUnavailableError):
+        SentrySink().write(batch(failure()))
+
+
 def test_a_name_that_nobody_knows_is_asked_for_later(settings: Settings) -> None:
     settings.QAPROD = {"SENTRY": {"DSN": "http://key@nowhere.invalid/1"}}
     with pytest.raises(SinkUnavailableError, match="cannot be reached"):
@@ -219,7 +237,7 @@ def test_what_is_no_answer_to_it_is_tried_later(status: int, place: Receiver) ->
     ("status", "headers", "seconds"),
     [
         (429, {"Retry-After": "120"}, 120),
-        (429, {"Retry-After": formatdate(time.time() + 600, usegmt=True)}, 600),
+        (429, {"Retry-After": "in ten minutes"}, 600),
         (429, {}, 60),
         (429, {"Retry-After": "soon"}, 60),
         (429, {"Retry-After": "-5"}, 60),
@@ -231,6 +249,8 @@ def test_what_is_no_answer_to_it_is_tried_later(status: int, place: Receiver) ->
 def test_a_place_that_asks_to_wait_is_left_alone(
     status: int, headers: dict[str, str], seconds: int, place: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if headers.get("Retry-After") == "in ten minutes":
+        headers = {"Retry-After": formatdate(time.time() + 600, usegmt=True)}
     now = 1000.0
     monkeypatch.setattr(transport, "monotonic", lambda: now)
     sender, some = SentrySink(), [failure("v1:a"), failure("v1:b")]
@@ -292,6 +312,43 @@ def test_a_proxy_of_the_environment_is_used(
     settings.QAPROD = {"SENTRY": {"DSN": "http://key@sentry.invalid/1"}}
     SentrySink().write(batch(failure()))
     assert len(place.events) == 1
+
+
+def certificate(directory: Path) -> Path:
+    """Return a file with a certificate of this machine and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = directory / "certificate.pem"
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(made.public_bytes(pem) + secret)
+    return path
+
+
+def test_certificates_are_looked_at(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted)
+    with Receiver(tls=context) as place:
+        settings.QAPROD = {"SENTRY": {"DSN": place.dsn}}
+        with pytest.raises(SinkUnavailableError, match="SSLError"):
+            SentrySink().write(batch(failure()))
+        monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+        SentrySink().write(batch(failure("v1:a"), failure("v1:b")))
+    assert (len(place.events), place.connections) == (2, 1)
 
 
 def test_the_name_of_the_hosts_client_stays(place: Receiver) -> None:
