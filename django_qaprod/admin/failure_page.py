@@ -16,7 +16,6 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from ..models import Failure, RescuedSubmission
-from ..records import REPLAY_OF
 from .careful import AdminBase
 from .pages import Crumb, address, banner
 from .permissions import may
@@ -119,6 +118,7 @@ class FailurePageViews(AdminBase):
     def _kept(self, request: HttpRequest, failure: Failure) -> dict[str, Any]:
         """Return what is kept of it, for those who may look at that."""
         from ..queries import submissions
+        from ..records import REPLAY_OF
 
         site = self.admin_site
         may_look = may(request, "view", of=_SUBMISSION) or may(request, "change", of=_SUBMISSION)
