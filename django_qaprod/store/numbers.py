@@ -26,7 +26,8 @@ FAILURES = "qaprod.failures"
 NOT_STORED = frozenset({"qaprod.steps"})
 # A failure is a row anyway, so that its numbers may have as many series as there may be failures, and some.
 _ROOM_FOR_FAILURES = 10
-_CHUNK = 500
+#: Series that are looked up or made at once.
+CHUNK = 500
 _FIELDS = ("series", "resolution", "start", "count", "total", "minimum", "maximum", "histogram", "rolled")
 
 
@@ -131,7 +132,7 @@ def _created(missing: dict[bytes, Cell], *, using: str, memory: Memory) -> dict[
             rows[fitting[digest]] = _row(fitting[digest], cell, OVERFLOW, attributes)
     # In one order everywhere: two drainers that make the same series must not wait for each other.
     ordered = [rows[digest] for digest in sorted(rows)]
-    Series.objects.using(using).bulk_create(ordered, ignore_conflicts=True, batch_size=_CHUNK)
+    Series.objects.using(using).bulk_create(ordered, ignore_conflicts=True, batch_size=CHUNK)
     stored = _stored(rows, using=using)
     return {digest: stored[substitute] for digest, substitute in fitting.items()}
 
@@ -139,6 +140,22 @@ def _created(missing: dict[bytes, Cell], *, using: str, memory: Memory) -> dict[
 def overflowing(attributes: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Return the attributes of the series that takes what has no room for its own."""
     return tuple((key, value if key in _KEPT_IN_OVERFLOW else OVERFLOW) for key, value in attributes)
+
+
+def overflow(series: Series, *, using: str) -> int:
+    """Return the key of the series that takes what belongs to one that is no longer told apart."""
+    attributes = overflowing(series.attributes.items())
+    digest = digest_of(series.name, OVERFLOW, attributes)
+    row = Series(
+        digest=digest.hex(),
+        name=series.name,
+        label=OVERFLOW,
+        attributes=dict(attributes),
+        gauge=series.gauge,
+        unit=series.unit,
+    )
+    Series.objects.using(using).bulk_create([row], ignore_conflicts=True)
+    return _stored([digest], using=using)[digest]
 
 
 def _room(name: str, *, using: str, memory: Memory) -> int:
@@ -168,5 +185,5 @@ def _stored(digests: Iterable[bytes], *, using: str) -> dict[bytes, int]:
 
 def _lookup(digests: Iterable[bytes], using: str) -> Iterator[tuple[str, int]]:
     rest = iter(digests)
-    while chunk := [digest.hex() for digest in islice(rest, _CHUNK)]:
+    while chunk := [digest.hex() for digest in islice(rest, CHUNK)]:
         yield from Series.objects.using(using).filter(digest__in=chunk).values_list("digest", "pk")

@@ -32,6 +32,7 @@ from ..models import (
     Transition,
 )
 from ..records import first_id
+from . import gone as machines
 
 #: ``QAPROD["RETENTION_DAYS"]`` over these. Minutes and hours as long as pages read them: ``queries.buckets``.
 DAYS: Final[Mapping[str, int]] = {
@@ -95,6 +96,7 @@ def prune(*, seconds: float = 10.0, using: str | None = None) -> dict[str, int]:
     alias, deadline = using or telemetry_alias(), monotonic() + seconds
     gone = {kept.key: _prune(kept, deadline) for kept in _telemetry(alias)}
     gone["failures"] = _prune_failures(deadline, using=alias)
+    gone["machines"] = machines.fold(deadline=deadline, using=alias)
     gone["series"] = _prune_series(deadline, using=alias)
     return {key: count for key, count in gone.items() if count}
 
