@@ -82,7 +82,7 @@ def _affected(who: Affected.Who) -> Callable[[str], Q]:
 
 
 _STATES = frozenset(Failure.State.values)
-_CERTAIN = frozenset({"state", "failure", "request", "user", "subject"})
+_CERTAIN = frozenset({"state", "failure", "occurrence", "request", "user", "subject"})
 _KEYS: dict[str, Callable[[str], Q]] = {
     "kind": lambda value: Q(kind=value),
     "name": lambda value: Q(name=value),
@@ -96,6 +96,8 @@ _KEYS: dict[str, Callable[[str], Q]] = {
     "subject": _affected(Affected.Who.SUBJECT),
     # As events in Sentry have it among their tags.
     "failure": lambda value: Q(fingerprint=value),
+    # As log lines and spans have it; only some are kept.
+    "occurrence": lambda value: Q(pk__in=Occurrence.objects.filter(pk=value).values("failure")),
     # A subquery: a join would repeat a failure for each of its occurrences.
     "request": lambda value: Q(pk__in=Occurrence.objects.filter(request_id=value).values("failure")),
 }

@@ -25,11 +25,11 @@ _MEMBER: Final = "One of the exceptions of the group:"
 
 
 class Told(NamedTuple):
-    """An exception. ``failure_id`` and ``fingerprint`` are those of its failure, if one was recorded."""
+    """An exception. ``occurrence_id`` and ``fingerprint`` are there if it was recorded."""
 
     error_type: str = ""
     error_message: str = ""
-    failure_id: str = ""
+    occurrence_id: str = ""
     fingerprint: str = ""
     stack_trace: str = ""
 

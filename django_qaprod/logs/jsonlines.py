@@ -52,6 +52,7 @@ _COMMON: Final = {
     "browser": '"user_agent.name"',
     "user_id": '"user.id"',
     "stack": '"code.stacktrace"',
+    "occurrence_id": '"qaprod.occurrence.id"',
 }
 _ECS: Final = _Vocabulary(
     names={

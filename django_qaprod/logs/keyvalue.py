@@ -26,7 +26,7 @@ _LONG: Final = frozenset({"error_message", "stack_trace", "stack"})
 #: Keys that are ours on every line, and those of Splunk itself: an extra may not take them.
 _TAKEN: Final = frozenset(
     {
-        *("timestamp", "level", "logger", "message", "pid", "error_type", "failure_id", "fingerprint"),
+        *("timestamp", "level", "logger", "message", "pid", "error_type", "occurrence_id", "fingerprint"),
         *("host", "source", "sourcetype", "index", "linecount", "punct", "eventtype", "tag"),
         *surroundings.NAMES,
         *_LONG,

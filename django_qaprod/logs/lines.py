@@ -23,9 +23,11 @@ ATTRIBUTE: Final = "qaprod"
 UNSHOWABLE: Final = "(this record cannot be shown)"
 
 # What every record has, what Django adds that is no data, and the trace's ids, which are known otherwise.
+_EVERY: Final = logging.LogRecord("", 0, "", 0, "", (), None).__dict__
+_USUAL: Final = len(_EVERY)
 _NO_EXTRAS: Final = frozenset(
     {
-        *logging.LogRecord("", 0, "", 0, "", (), None).__dict__,
+        *_EVERY,
         *("message", "asctime", "taskName", "request", "server_time", surroundings.ATTRIBUTE),
         *("otelTraceID", "otelSpanID", "otelTraceSampled", "otelServiceName"),
     }
@@ -73,13 +75,14 @@ def of(record: logging.LogRecord) -> Line:
         at: Any = own.get("at", record.created)
         # Ours may tell of another request than is served.
         return Line(at, own.words or record.getMessage(), around.without(own), own)
-    names = given.keys() - _NO_EXTRAS
+    # To ask for the names takes longer than all else here.
+    has_extras = len(given) != _USUAL and bool(given.keys() - _NO_EXTRAS)
     return Line(
         record.created,
         _message(record, around),
         around,
         {},
-        _extras(given, around) if names else {},
+        _extras(given, around) if has_extras else {},
         _error(record, around) if record.exc_info or record.exc_text else None,
         _end(record.stack_info, around) if record.stack_info else "",
     )

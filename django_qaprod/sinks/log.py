@@ -63,7 +63,7 @@ def _lines(records: tuple[Record, ...]) -> Iterator[tuple[int, str, Fields]]:
     for record in records:
         if isinstance(record, FailureRecord):
             words = f"{record.error_type}: {record.message}"
-            yield _LEVELS[record.severity], "failure", _fields(record, _FAILURE, words, id="failure_id")
+            yield _LEVELS[record.severity], "failure", _fields(record, _FAILURE, words, id="occurrence_id")
         elif isinstance(record, EventRecord):
             yield logging.INFO, "event", _fields(record, _EVENT, f"{record.journey}.{record.step}")
         elif isinstance(record, HealthRecord):

@@ -105,6 +105,7 @@ def test_what_a_replay_has_met_is_said_to_be_so(client_of_boss: Client) -> None:
         ("user:anna", {3}),
         ("subject:app7", {4}),
         ("request:abc-1", {2}),
+        ("occurrence:01a2", {2}),
         ("school", {1, 3}),
         ("SCHOOL kind:unhandled", {1, 3}),
         ("-school is:open", {2}),
@@ -123,7 +124,7 @@ def test_search(text: str, numbers: set[int], client_of_boss: Client) -> None:
         2, kind="degraded", journey="JobApplication", first_release="r2", message="nobody:knows it"
     )
     rows.occurrence(second, request_id="abc-1")
-    rows.occurrence(second, request_id="abc-1")
+    rows.occurrence(second, request_id="abc-1", id="01a2")
     rows.affected(rows.failure(3, regression=True, route="a/b c/"), "anna", who="user")
     rows.affected(rows.failure(4, state="resolved", message="other"), "app7")
     assert found(client_of_boss, {"q": text}) == {f"v1:{number}" for number in numbers}

@@ -33,12 +33,12 @@ def test_one_failure_is_found_everywhere_by_one_id(tmp_path: Path) -> None:
         require_all(demo.output())
         failed = wait_until(lambda: span_of_failure(tmp_path), timeout=30, what="a span tells of it")
         [event] = [event for event in failed["events"] if event["name"] == "exception"]
-        occurrence, trace = event["qaprod.failure.id"], failed["trace_id"]
+        occurrence, trace = event["qaprod.occurrence.id"], failed["trace_id"]
         assert failed["qaprod.degraded"] is True
 
         logged = [line for line in log_lines(tmp_path) if line.get("trace_id") == trace]
         errors = [line for line in logged if line["severity_text"] == "ERROR"]
-        assert [line["attributes"]["qaprod.failure.id"] for line in errors] == [occurrence]
+        assert [line["attributes"]["qaprod.occurrence.id"] for line in errors] == [occurrence]
         [canonical] = [line for line in logged if line["scope"]["name"] == "qaprod.request"]
         assert canonical["attributes"]["http.request.id"] == trace
         assert canonical["attributes"]["qaprod.outcome"] == "degraded"
@@ -97,9 +97,9 @@ def events_of_sentry(directory: Path) -> set[str]:
 
 def page_of(staff: Person, occurrence: str) -> str:
     """Return the page of the failure that an occurrence is listed at, if there is one by now."""
-    answer = staff.browser.get(f"/admin/qaprod/failure/?q={occurrence}")
+    answer = staff.browser.get(f"/admin/qaprod/failure/?q=occurrence:{occurrence}")
     found = re.search(r"/admin/qaprod/failure/\d+/change/", answer.text)
-    return staff.browser.get(found[0]).text if found else ""
+    return staff.browser.get(f"{found[0]}?occurrence={occurrence}").text if found else ""
 
 
 def counters(port: int) -> str:

@@ -235,7 +235,7 @@ class TestErrors:
             logging.getLogger("jobs.views").error("no", exc_info=self.make())
         (recorded,) = records.failures
         (line,) = lines.objects
-        assert line["qaprod.failure_id"] == recorded.id
+        assert line["qaprod.occurrence.id"] == recorded.id
         assert line["qaprod.fingerprint"] == recorded.fingerprint
         assert line["error.message"] == recorded.message
 
@@ -380,7 +380,7 @@ class TestLogSink:
         assert line["@timestamp"] == "2025-01-02T03:04:05.000000Z"
         assert (line["error.type"], line["error.message"]) == ("LookupError", "no school")
         assert (line["http.request.id"], line["http.route"], line["user.id"]) == ("r-1", "apply/", "7")
-        assert line["qaprod.failure_id"] == told.id
+        assert line["qaprod.occurrence.id"] == told.id
         assert line["qaprod.fingerprint"] == told.fingerprint
         assert not [key for key in line if key.startswith("extra.")]
 

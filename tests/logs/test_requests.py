@@ -274,7 +274,7 @@ def test_the_failure_and_all_lines_of_a_request_have_one_id(records: Records) ->
     assert set(by_logger) == {"django.request", "qaprod.request"}
     assert {line["http.request.id"] for line in found.objects} == {failed.request_id}
     assert by_logger["django.request"]["qaprod.fingerprint"] == failed.fingerprint
-    assert by_logger["django.request"]["qaprod.failure_id"] == failed.id
+    assert by_logger["django.request"]["qaprod.occurrence.id"] == failed.id
 
 
 def test_the_line_is_no_line_around_a_failure(records: Records) -> None:
