@@ -9,8 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ... import context, options
+from ...pipeline import guard
 from ...records import SENTRY_EVENT
 from ...sinks.sentry import events
+from ...sinks.sentry.flood import Flood
 from .marks import mark_of, set_mark
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
     from ...records import FailureRecord
     from ...text import JSONValue
+
+# What has been sent of each failure by this process.
+_flood = Flood()
 
 # What reads the body of a request, and who sent it. In the middle of a view that would be a query and a
 # ``Vary: Cookie`` that the view did not ask for, perhaps of a database that has just failed.
@@ -46,6 +51,10 @@ def _event_id(record: FailureRecord, error: BaseException | None, client: BaseCl
         return mark.event_id if mark.ours or sentry_sdk.last_event_id() == mark.event_id else ""
     if events.is_log(record) and client.get_integration("logging") is not None:
         return ""
+    if events.is_handled(record) and not _flood.admits(record.fingerprint, record.at):
+        # It costs milliseconds, of a request that is to go on as if nothing had been.
+        guard.dropped("sentry.flood")
+        return ""
     # Where nothing is served any more, the host's integrations may read what they like.
     with nullcontext() if record.kind == "unhandled" else _without_request(record, client):
         event_id = _capture(record, error, client)
@@ -63,6 +72,9 @@ def _capture(record: FailureRecord, error: BaseException | None, client: BaseCli
     if error is not None:
         event, hint = event_from_exception(error, client_options=client.options, mechanism=_mechanism(record))
     event |= events.particulars(record, options.of(options.Sentry) or options.Sentry())
+    if left_out := _flood.left_out(record.fingerprint):
+        event["extra"][events.LEFT_OUT] = left_out
+    _flood.sent(record.fingerprint, record.at)
     if events.is_log(record):
         event["logger"] = record.extra[events.LOGGER]
     return sentry_sdk.capture_event(cast("Event", event), hint) or ""

@@ -7,7 +7,7 @@ from typing import Final
 
 #: Events of one failure in one minute.
 MOST: Final = 10
-#: Failures that are remembered; the one that came first is forgotten first.
+# Failures that are remembered; when they are more, all are forgotten.
 _REMEMBERED: Final = 2_000
 
 
@@ -19,7 +19,10 @@ class _Count:
 
 
 class Flood:
-    """Counts events by failure, in minutes of when they happened: after an outage each has its share."""
+    """Counts events by failure, in minutes of when they happened: after an outage each has its share.
+
+    Without a lock: several threads can let through an event too many, and a fork leaves nothing locked.
+    """
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
@@ -48,7 +51,7 @@ class Flood:
         minute, count = int(at // 60), self._counts.get(fingerprint)
         if count is None:
             if len(self._counts) >= _REMEMBERED:
-                del self._counts[next(iter(self._counts))]
+                self._counts.clear()
             count = self._counts[fingerprint] = _Count(minute)
         elif minute > count.minute:
             count.minute, count.events = minute, 0

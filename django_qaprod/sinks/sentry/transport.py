@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from http.client import HTTPResponse
 from time import monotonic
 from typing import Any, Final
+from urllib.parse import unquote
 from urllib.request import getproxies, proxy_bypass
 
 import certifi
@@ -51,7 +52,11 @@ class OneByOne(Transport):
             "User-Agent": str(auth.client),
             "X-Sentry-Auth": auth.to_header(),
         }
-        self._pool = _pool(self.parsed_dsn.scheme, self.parsed_dsn.host)
+        try:
+            self._pool = _pool(self.parsed_dsn.scheme, self.parsed_dsn.host)
+        except (HTTPError, ValueError) as error:
+            words = f"The proxy that the environment names cannot be used: {type(error).__name__}."
+            raise SinkUnavailableError(words) from error
         self._limited_until = 0.0
 
     def capture_envelope(self, envelope: Envelope) -> None:
@@ -137,7 +142,9 @@ def _pool(scheme: str, host: str) -> urllib3.PoolManager:
     proxy = getproxies().get(scheme)
     pool: urllib3.PoolManager
     if proxy and not proxy_bypass(host):
-        pool = urllib3.ProxyManager(proxy, **given)
+        who = urllib3.util.parse_url(proxy).auth
+        headers = urllib3.make_headers(proxy_basic_auth=unquote(who)) if who else None
+        pool = urllib3.ProxyManager(proxy, proxy_headers=headers, **given)
     else:
         pool = urllib3.PoolManager(**given)
     pool.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}

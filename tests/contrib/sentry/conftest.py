@@ -17,8 +17,9 @@ from sentry_sdk.transport import Transport
 
 from django_qaprod.capture import signals
 from django_qaprod.contrib import sentry
-from django_qaprod.contrib.sentry import joining, processing
+from django_qaprod.contrib.sentry import capturing, joining, processing
 from django_qaprod.pipeline import process
+from django_qaprod.sinks.sentry.flood import Flood
 from tests.recorded import records as records
 from tests.recorded import served as served
 
@@ -40,9 +41,11 @@ Start = Callable[..., Kept]
 
 
 @pytest.fixture
-def start(settings: Settings) -> Iterator[Start]:
+def start(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Start a client as a host does, and what we do at start-up when ``QAPROD["SENTRY"]`` is set."""
     settings.QAPROD = {"SENTRY": {}, "RERAISE": False}
+    monkeypatch.setattr(capturing, "_flood", Flood())
+
     def start_client(*, install: bool = True, **given: Any) -> Kept:
         kept = Kept()
         options: dict[str, Any] = {

@@ -18,7 +18,8 @@ from sentry_sdk.integrations.django import DjangoIntegration
 
 from django_qaprod import Journey, Step, degrade, registry, report
 from django_qaprod.context import Context
-from django_qaprod.pipeline import failures
+from django_qaprod.pipeline import failures, guard
+from django_qaprod.sinks.sentry import flood
 from django_qaprod.testing import Records
 
 from .conftest import Start
@@ -179,6 +180,24 @@ def test_what_happens_outside_of_anything_is_an_event_too(start: Start, records:
     report(LookupError("no vacancy"))
     (event,), (failure,) = kept.events, records.failures
     assert event["event_id"] == failure.id
+
+
+def test_a_flood_of_degradations_costs_no_event_each(
+    start: Start, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1714557600.0
+    monkeypatch.setattr(failures, "time", lambda: now)
+    kept = start()
+    for _ in range(flood.MOST + 5):
+        Client().get("/adegraded/")
+    assert len(kept.events) == flood.MOST
+    assert [failure.extra["sentry_event"] for failure in records.failures[-5:]] == [""] * 5
+    tally = guard.take()
+    assert tally is not None
+    assert tally.dropped == {"sentry.flood": 5}
+    now += 60
+    Client().get("/adegraded/")
+    assert kept.events[-1]["extra"]["qaprod.left_out"] == 5
 
 
 def test_the_tags_of_the_host_are_left_alone(start: Start, records: Records, served: Context) -> None:
