@@ -425,6 +425,8 @@ def _check_post(world: World, click: Click, response: HttpResponse, effects: int
         assert case.host.says, "it was given up on a guess"
         # Also where its COMMIT was done although its answer was lost.
         assert world.effects, "it was given up, and not taken"
+        # What was done is not lost, whatever was said of it.
+        world.confirmed = world.confirmed and not (done and status == 503)
 
 
 def _check_kept(world: World, done: int) -> None:
