@@ -54,8 +54,11 @@ def site(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def traced(site: Settings, no_provider: None, otlp: Received) -> Iterator[Received]:
-    """The host, traced by us; ``spans`` brings them to the receiver."""
+def traced(
+    site: Settings, no_provider: None, otlp: Received, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Received]:
+    """The host, traced by us as in production; ``flushed`` brings the spans to the receiver."""
+    monkeypatch.setattr(providing, "in_test_run", lambda: False)
     opentelemetry.install()
     try:
         yield otlp

@@ -97,6 +97,17 @@ class TestSwitchingOn:
         assert isinstance(trace.get_tracer_provider(), TracerProvider)
         assert providing.is_ours()
 
+    def test_in_the_tests_of_a_host_nothing_is_made_and_nothing_leaves(
+        self, traced: Received, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(providing, "in_test_run", lambda: True)
+        get("/ok/")
+        assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+        with capture_records() as records:
+            get("/broken/x/")
+        assert flushed(traced) == []
+        assert len(records.failures[0].trace_id) == 32, "who asks for records sees the ids"
+
     def test_the_resource_is_what_the_variables_say(
         self, traced: Received, site: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -235,11 +246,8 @@ class TestFailures:
         assert after.endswith("LookupError: no stock")
 
     def test_an_error_outside_of_any_request_has_the_ids_of_its_span(self, traced: Received) -> None:
-        with capture_records() as records, trace.get_tracer("host").start_as_current_span("x"):
-            # No provider yet: nothing to be traced, nothing that fails.
-            process.tell(process.failure_witnesses)
-            with capture_records():
-                get("/ok/")
+        with capture_records():
+            get("/ok/")
         with capture_records() as records, trace.get_tracer("host").start_as_current_span("x") as span:
             from django_qaprod import report
 

@@ -68,7 +68,7 @@ def instrumented() -> bool:
     return listed or DjangoInstrumentor().is_instrumented_by_opentelemetry
 
 
-def will_record(current: context.Context, error: BaseException) -> bool:
+def will_record(current: context.Context, error: BaseException | None) -> bool:
     """Whether the instrumentation makes an event of an error itself: where the host has set it up."""
     return current.request is not None and current.request.META.get(_EXCEPTION) is error
 

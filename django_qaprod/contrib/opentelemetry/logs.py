@@ -11,7 +11,7 @@ from opentelemetry.sdk._logs import LogRecordProcessor
 
 from ... import context
 from ...logs import surroundings
-from ...pipeline import guard
+from ...pipeline import guard, scrub
 from . import privacy
 
 # Django's log records have the request; the filter of ``logs`` puts there what it knows.
@@ -27,7 +27,7 @@ class ScrubbingProcessor(LogRecordProcessor):
     def on_emit(self, log_record: Any) -> None:
         record = log_record.log_record
         body, given = record.body, dict(record.attributes or {})
-        record.body, record.attributes = privacy.scrub.SCRUBBED, {}
+        record.body, record.attributes = scrub.SCRUBBED, {}
         with guard.guard("opentelemetry.logs"):
             known = surroundings.of_context(context.current())
             record.attributes = {

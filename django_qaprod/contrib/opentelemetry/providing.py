@@ -11,6 +11,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from ...conf import in_test_run
 from ...pipeline import process
 from ...sinks.opentelemetry import exporters
 from .exporting import ScrubbingExporter
@@ -31,6 +32,9 @@ class _Tracer(trace.Tracer):
         self._named = named
 
     def start_span(self, *args: Any, **kwargs: Any) -> trace.Span:
+        if not process.recording():
+            # In a host's tests nothing is made, unless they ask for records.
+            return trace.NoOpTracer().start_span(*args, **kwargs)
         real = provider().get_tracer(*self._scope, **self._named)
         # From now on it is called without us between.
         self.start_span = real.start_span  # type: ignore[method-assign]
@@ -58,10 +62,13 @@ def is_ours() -> bool:
 
 
 def _make() -> TracerProvider:
-    """Make a provider of what the ``OTEL_*`` variables say: sampler and limits are the SDK's affair."""
+    """Make a provider of what the ``OTEL_*`` variables say: sampler and limits are the SDK's affair.
+
+    From a host's tests nothing leaves.
+    """
     global _ours
     _ours = TracerProvider(resource=exporters.resource(), shutdown_on_exit=False)
-    if exporters.names("traces"):
+    if exporters.names("traces") and not in_test_run():
         _ours.add_span_processor(BatchSpanProcessor(ScrubbingExporter()))
         process.at_exit.append(_ours.shutdown)
     return _ours

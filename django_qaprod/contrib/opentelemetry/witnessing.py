@@ -58,18 +58,22 @@ def _on_failure(record: FailureRecord, error: BaseException | None) -> FailureRe
     current = context.current()
     if record.kind == "degraded" and current is not None:
         _set(current, {"qaprod.degraded": True, "qaprod.journey": record.journey})
-    span = _recording(current)
-    if span is None:
-        return record
-    if error is None:
-        span.add_event("qaprod.failure", events.of_words(record), _nanoseconds(record.at))
-    elif current is not None and instrumenting.will_record(current, error):
+    span, at = _recording(current), int(record.at * 1e9)
+    if span is not None and error is None:
+        span.add_event("qaprod.failure", events.of_words(record), at)
+    elif span is not None and current is not None and instrumenting.will_record(current, error):
         span.set_attributes(events.of_failure(record))
-    else:
-        span.add_event("exception", events.of_exception(record), _nanoseconds(record.at))
-    if record.trace_id:
+    elif span is not None:
+        span.add_event("exception", events.of_exception(record), at)
+    return record if record.trace_id else _with_ids(record)
+
+
+def _with_ids(record: FailureRecord) -> FailureRecord:
+    """Return the record of what happened outside of any request with the ids of the span, if there is one."""
+    found = trace.get_current_span().get_span_context()
+    if not found.is_valid:
         return record
-    trace_id, span_id = _hexadecimal(span.get_span_context())
+    trace_id, span_id = _hexadecimal(found)
     return replace(record, trace_id=trace_id, span_id=span_id)
 
 
@@ -141,7 +145,3 @@ def _set(current: Context, attributes: dict[str, Any]) -> None:
 
 def _hexadecimal(spans: SpanContext) -> tuple[str, str]:
     return trace.format_trace_id(spans.trace_id), trace.format_span_id(spans.span_id)
-
-
-def _nanoseconds(at: float) -> int:
-    return int(at * 1e9)
