@@ -55,16 +55,17 @@ class KeyValueFormatter(Formatter):
 
 def pairs(fields: Iterable[tuple[str, JSONValue]]) -> str:
     """Return fields as pairs, each with a space before it."""
-    return "".join([f" {_NOT_IN_KEYS.sub('_', name)}={shown(value)}" for name, value in _flat(fields)])
+    return "".join([f" {_key(name)}={shown(value)}" for name, value in _flat(fields)])
 
 
 def shown(value: JSONValue) -> str:
     """Return a value as it stands behind its key."""
-    if isinstance(value, bool):
+    if isinstance(value, str):
+        words = value
+    elif isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return str(value)
-    words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    else:
+        words = json.dumps(value, ensure_ascii=False)
     if _WORD.fullmatch(words):
         return words
     return f'"{printable(words.replace(chr(92), chr(92) * 2).replace(chr(34), chr(39)))}"'
@@ -78,7 +79,12 @@ def _flat(fields: Iterable[tuple[str, JSONValue]]) -> Iterator[tuple[str, JSONVa
             yield name, value
 
 
-# As for the name itself.
+# Keys are few, as loggers are.
+@lru_cache(maxsize=1024)
+def _key(name: str) -> str:
+    return _NOT_IN_KEYS.sub("_", name)
+
+
 @lru_cache(maxsize=1024)
 def _logger(name: str) -> str:
     return shown(logger_name(name))

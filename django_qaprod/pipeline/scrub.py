@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
+from string import ascii_letters, ascii_uppercase, digits
 from typing import Final
 
 from ..conf import known
@@ -23,6 +24,8 @@ IBAN: Final = "[iban]"
 #: Longer text is cut before it is looked at.
 MAX_TEXT: Final = 8_000
 _MAX_KEY: Final = 100
+# Of twelve digits.
+_LEAST_CARD: Final = 10**11
 
 Rule = Callable[[str], str]
 
@@ -48,6 +51,14 @@ _KEY_HINTS: Final = (
 # To find out whether a letter is one in either case takes three times as long as to find it.
 _LOWER_KEYS: Final = re.compile(_KEYS)
 _LOOKS_SECRET: Final = re.compile(r"[A-Za-z0-9_+=-]{20,}|\d(?:[ -]?\d){11}|[A-Z]{2}\d{2}[ A-Z0-9]{10}")
+
+# The same from further away: a table of what kind each byte is tells in a fraction of the time that most
+# texts have no such thing.
+_WORDS: Final = bytes.maketrans(f"{ascii_letters}{digits}_+=-".encode(), b"w" * 66)
+_KINDS: Final = bytes.maketrans(f"{digits}{ascii_uppercase}".encode(), b"9" * 10 + b"A" * 26)
+_LONG_WORD: Final = b"w" * 20
+_LONG_NUMBER: Final = b"9" * 12
+_ACCOUNT: Final = b"AA99"
 
 _PRIVATE_KEY: Final = re.compile(
     r"-----BEGIN [A-Z ]*KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL
@@ -130,7 +141,9 @@ def under(key: str, value: object, *, limit: int = 1000) -> JSONValue:
     """Return what may be kept of a value under that key, as plain JSON data, bounded and without secrets."""
     if is_secret_key(key):
         return _under_key(clean_json(value, limit=limit, depth=0))
-    return text(value, limit) if type(value) is str else json(value, limit=limit)
+    if type(value) is str:
+        return text(value, limit)
+    return value if type(value) is int and abs(value) < _LEAST_CARD else json(value, limit=limit)
 
 
 def is_secret_key(key: str) -> bool:
@@ -158,7 +171,7 @@ def _is_secret_key(key: str, keys: tuple[str, ...]) -> bool:
 
 
 def _may_hold_secret(value: str, keys: tuple[str, ...]) -> bool:
-    if _LOOKS_SECRET.search(value):
+    if _looks_secret(value):
         return True
     lower = value.lower()
     # A pattern takes "ſ" for an "s"; only in ASCII does a key look like its own lower case.
@@ -174,6 +187,18 @@ def _may_hold_secret(value: str, keys: tuple[str, ...]) -> bool:
     return False
 
 
+def _looks_secret(value: str) -> bool:
+    if value.isascii():
+        raw = value.encode("ascii")
+        if (
+            _LONG_WORD not in raw.translate(_WORDS)
+            and _LONG_NUMBER not in raw.translate(_KINDS, b" -")
+            and _ACCOUNT not in raw.translate(_KINDS)
+        ):
+            return False
+    return _LOOKS_SECRET.search(value) is not None
+
+
 def _data(value: JSONValue, keys: re.Pattern[str], limit: int) -> JSONValue:
     if isinstance(value, str):
         return text(value, limit)
@@ -184,7 +209,7 @@ def _data(value: JSONValue, keys: re.Pattern[str], limit: int) -> JSONValue:
         }
     if isinstance(value, list):
         return [_data(item, keys, limit) for item in value]
-    if isinstance(value, int) and value >= 10**11 and _card_digits(str(value)):
+    if isinstance(value, int) and value >= _LEAST_CARD and _card_digits(str(value)):
         return CARD
     return value
 

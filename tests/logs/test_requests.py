@@ -23,6 +23,9 @@ from django_qaprod.testing import Records
 
 from .written import Keeping, kept
 
+# Closing a response makes Django look after the host's connections.
+pytestmark = pytest.mark.django_db
+
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 

@@ -128,10 +128,33 @@ def test_data_is_scrubbed_by_key_and_by_value_at_every_depth() -> None:
     assert scrubbed["empty_token"] == ""
 
 
+@given(st.text(st.sampled_from("aZ09_+=- .é"), max_size=60))
+def test_the_look_from_far_away_sees_what_the_close_one_sees(words: str) -> None:
+    assert scrub._looks_secret(words) is (scrub._LOOKS_SECRET.search(words) is not None)
+
+
 def test_many_texts_are_scrubbed_as_one_is() -> None:
     assert scrub.texts(["a", "b\x00"]) == ["a", "b\ufffd"]
     assert scrub.texts(["a", f"password={CANARY}", "x" * 2000], 10) == ["a", "password=…", "xxxxxxxxx…"]
     assert scrub.texts([]) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "left"),
+    [
+        ("userPassword", CANARY, "[scrubbed]"),
+        ("password", [CANARY], "[scrubbed]"),
+        ("has_token", True, True),
+        ("note", f"password={CANARY}", "password=[scrubbed]"),
+        ("number", 4111111111111111, "[card]"),
+        ("number", 12, 12),
+        ("p" * 200 + "in", 12, 12),
+        ("x" * 200 + "_pin", 12, "[scrubbed]"),
+        ("thing", object(), "<object>"),
+    ],
+)
+def test_a_value_is_scrubbed_by_its_key_and_by_itself(key: str, value: Any, left: Any) -> None:
+    assert scrub.under(key, value) == left
 
 
 def test_the_host_adds_keys_and_patterns(settings: Settings) -> None:
