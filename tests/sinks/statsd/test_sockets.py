@@ -55,11 +55,16 @@ def counts(n: int, length: int = 40) -> list[str]:
 
 
 # Of a record that is long.
-LINES, LENGTH = 2000, 80
+LINES, LENGTH = 1000, 80
 
 
 def fill(to: StatsDSink) -> list[Record]:
-    """Drain until the other end takes no more; return what the last of it was made of, and all before."""
+    """Drain until the other end takes no more, in the middle of a packet; return all that was drained."""
+    drain(to, count("first"), segment="first")
+    client = to._connection._client
+    assert client is not None
+    # A third of it has to be free for the kernel to take anything.
+    client._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
     records: list[Record] = []
     while True:
         first = len(records) * LINES
@@ -68,6 +73,7 @@ def fill(to: StatsDSink) -> list[Record]:
         try:
             drain(to, records[-1], after=len(records) - 1)
         except SinkUnavailableError:
+            assert to._connection._gone
             return records
 
 
@@ -201,19 +207,19 @@ class TestStreams:
     def test_who_reads_too_slowly_gets_each_line_once(self, make: Make, impatient: None) -> None:
         """As from one that takes a byte a second: it is interrupted, and goes on where it stopped."""
         with Stream() as listener:
-            to = make(PROTOCOL="tcp", PORT=listener.port)
+            to = make(PROTOCOL="tcp", PORT=listener.port, MAX_PACKET=65_000)
             records = fill(to)
             done = any(succeeds(lambda: drain(to, *records)) for _ in range(2))
             listener.drain(listener.accept())
             if not done:
                 finish(lambda: drain(to, *records))
-            lines = listener.lines(LINES * len(records))
-        assert len(lines) == len(set(lines)) == LINES * len(records)
+            lines = listener.lines(LINES * len(records) + 1)
+        assert len(lines) == len(set(lines)) == LINES * len(records) + 1
         assert len(listener.connections) == 1
 
     def test_what_was_cut_by_the_end_of_a_connection_is_sent_whole(self, make: Make, impatient: None) -> None:
         with Stream() as listener:
-            to = make(PROTOCOL="tcp", PORT=listener.port)
+            to = make(PROTOCOL="tcp", PORT=listener.port, MAX_PACKET=65_000)
             records = fill(to)
         with Stream(port=listener.port).read() as again:
             finish(lambda: drain(to, *records))
@@ -351,6 +357,27 @@ class TestWaiting:
         assert dropped() == {"sink.statsd.too_old": 2}, "once, however often they come"
         with pytest.raises(SinkUnavailableError):
             drain(to, count("c", at=later), after=2)
+
+    def test_what_is_given_up_in_its_middle_is_not_gone_on_with(
+        self, make: Make, impatient: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with Stream() as listener:
+            to = make(PROTOCOL="tcp", PORT=listener.port, MAX_AGE=100, MAX_PACKET=65_000)
+            fill(to)
+            later = time.time() + 101
+            monkeypatch.setattr(sink, "time", lambda: later)
+            listener.read()
+            drain(to, count("new", at=later), segment="another")
+            wait_until(lambda: b"n.new:1|c\n" in listener.received)
+            assert len(listener.connections) == 2
+        assert dropped() == {"sink.statsd.too_old": 1}
+
+    def test_nothing_is_remembered_of_what_is_sent(self, make: Make) -> None:
+        with Datagrams() as listener:
+            to = make(PORT=listener.port)
+            for number in range(3):
+                drain(to, count("a"), segment=f"segment-{number}")
+        assert not to._taken
 
     def test_nothing_piles_up_while_it_is_away(self, make: Make) -> None:
         to = make(PORT=free_port(), PROTOCOL="tcp")
