@@ -200,10 +200,10 @@ def _template(route: Route) -> Messages:
         with guard.guard("checks"):
             missing = _is_missing(given)
     if missing:
-        yield Error(
+        yield Warning(
             f"{route}: there is no template {given!r}. The plain page is served instead.",
             hint="Name it as your own view does.",
-            id="qaprod.E027",
+            id="qaprod.W026",
         )
 
 

@@ -16,7 +16,6 @@ from django.db.models.constants import OnConflict
 
 from ..conf import events_alias
 from ..models import Event, EventKey
-from ..records import first_id
 
 if TYPE_CHECKING:
     from ..records import EventRecord
@@ -42,6 +41,9 @@ def save(record: EventRecord, *, using: str | None = None) -> bool:
 
 def is_recorded(journey: str, *, request_id: str, since: float, using: str | None = None) -> bool:
     """Return whether an event of a journey is there that a request has recorded ``since`` then."""
+    # Not at every start of the host.
+    from ..records import first_id
+
     first = uuid.UUID(first_id(since))
     rows = Event.objects.using(using or events_alias()).filter(pk__gte=first, journey=journey)
     return rows.filter(request_id=request_id).exists()

@@ -183,7 +183,7 @@ def test_thanks_that_lead_nowhere_are_told(ids: Any, thanks: Any, told: list[str
 
 
 def test_a_template_that_is_missing_is_told(ids: Any) -> None:
-    assert ids(serve_form(Apply, template="no/such.html")(view)) == ["E027"]
+    assert ids(serve_form(Apply, template="no/such.html")(view)) == ["W026"]
     assert ids(serve_form(Apply, template="admin/base_site.html")(view)) == []
 
 
