@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from sentry_sdk.types import Event
 
     from ...records import FailureRecord
-    from ...text import JSONValue
 
 # What has been sent of each failure by this process.
 _flood = Flood()
@@ -36,10 +35,13 @@ def captured(record: FailureRecord, error: BaseException | None, client: BaseCli
     The id is empty if it has none: its logging integration makes one by itself, or it was told to send none.
     """
     current = context.current()
-    more: dict[str, JSONValue] = {"step": current.step} if current is not None and current.step else {}
-    if client is not None:
-        more[SENTRY_EVENT] = _event_id(record, error, client)
-    return replace(record, extra={**record.extra, **more}) if more else record
+    if current is not None and current.step:
+        record = _with(record, "step", current.step)
+    return record if client is None else _with(record, SENTRY_EVENT, _event_id(record, error, client))
+
+
+def _with(record: FailureRecord, key: str, value: str) -> FailureRecord:
+    return replace(record, extra={**record.extra, key: value})
 
 
 def _event_id(record: FailureRecord, error: BaseException | None, client: BaseClient) -> str:
@@ -58,7 +60,7 @@ def _event_id(record: FailureRecord, error: BaseException | None, client: BaseCl
     # Where nothing is served any more, the host's integrations may read what they like.
     with nullcontext() if record.kind == "unhandled" else _without_request(record, client):
         event_id = _capture(record, error, client)
-    if error is not None:
+    if error is not None and event_id:
         set_mark(error, event_id, ours=True)
     return event_id
 

@@ -19,6 +19,8 @@ from . import capturing, processing
 if TYPE_CHECKING:
     from sentry_sdk.client import BaseClient
 
+    from ...records import FailureRecord
+
 #: Loggers whose records are never events: their errors are recorded where they happen.
 OUR_LOGGERS = ("django_qaprod", "django_qaprod.*", "qaprod", "qaprod.*")
 
@@ -65,7 +67,7 @@ def _scrub_last(client: BaseClient, name: str) -> None:
         client.options[name] = processing.ScrubLast(before)
 
 
-def _witness(record: Any, error: BaseException | None) -> Any:
+def _witness(record: FailureRecord, error: BaseException | None) -> FailureRecord:
     join()
     return capturing.captured(record, error, host.client())
 

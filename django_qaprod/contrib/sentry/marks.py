@@ -10,7 +10,7 @@ _MARK: Final = "_qaprod_sentry"
 
 
 class Mark(NamedTuple):
-    """The id of an exception's event, empty if the client took none, and whether we made it."""
+    """The id of an exception's event, and whether we made it."""
 
     event_id: str
     ours: bool

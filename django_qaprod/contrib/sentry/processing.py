@@ -84,7 +84,7 @@ def _is_second(error: BaseException, event: Any) -> bool:
 
 def _is_unhandled(event: Any) -> bool:
     """Whether it is of Sentry's receiver of ``got_request_exception``."""
-    values = event.get("exception", {}).get("values") or [{}]
+    values = (event.get("exception") or {}).get("values") or [{}]
     mechanism = values[-1].get("mechanism") or {}
     return mechanism.get("type") == "django" and mechanism.get("handled") is False
 

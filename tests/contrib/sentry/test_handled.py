@@ -182,6 +182,17 @@ def test_what_happens_outside_of_anything_is_an_event_too(start: Start, records:
     assert event["event_id"] == failure.id
 
 
+def test_an_event_that_the_host_drops_leaves_the_hosts_own_alone(start: Start, records: Records) -> None:
+    kept = start(before_send=lambda event, hint: None if "degraded" in event["tags"] else event)
+    try:
+        prefill.__wrapped__()  # type: ignore[attr-defined]
+    except ConnectionError as error:
+        failures.report_exception(error, kind="degraded")
+        sentry_sdk.capture_exception(error)
+    assert len(kept.events) == 1
+    assert records.failures[0].extra["sentry_event"] == ""
+
+
 def test_a_flood_of_degradations_costs_no_event_each(
     start: Start, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,11 @@ def test_each_error_is_one_event_that_its_failure_leads_to(
         event = events.pop(extra.get("sentry_event", key.replace("-", "")))
         assert event["tags"]["route"] == route
         assert exception(event)[1] == (kind_of in {"degraded", "logged"})
+        assert event["tags"].get("degraded") == ("true" if kind_of == "degraded" else None)
+        assert event["tags"].get("rescued") == ("true" if route.startswith("apply/") else None)
+        if route.startswith("degraded/"):
+            assert event["level"] == "warning"
+            assert (event["tags"]["journey"], event["tags"]["step"]) == ("applying", "started")
     told = sorted((kind_of, route.partition("/")[0]) for _, kind_of, route, _ in occurrences)
     assert told == [
         ("degraded", "adegraded"), ("degraded", "apply"), ("degraded", "degraded"), ("logged", "logging"),
