@@ -60,7 +60,7 @@ def test_each_line_is_an_object_and_one_id_leads_to_all_about_a_failure(
         f"list(Occurrence.objects.filter(request_id={failing!r}).values_list('id', 'failure__fingerprint'))"
     )
     for logger in ("django.request", "qaprod"):
-        assert about[logger]["qaprod.failure_id"] == failure_id
+        assert about[logger]["qaprod.occurrence.id"] == failure_id
         assert about[logger]["qaprod.fingerprint"] == fingerprint
         assert about[logger]["error.message"] == "nothing is known of 'apples'"
     assert about["qaprod.request"]["http.response.status_code"] == 500
