@@ -8,9 +8,11 @@
 | an exception in the middle of a stream | capture/test_middleware.py::test_an_error_in_mid_stream_is_one_failure_and_goes_on |
 | a visitor who goes away counts as an error | capture/test_middleware.py::test_a_cancelled_request_passes_and_counts_as_aborted |
 | one error is reported two or three times | capture/test_logging.py::test_a_500_is_one_failure_although_django_logs_it_too |
+| the same in Sentry, whoever hears of it first | contrib/sentry/test_unhandled.py::test_an_error_is_one_event_and_its_id_stands_with_the_failure |
 | the same of tasks that are tried again | capture/test_celery.py::test_a_task_that_is_tried_again_has_not_failed |
 | reading the body first breaks the view; a session is touched | test_nothing_is_read_before_the_view_reads_it |
 | touching ``request.user`` adds Vary | pipeline/test_failures.py::test_a_lazy_user_is_not_resolved_for_a_failure |
+| the same for an event of the site's own Sentry client | contrib/sentry/test_handled.py::test_nothing_is_asked_for_that_the_view_has_not_asked_for |
 | a response differs | capture/test_middleware.py::test_responses_are_the_same_to_the_byte |
 | a message runs SQL | pipeline/test_messages.py::test_no_message_runs_a_query |
 | a message raises, or is a gigabyte | pipeline/test_messages.py::test_a_huge_message_is_cut |

@@ -7,6 +7,7 @@
 | hostile text stays text | admin/test_pages.py::test_hostile_text_stays_text |
 | CSV formulas | admin/test_failures.py::test_no_cell_of_the_csv_is_a_formula |
 | a canary is found nowhere | test_a_canary_is_found_nowhere |
+| the same, in every byte that goes to Sentry by the site's client or ours | sinks/sentry/test_bugsink.py::test_each_error_is_one_event_that_its_failure_leads_to |
 | secrets in text, however they stand | pipeline/test_scrub.py::test_no_words_around_a_secret_let_it_through |
 | our own troubles repeat a secret | pipeline/test_guard.py::test_no_secret_of_an_error_is_counted_or_logged |
 | hostile text takes long | pipeline/test_scrub.py::test_hostile_text_does_not_take_long |
