@@ -109,7 +109,9 @@ class Feed:
         for name, position in ahead.items():
             # The drainer may have gone further, to keep the spool from filling.
             self.cursors[name] = max(position, self.cursors.get(name, 0))
-        self._delay, self.last_error = 0.0, ""
+        if self.ready():
+            # It has not said meanwhile that it takes no more.
+            self._delay, self.last_error = 0.0, ""
         return True
 
     def _position(self, name: str) -> int:

@@ -115,5 +115,7 @@ class Connection:
 
 
 def _left(deadline: float) -> float:
-    # Never zero: that would be a socket that does not wait at all.
-    return max(deadline - monotonic(), 0.01)
+    left = deadline - monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

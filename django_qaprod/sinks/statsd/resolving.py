@@ -65,7 +65,7 @@ class _Question:
     def _ask(self, host: str) -> None:
         try:
             self.found = _look_up(host)
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:
             self.error = getattr(error, "strerror", None) or type(error).__name__
         finally:
             self.answered.set()

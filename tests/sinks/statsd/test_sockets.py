@@ -13,8 +13,8 @@ import pytest
 from pytest_django import Settings
 
 from django_qaprod.exceptions import SinkUnavailableError
-from django_qaprod.pipeline import guard
-from django_qaprod.records import EventRecord, Record, new_id
+from django_qaprod.pipeline import drainer, feeding, guard, spool
+from django_qaprod.records import EventRecord, Record, encode, new_id
 from django_qaprod.sinks.statsd import StatsDSink, connection, resolving, sink
 from django_qaprod.typing import Sink
 from tests.servers import free_port, wait_until
@@ -316,7 +316,7 @@ class TestNames:
                 to.close()
             assert len(asked) == 1
             later = time.monotonic() + resolving.FRESH_FOR + 1
-            for module in (resolving, connection):
+            for module in (resolving, connection, sink):
                 monkeypatch.setattr(module, "monotonic", lambda: later)
             drain(to, count("a"), after=3)
             assert len(asked) == 2
@@ -378,6 +378,35 @@ class TestWaiting:
             for number in range(3):
                 drain(to, count("a"), segment=f"segment-{number}")
         assert not to._taken
+
+    def test_what_is_too_old_leaves_the_spool_while_the_daemon_is_away(
+        self, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.QAPROD = {"STATSD": {"PROTOCOL": "tcp", "PORT": free_port(), "MAX_AGE": 100}}
+        for name, value in {"RETRY_FIRST": 0.3, "RETRY_MOST": 0.3, "BATCH": 4}.items():
+            monkeypatch.setattr(feeding, name, value)
+        monkeypatch.setattr(drainer.connections, "close_old", lambda: None)
+        segment = spool.FileSpool(tmp_path)
+        draining = drainer.Drainer(tmp_path, sinks=("django_qaprod.sinks.statsd.StatsDSink",))
+        assert draining.acquire()
+
+        def drained(*records: Record) -> drainer.DrainReport:
+            for record in records:
+                segment.append(encode(record))
+            wait_until(draining._lanes[0].feed.ready)
+            report = draining.drain()
+            assert report.failing == ("statsd",)
+            return report
+
+        first = drained(*map(count, "abcdefgh"))
+        later = time.time() + 101
+        monkeypatch.setattr(sink, "time", lambda: later)
+        second = drained(count("new", at=later))
+        # Batches become smaller until one holds nothing that is worth sending.
+        wait_until(lambda: drained().waiting < second.waiting)
+        assert 0 < second.waiting - first.waiting <= drained().waiting
+        draining.release()
+        segment.close()
 
     def test_nothing_piles_up_while_it_is_away(self, make: Make) -> None:
         to = make(PORT=free_port(), PROTOCOL="tcp")
