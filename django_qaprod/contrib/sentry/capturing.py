@@ -73,12 +73,12 @@ def _capture(record: FailureRecord, error: BaseException | None, client: BaseCli
     hint: dict[str, Any] = {}
     if error is not None:
         event, hint = event_from_exception(error, client_options=client.options, mechanism=_mechanism(record))
+        if events.is_log(record):
+            event["logger"] = record.extra[events.LOGGER]
     event |= events.particulars(record, options.of(options.Sentry) or options.Sentry())
     if left_out := _flood.left_out(record.fingerprint):
         event["extra"][events.LEFT_OUT] = left_out
     _flood.sent(record.fingerprint, record.at)
-    if events.is_log(record):
-        event["logger"] = record.extra[events.LOGGER]
     return sentry_sdk.capture_event(cast("Event", event), hint) or ""
 
 
