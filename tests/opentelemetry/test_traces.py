@@ -319,7 +319,7 @@ class TestWhatElseBecomesOfARequest:
     def test_a_request_that_is_broken_off_ends_and_leaves_nothing_behind(self, traced: Received) -> None:
         with capture_records():
             with pytest.raises(SystemExit):
-                get("/ends/")
+                get("/ends/", traceparent=PARENT)
             assert not trace.get_current_span().get_span_context().is_valid
             get("/ok/")
         broken_off, next_one = flushed(traced)
