@@ -132,9 +132,11 @@ def _plain(text: str) -> str:
     if not text:
         return NOTHING
     short = _NAMED_GROUP.sub(r"\1", text[: 2 * MAX_PART]).strip("/^$").translate(_MARKS)
-    if not short.isascii():
-        short = unicodedata.normalize("NFKD", short).encode("ascii", "ignore").decode("ascii")
-    return short or ROOT
+    if not short:
+        return ROOT
+    if short.isascii():
+        return short
+    return unicodedata.normalize("NFKD", short).encode("ascii", "ignore").decode("ascii") or "_"
 
 
 def _distinct(text: str, made: str) -> str:

@@ -47,6 +47,7 @@ def test_a_label_stays_readable(label: str, name: str, value: str) -> None:
 
 def test_what_lost_its_letters_is_told_apart_by_a_digest() -> None:
     assert re.fullmatch(r"Lehrer-fur-Zurich-[0-9a-f]{8}", part("Lehrer/für/Zürich"))
+    assert re.fullmatch(r"_-[0-9a-f]{8}", part("応募"))
     assert part("応募") != part("採用")
     assert part("a" * 200) != part("a" * 201)
     assert len(part("a" * 200)) == MAX_PART
