@@ -16,6 +16,7 @@ _FORMATTERS: Final[Mapping[str, Mapping[str, Any]]] = {
 _INHERITING: Final = {"handlers": [], "propagate": True}
 # Their own handlers would write lines of another kind in between. ``granian`` is ``_granian``.
 _SERVERS: Final = ("gunicorn.error", "uvicorn", "uvicorn.error", "_granian")
+_ACCESS_LOGS: Final = ("gunicorn.access", "uvicorn.access", "granian.access")
 
 
 def logging_config(
@@ -29,8 +30,9 @@ def logging_config(
     """Return a ``LOGGING`` that writes one line for each record to standard output.
 
     ``level`` is that of the project's loggers. ``resource`` are fields of every line. With ``servers`` the
-    lines of gunicorn, uvicorn and granian go the same way. With ``mail_admins`` Django mails errors to
-    ``ADMINS``, as it does without a ``LOGGING``. What is returned is plain data, and may be changed.
+    lines of gunicorn, uvicorn and granian go the same way, but for their access logs. With ``mail_admins``
+    Django mails errors to ``ADMINS``, as it does without a ``LOGGING``. What is returned is plain data, and
+    may be changed.
 
     Raises ``DeclarationError`` for a format that there is not.
     """
@@ -48,8 +50,8 @@ def logging_config(
     }
     if servers:
         config["loggers"] |= {name: {**_INHERITING, "level": "INFO"} for name in _SERVERS}
-        # Its lines have addresses and query strings in them.
-        config["loggers"]["uvicorn.access"] = {**_INHERITING, "level": "WARNING"}
+        # Their lines have addresses and paths in them.
+        config["loggers"] |= {name: {**_INHERITING, "level": "WARNING"} for name in _ACCESS_LOGS}
     if mail_admins:
         config["filters"] = {"in_production": {"()": "django.utils.log.RequireDebugFalse"}}
         config["handlers"]["mail_admins"] = {

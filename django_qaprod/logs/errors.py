@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..pipeline import process
@@ -36,37 +37,46 @@ class Told(NamedTuple):
 
 def of(error: BaseException, around: Surroundings) -> Told:
     """Return what a line tells of an exception and those that it came from."""
-    # Not at every start of the host. Under the lock: a child of a fork in mid-import would wait for ever.
-    with process.importing:
-        from ..pipeline import failures, frames
+    failures, frames = _modules()
     links = frames.chain(error)
     chain = failures.described(links, around.without_path)
-    stack = frames.stack(links)
-    text = "\n\n".join(_paragraphs(chain, _frames(stack.digest, stack.frames)))
+    occurrence_id, fingerprint = failures.link_of(error)
+    text = "\n\n".join(_paragraphs(chain, _tracebacks(frames.stack(links).frames)))
     return Told(
-        chain[0].error_type,
-        chain[0].message,
-        *failures.link_of(error),
-        text if len(text) <= MAX_STACK else f"…{text[-MAX_STACK:]}",
+        error_type=chain[0].error_type,
+        error_message=chain[0].message,
+        occurrence_id=occurrence_id,
+        fingerprint=fingerprint,
+        stack_trace=text if len(text) <= MAX_STACK else f"…{text[-MAX_STACK:]}",
     )
 
 
-def _paragraphs(chain: Sequence[ChainLink], frames: Sequence[str]) -> Iterator[str]:
+@cache
+def _modules() -> tuple[ModuleType, ModuleType]:
+    """Return ``failures`` and ``frames``, which are not imported at every start of the host."""
+    # Under the lock: the child of a fork in mid-import would wait for ever.
+    with process.importing:
+        from ..pipeline import failures, frames
+    return failures, frames
+
+
+def _paragraphs(chain: Sequence[ChainLink], tracebacks: Sequence[str]) -> Iterator[str]:
     """Yield each exception and how it came about, the one that was caught at the end of its chain."""
-    told = list(zip(chain, frames, strict=True))
+    told = list(zip(chain, tracebacks, strict=True))
     begins = [at for at, (link, _) in enumerate(told) if link.relation == "group"]
     for begin, end in zip([0, *begins], [*begins, len(told)], strict=True):
         if begin:
             yield _MEMBER
-        for link, stack in reversed(told[begin:end]):
-            yield "\n".join((*([stack] if stack else []), f"{link.error_type}: {link.message}", *link.notes))
+        for link, traceback in reversed(told[begin:end]):
+            words = (f"{link.error_type}: {link.message}", *link.notes)
+            yield "\n".join((traceback, *words) if traceback else words)
             if link.relation in _BETWEEN:
                 yield _BETWEEN[link.relation]
 
 
-# By the digest of the frames: those of most errors were seen before.
+# The frames of most errors were seen before.
 @lru_cache(maxsize=128)
-def _frames(digest: str, frames: str) -> tuple[str, ...]:
+def _tracebacks(frames: str) -> tuple[str, ...]:
     return tuple(_traceback(group) for group in json.loads(frames))
 
 

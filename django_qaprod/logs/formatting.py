@@ -70,6 +70,11 @@ def logger_name(name: str) -> str:
     return scrub.text(name, 200)
 
 
+def pid(record: logging.LogRecord) -> int:
+    """Return the id of the process that made the record, 0 if it is not known."""
+    return record.process if type(record.process) is int else 0
+
+
 def printable(text: str) -> str:
     r"""Return the text with an escape in the place of each character that does not print.
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from ..exceptions import DeclarationError
 from ..text import JSONValue
-from .formatting import Formatter, logger_name, utc
+from .formatting import Formatter, logger_name, pid, utc
 from .lines import Line
 
 #: https://www.elastic.co/guide/en/ecs/current/ecs-field-reference.html
@@ -115,7 +115,7 @@ def _ecs(record: logging.LogRecord, line: Line, constant: str) -> str:
     return (
         f'{{"@timestamp":"{utc(line.at)}","log.level":{quoted(record.levelname.lower())},'
         f'"message":{quoted(line.message)},"log.logger":{_logger(record.name)}{_ECS.members(line)},'
-        f'"process.pid":{record.process or 0}{constant},"ecs.version":"{ECS_VERSION}"}}'
+        f'"process.pid":{pid(record)}{constant},"ecs.version":"{ECS_VERSION}"}}'
     )
 
 
@@ -128,7 +128,7 @@ def _otel(record: logging.LogRecord, line: Line, constant: str) -> str:
         f'{{"timestamp":"{utc(line.at)}","severity_text":{quoted(record.levelname)},'
         f'"severity_number":{_SEVERITIES[min(max(record.levelno // 10, 0), 5)]},'
         f'"body":{quoted(line.message)}{apart},"scope":{{"name":{_logger(record.name)}}},'
-        f'"resource":{{{constant[1:]}}},"attributes":{{"process.pid":{record.process or 0}'
+        f'"resource":{{{constant[1:]}}},"attributes":{{"process.pid":{pid(record)}'
         f"{_OTEL.members(line)}}}}}"
     )
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from ..text import JSONValue
 from . import surroundings
-from .formatting import Formatter, logger_name, printable, utc
+from .formatting import Formatter, logger_name, pid, printable, utc
 from .lines import Line
 
 _WORD: Final = re.compile(r"[A-Za-z0-9_.:+/@%-]+")
@@ -47,7 +47,7 @@ class KeyValueFormatter(Formatter):
         extras = [(_free(name), value) for name, value in line.extras.items()]
         long = [("message", line.message), *[field for field in fields if field[0] in _LONG]]
         head = f"timestamp={utc(line.at)} level={shown(record.levelname)} logger={_logger(record.name)}"
-        return f"{head}{pairs(short)}{pairs(extras)} pid={record.process or 0}{constant}{pairs(long)}"
+        return f"{head}{pairs(short)}{pairs(extras)} pid={pid(record)}{constant}{pairs(long)}"
 
     def constant(self, resource: Mapping[str, str]) -> str:
         return pairs(resource.items())

@@ -22,14 +22,14 @@ MAX_EXTRAS_CHARACTERS: Final = 10_000
 ATTRIBUTE: Final = "qaprod"
 UNSHOWABLE: Final = "(this record cannot be shown)"
 
-# What every record has, what Django adds that is no data, and the trace's ids, which are known otherwise.
+# What every record has, what Django and uvicorn add that is no data, and the ids that are known otherwise.
 _EVERY: Final = logging.LogRecord("", 0, "", 0, "", (), None).__dict__
 _USUAL: Final = len(_EVERY)
 _NO_EXTRAS: Final = frozenset(
     {
         *_EVERY,
-        *("message", "asctime", "taskName", "request", "server_time", surroundings.ATTRIBUTE),
-        *("otelTraceID", "otelSpanID", "otelTraceSampled", "otelServiceName"),
+        *("message", "asctime", "taskName", "request", "server_time", "color_message"),
+        *(surroundings.ATTRIBUTE, "otelTraceID", "otelSpanID", "otelTraceSampled", "otelServiceName"),
     }
 )
 
@@ -105,18 +105,16 @@ def _extras(given: Mapping[str, Any], around: Surroundings) -> dict[str, JSONVal
     extras: dict[str, JSONValue] = {}
     left = MAX_EXTRAS_CHARACTERS
     for name, value in given.items():
-        if name in _NO_EXTRAS or name[0] == "_" or (filtered and _is_from_filter(name, value, around)):
+        if name in _NO_EXTRAS or type(name) is not str or name.startswith("_"):
+            continue
+        if filtered and _is_from_filter(name, value, around):
             continue
         if len(extras) == MAX_EXTRAS:
             break
-        found = _extra(name, value, around)
+        found = scrub.under(name, around.without_path_in(value))
         left -= len(found) if type(found) is str else len(repr(found))
         extras[name if name.isidentifier() else scrub.text(name, 100)] = found if left >= 0 else ELLIPSIS
     return extras
-
-
-def _extra(name: str, value: object, around: Surroundings) -> JSONValue:
-    return scrub.under(name, around.without_path(value) if type(value) is str else value)
 
 
 def _is_from_filter(name: str, value: object, around: Surroundings) -> bool:

@@ -10,8 +10,6 @@ from .. import context
 from ..pipeline import scrub
 from ..pipeline.guard import guarded
 from . import errors, surroundings
-from .lines import MAX_MESSAGE
-from .surroundings import Surroundings
 
 #: What we know for sure. Of the rest, what the host has bound by the same name stays.
 _OURS: Final = ("request_id", "trace_id", "span_id")
@@ -34,22 +32,17 @@ def structlog_processor(
 @guarded("logs")
 def _process(event: MutableMapping[str, Any]) -> None:
     around = surroundings.of_context(context.current())
-    error = _error(event.pop(_EXCEPTION, None))
-    for name, value in list(event.items()):
-        # With an underscore before it, it is for structlog itself.
-        if not name.startswith("_"):
-            event[name] = _clean(name, value, around)
+    error = _error(event.get(_EXCEPTION))
     if error is not None:
         event["exception"] = errors.of(error, around).stack_trace
+    for name, value in list(event.items()):
+        # With an underscore before it, it is for structlog itself.
+        if name != _EXCEPTION and not name.startswith("_"):
+            event[name] = scrub.under(name, around.without_path_in(value), limit=errors.MAX_STACK)
+    event.pop(_EXCEPTION, None)
     for name, known in around.items():
         if name in _OURS or name not in event:
             event[name] = known
-
-
-def _clean(name: str, value: Any, around: Surroundings) -> Any:
-    if type(value) is str:
-        value = around.without_path(value)
-    return scrub.under(name, value, limit=MAX_MESSAGE)
 
 
 def _error(given: Any) -> BaseException | None:

@@ -11,6 +11,7 @@ from .. import conf, context
 from ..pipeline import messages, scrub
 from ..pipeline.guard import guarded
 from ..pipeline.identity import user_of
+from ..text import JSONValue, clean_json
 
 #: What a record may know, by the names that the filter gives it.
 NAMES = (
@@ -31,6 +32,8 @@ ATTRIBUTE = "qaprod_context"
 # What the official instrumentation of ``logging`` puts on each record; "0" stands for none.
 _TRACE, _SPAN = "otelTraceID", "otelSpanID"
 
+_SCALARS = frozenset({int, float, bool, type(None)})
+
 
 class Surroundings(dict[str, str]):
     """What is known, by name, without what is not. ``path`` is what was asked for, if that was much."""
@@ -49,6 +52,23 @@ class Surroundings(dict[str, str]):
             return words
         return messages.without_path(words, self.path, self.get("route", context.UNMATCHED))
 
+    def without_path_in(self, value: object) -> object:
+        """Return a value without the path in any text of it, as plain data if it was looked through."""
+        if not self.path or type(value) in _SCALARS:
+            return value
+        if type(value) is str:
+            return self.without_path(value)
+        return self._without_path_in(clean_json(value, limit=scrub.MAX_TEXT))
+
+    def _without_path_in(self, value: JSONValue) -> JSONValue:
+        if isinstance(value, str):
+            return self.without_path(value)
+        if isinstance(value, list):
+            return [self._without_path_in(item) for item in value]
+        if isinstance(value, dict):
+            return {self.without_path(key): self._without_path_in(item) for key, item in value.items()}
+        return value
+
 
 class ContextFilter(logging.Filter):
     """Put what is known about the request, command or task on each record, for formatters of any kind.
@@ -62,18 +82,17 @@ class ContextFilter(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        _put(record)
+        given = record.__dict__
+        if type(given.get(ATTRIBUTE)) is not Surroundings:
+            found = given[ATTRIBUTE] = _found(record) or Surroundings()
+            for name in NAMES:
+                given.setdefault(name, found.get(name, ""))
         return True
 
 
 @guarded("logs")
-def _put(record: logging.LogRecord) -> None:
-    given = record.__dict__
-    if ATTRIBUTE in given:
-        return
-    found = given[ATTRIBUTE] = of(record)
-    for name in NAMES:
-        given.setdefault(name, found.get(name, ""))
+def _found(record: logging.LogRecord) -> Surroundings:
+    return of(record)
 
 
 def of(record: logging.LogRecord) -> Surroundings:

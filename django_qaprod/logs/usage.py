@@ -27,17 +27,25 @@ def log_usage(event: str, /, **fields: object) -> None:
     """
     if not settings().enabled:
         return
-    refused = fields.keys() - set(settings().usage_fields.get(event, ()))
-    if refused and reraising():
+    if reraising() and (refused := fields.keys() - _allowed(event)):
         raise _refusal(event, min(refused))
     with guard.guard("logs.usage"):
-        if refused:
-            guard.dropped("logs.usage", len(refused))
-        if logger.isEnabledFor(logging.INFO):
-            name = scrub.text(one_line(event, MAX_NAME))
-            usage = {key: _value(key, value) for key, value in fields.items() if key not in refused}
-            own = Fields(event=name, **({"usage": usage} if usage else {}))
-            logger.info("%s", name, extra={ATTRIBUTE: own})
+        _log(event, fields)
+
+
+def _log(event: str, fields: dict[str, object]) -> None:
+    allowed = _allowed(event)
+    usage = {name: _value(name, value) for name, value in fields.items() if name in allowed}
+    if len(usage) < len(fields):
+        guard.dropped("logs.usage", len(fields) - len(usage))
+    if logger.isEnabledFor(logging.INFO):
+        name = scrub.text(one_line(event, MAX_NAME))
+        own = Fields(event=name, **({"usage": usage} if usage else {}))
+        logger.info("%s", name, extra={ATTRIBUTE: own})
+
+
+def _allowed(event: str) -> frozenset[str]:
+    return frozenset(settings().usage_fields.get(event, ()))
 
 
 def _value(name: str, value: object) -> JSONValue:

@@ -90,9 +90,9 @@ _KEY_DETAIL: Final = re.compile(
     r"(Key \([^\n]*?\)=)\((?:[^\n]*\)(?= (?:already|is not|is still|conflicts))|[^\n]*)"
 )
 _ROW_DETAIL: Final = re.compile(r"(Failing row contains )\(.*", re.DOTALL)
-_DUPLICATE: Final = re.compile(r"(Duplicate entry )'.*'(?= for key)|(Duplicate entry )'.*", re.DOTALL)
+_DUPLICATE: Final = re.compile(r"(Duplicate entry )\\*'.*'(?= for key)|(Duplicate entry )\\*'.*", re.DOTALL)
 _BAD_SYNTAX: Final = re.compile(
-    r"(invalid input (?:syntax|value) for [^\n:]*: )\".*?(?:\"(?=\s*(?:\n|$))|\Z)", re.DOTALL
+    r"(invalid input (?:syntax|value) for [^\n:]*: )\\*\".*?(?:\"(?=\s*(?:\n|$))|\Z)", re.DOTALL
 )
 # What has newlines in it may have passed ``repr``.
 _STATEMENT: Final = re.compile(r"(?:^|(?<=\\n))(LINE \d+: ).*$", re.MULTILINE)

@@ -302,7 +302,7 @@ class TestFilter:
             raise RuntimeError("our own bug")
 
         monkeypatch.setattr("django_qaprod.logs.surroundings.of", explode)
-        assert ContextFilter().filter(record("x"))
+        assert self.format("[%(request_id)s] %(message)s", record("x")) == "[] x"
         tally = guard.take()
         assert tally is not None
         assert tally.errors["logs"]

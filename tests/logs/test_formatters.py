@@ -286,6 +286,8 @@ class TestRobust:
             {"name": ["a list"]},
             {"name": None},
             {"process": None},
+            {"process": '"'},
+            {"": 1, 7: 2},
             {"exc_info": "nonsense"},
             {"exc_info": (1, 2, 3)},
             {"stack_info": 5},
@@ -301,6 +303,8 @@ class TestRobust:
         line = FORMATTERS[name]().format(made)
         assert line
         assert "\n" not in line
+        if name in {"otel", "ecs"}:
+            json.loads(line)
         guard.take()
 
     def test_a_failure_of_ours_is_counted_and_a_line(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,7 +140,8 @@ def test_the_host_s_patterns_count(settings: Settings, corner: str) -> None:
 
 @pytest.mark.parametrize("name", FORMATTERS)
 @pytest.mark.parametrize(
-    "corner", ["the message", "an argument", "an extra", "an exception", "a note", "the cause"]
+    "corner",
+    ["the message", "an argument", "an extra", "an extra in a dict", "an exception", "a note", "the cause"],
 )
 @pytest.mark.parametrize("path", ["/reset/MQ/c5xk3y/", "/straße/lovelace/"])
 def test_the_path_of_a_request_stays_inside(name: str, corner: str, path: str) -> None:

@@ -96,6 +96,11 @@ class TestUsage:
         log_usage("help_opened", name="Ada")
         assert lines.lines == []
 
+    def test_nonsense_raises_nothing_in_production(self, lines: Keeping) -> None:
+        log_usage(["a list"], amount=1)  # type: ignore[arg-type]
+        log_usage(None)  # type: ignore[arg-type]
+        guard.take()
+
     def test_a_failure_of_ours_leaves_the_host_alone(
         self, lines: Keeping, monkeypatch: pytest.MonkeyPatch
     ) -> None:

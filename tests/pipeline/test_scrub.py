@@ -46,8 +46,11 @@ PLACES = (
     "Key (a, b)=(1, {}) is not present in table",
     "DETAIL:  Failing row contains (1, {}, null).",
     "Duplicate entry '{}' for key 'users.email'",
+    r"Duplicate entry \'{}\' for key \'users.email\'",
     'invalid input syntax for type integer: "{}"',
+    r"invalid input syntax for type integer: \"{}\"",
     "syntax error\nLINE 1: SELECT * FROM t WHERE a = '{}'\n        ^",
+    r"syntax error\nLINE 1: SELECT * FROM t WHERE a = '{}'\n        ^",
     "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----",
     "-----BEGIN PRIVATE KEY-----\n{}",
 )
