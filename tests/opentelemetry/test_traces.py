@@ -448,6 +448,27 @@ class TestAHostThatInstrumentsItself:
         assert tail.parent.span_id == server.context.span_id
 
 
+def test_a_host_that_instruments_itself_and_sets_no_provider_gets_ours(
+    site: Settings, no_provider: None, otlp: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(providing, "in_test_run", lambda: False)
+    DjangoInstrumentor().instrument()
+    opentelemetry.install()
+    try:
+        with capture_records() as records:
+            get("/ok/")
+            get("/broken/pathcanary/")
+        [span] = flushed(otlp)
+    finally:
+        opentelemetry.uninstall()
+        DjangoInstrumentor().uninstrument()
+    [(name, event)] = events(span)
+    assert name == "exception"
+    assert event["exception.message"] == "no such thing at broken/<str:word>/: password=[scrubbed]"
+    assert event["qaprod.occurrence.id"] == records.failures[0].id
+    assert not any(b"canary" in raw for raw in otlp.raw)
+
+
 class TestExemplars:
     def test_the_slowest_and_the_failed_of_a_series_lead_to_their_traces(self, traced: Received) -> None:
         with capture_records() as records:

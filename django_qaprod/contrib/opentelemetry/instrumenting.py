@@ -36,12 +36,12 @@ def install() -> None:
     # The older conventions have the query string in "http.url". Read once, by whoever instruments first.
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
     _CONTEXT_LOGGER.addFilter(_not_ours)
+    middleware.methods["process_exception"] = _on_exception
     if instrumented():
         if not _ours:
             middleware.methods["process_view"] = _on_view
         return
     _ours = True
-    middleware.methods["process_exception"] = _on_exception
     DjangoInstrumentor().instrument(
         tracer_provider=providing.OnFirstUse(),
         # Its histograms would be the series that our own buckets have already.
@@ -69,8 +69,16 @@ def instrumented() -> bool:
 
 
 def will_record(current: context.Context, error: BaseException | None) -> bool:
-    """Whether the instrumentation makes an event of an error itself: where the host has set it up."""
-    return current.request is not None and current.request.META.get(_EXCEPTION) is error
+    """Whether the instrumentation makes an event of an error: where it and the provider are the host's.
+
+    Elsewhere it is kept from that.
+    """
+    if error is None or current.request is None or current.request.META.get(_EXCEPTION) is not error:
+        return False
+    if _ours or providing.is_ours():
+        del current.request.META[_EXCEPTION]
+        return False
+    return True
 
 
 def close(current: context.Context) -> None:
@@ -110,12 +118,16 @@ def _on_request(span: trace.Span, request: HttpRequest) -> None:
 
 @guard.guarded("opentelemetry")
 def _on_view(request: HttpRequest, *args: Any) -> None:
-    current = context.current()
+    """Remember the span that the host's instrumentation has made."""
+    span, current = trace.get_current_span(), context.current()
     if current is not None:
-        current.span = trace.get_current_span()
+        current.span = span
+    if not span.get_span_context().is_valid:
+        providing.ensure()
 
 
 @guard.guarded("opentelemetry")
 def _on_exception(request: HttpRequest, exception: Exception) -> None:
-    """Keep theirs from recording an exception as it is, a page that was not found included: we do that."""
-    request.META.pop(_EXCEPTION, None)
+    """Keep what becomes no failure from being recorded as one: a page that was not found is no error."""
+    if _ours or providing.is_ours():
+        request.META.pop(_EXCEPTION, None)

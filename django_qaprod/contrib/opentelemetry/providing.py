@@ -56,6 +56,12 @@ def provider() -> trace.TracerProvider:
     return found
 
 
+def ensure() -> None:
+    """Have a provider where Django was instrumented and none was set: spans are made from the next one on."""
+    if process.recording() and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        provider()
+
+
 def is_ours() -> bool:
     """Whether the provider was made here."""
     return _ours is not None
