@@ -19,7 +19,7 @@ from ..conf import settings, sink_paths
 from ..store import connections
 from ..typing import Sink
 from . import filelock, guard, lanes, process, spool
-from .feeding import Feed, Reader
+from .feeding import Feed, Reader, is_inline
 
 LOCK_NAME = "drainer.lock"
 CURSORS_NAME = "cursors.json"
@@ -302,11 +302,6 @@ def load_sinks(paths: tuple[str, ...] | None = None) -> list[tuple[Callable[[], 
             make = import_string(path)
             found.append((make, make()))
     return found
-
-
-def is_inline(sink: Sink) -> bool:
-    """Whether the drainer feeds a sink itself, because it waits for nothing but this machine."""
-    return bool(getattr(sink, "inline", False))
 
 
 def _overwrite(path: Path, data: bytes) -> None:

@@ -19,6 +19,11 @@ BATCH = 500
 CHUNKS_KEPT = 4
 
 
+def is_inline(sink: Sink) -> bool:
+    """Whether the drainer feeds a sink itself, because it waits for nothing but this machine."""
+    return bool(getattr(sink, "inline", False))
+
+
 class Reader:
     """Reads segments for all sinks. Safe to use from several threads."""
 
@@ -161,6 +166,9 @@ class Feed:
             self._write(Batch(segment=batch.segment, entries=batch.entries[middle:]))
 
     def _wait(self, error: SinkUnavailableError) -> None:
+        if not self.last_error and not is_inline(self.sink):
+            # Once an outage, so that the doctor and the health page know why; the database's tells itself.
+            guard.caught(f"sink.{self.sink.name}", error)
         self.last_error = one_line(str(error), 300)
         self._delay = min(max(self._delay * 2, RETRY_FIRST), RETRY_MOST)
         self._retry_at = monotonic() + self._delay

@@ -102,9 +102,15 @@ def test_a_sink_that_is_down_holds_back_nobody_and_loses_nothing(
     written: spool.FileSpool, draining: drainer.Drainer
 ) -> None:
     Another.unavailable = True
+    guard.take()
     append(written, "1")
     report = draining.drain()
+    draining.drain()
     assert report.failing == ("another",)
+    tally = guard.take()
+    assert tally is not None
+    assert tally.errors == {"sink.another": 1}, "it is told once"
+    assert "The sink is down." in tally.last_error
     assert Recorder.instance.taken == ["1"]
     Another.unavailable = False
     append(written, "2")
