@@ -23,8 +23,8 @@ FailureKind = Literal["unhandled", "degraded", "logged", "task", "command", "gau
 Severity = Literal["info", "warning", "error", "critical"]
 #: How the names of failures begin that a replay has met.
 REPLAY_OF: Final = "replay of "
-#: Where the extra of a failure has the id of the event that a Sentry client of the host's made of it; empty if
-#: that made none.
+#: Where the extra of a failure has the id of the event that a Sentry client of the host's made of it; empty
+#: if that made none.
 SENTRY_EVENT: Final = "sentry_event"
 Outcome = Literal["ok", "client_error", "server_error", "degraded", "aborted"]
 

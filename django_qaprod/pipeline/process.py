@@ -103,8 +103,8 @@ _state = _State()
 _tap: list[Record] | None = None
 _memory: spool.MemorySpool | None = None
 
-#: Held while a thread of ours imports, and by whoever forks: a child would wait for ever for a module that was
-#: half imported by a thread which it does not have.
+#: Held while a thread of ours imports, and by whoever forks: a child would wait for ever for a module that
+#: was half imported by a thread which it does not have.
 importing = threading.RLock()
 
 
