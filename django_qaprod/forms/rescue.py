@@ -109,8 +109,17 @@ def _stored(new: NewSubmission, *, database: bool) -> Kept:
         except CannotKeepError:
             if not database:
                 raise
-    in_database = _in_database(replace(new, session_key="", base="")) if database else None
-    return in_database or _in_spool(new)
+    if not database or not _commits():
+        return _in_spool(new)
+    try:
+        with guard.ours():
+            return _in_database(replace(new, session_key="", base=""))
+    except CannotKeepError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the guard's other half
+        guard.caught("rescue.database", error)
+        # In here: that the spool does not take it either comes from a database that is not to be asked again.
+        return _in_spool(new)
 
 
 def _encrypted(submission: Submission) -> bytes:
@@ -153,17 +162,11 @@ def _besides(request: HttpRequest, submission: Submission) -> tuple[str, ...]:
     return tuple(sorted({*request.POST, *request.FILES} - known - set(submission.withheld) - {NONCE, _TOKEN}))
 
 
-def _in_database(new: NewSubmission) -> Kept | None:
-    full = False
-    if _commits():
-        with guard.guard("rescue.database"):
-            full = submissions.is_full(besides=new.key)
-            if not full:
-                return _kept(new, submissions.save(new), "database")
-    if full:
+def _in_database(new: NewSubmission) -> Kept:
+    if submissions.is_full(besides=new.key):
         guard.dropped("rescue.full")
         raise CannotKeepError("As many submissions wait as QAPROD['MAX_ROWS']['submissions'] allows.")
-    return None
+    return _kept(new, submissions.save(new), "database")
 
 
 def _commits() -> bool:

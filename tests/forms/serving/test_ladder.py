@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
 from django_qaprod.models import RescuedSubmission
+from django_qaprod.store import submissions
 from django_qaprod.testing import Records
 from tests.forms.serving import host
 from tests.project.shop.models import Order
@@ -259,6 +261,23 @@ def test_a_coroutine_that_nobody_awaits_is_no_response(visitor: Client, records:
 
 
 # POST
+
+
+def test_a_database_that_dies_while_it_keeps_something_is_not_asked_for_the_page(
+    visitor: Client, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    def dead(*args: Any, **kwargs: Any) -> str:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(submissions, "save", dead)
+    settings.QAPROD = {**settings.QAPROD, "RESCUE_SPOOL_MAX_BYTES": 0}
+    host.faults["before"] = ViewError("the view is on fire")
+    with CaptureQueriesContext(connection) as queries:
+        # The form has the orders to choose from.
+        response = visitor.post("/order/", {"number": "1"})
+    assert response.status_code == 503
+    assert not is_host_s(response)
+    assert not [one for one in queries if "shop_order" in one["sql"]]
 
 
 def test_a_post_that_fails_is_kept_and_leaves_no_trace(visitor: Client, records: Records) -> None:
