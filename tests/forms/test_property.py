@@ -206,7 +206,7 @@ class World:
         #: Numbers of statements that were tried after the database had failed.
         self.asked_again = 0
         self.written: list[str] = []
-        #: The most that the view may have stored by itself.
+        #: How often the view has done it by itself.
         self.taken = 0
         #: Whether the visitor was told at last that it was kept.
         self.confirmed = False
@@ -419,6 +419,8 @@ def _check_post(world: World, click: Click, response: HttpResponse, effects: int
     else:
         assert status == 503, status
         assert response["Retry-After"]
+        # Done, with nobody left who could know of it: whatever is sent again is another one.
+        world.taken += done > 0
         assert not _could_be_kept(case, click), "it could have been kept"
         _check_page(case, response)
     if RescuedSubmission.objects.filter(state=RescuedSubmission.State.DISCARDED).exists():
