@@ -19,6 +19,9 @@ from tests.otlp import Received, attributes
 from .conftest import flushed
 from .test_traces import get
 
+# Django looks after connections at the end of each request.
+pytestmark = pytest.mark.django_db(databases="__all__")
+
 
 @pytest.fixture
 def provider(traced: Received) -> Iterator[LoggerProvider]:

@@ -27,6 +27,9 @@ from tests.otlp import Received, attributes
 from .conftest import flushed
 from .urls import SECRET
 
+# Django looks after connections at the end of each request.
+pytestmark = pytest.mark.django_db(databases="__all__")
+
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
 
