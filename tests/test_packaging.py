@@ -74,7 +74,7 @@ def test_the_wheel_says_what_it_needs(wheel: Path) -> None:
     assert metadata["Version"] == django_qaprod.__version__
     assert "QA in production" in str(metadata.get_payload())
     assert needed == {
-        *("django", "opentelemetry-sdk", "opentelemetry-instrumentation-django", "statsd"),
+        *("django", "opentelemetry-sdk", "opentelemetry-instrumentation-django[asgi]", "statsd"),
         *("sentry-sdk", "cryptography"),
     }
 
