@@ -57,3 +57,9 @@ def test_no_timeout_is_long(monkeypatch: pytest.MonkeyPatch, given: str, used: f
     """The specification has milliseconds, the exporters for Python seconds."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", given)
     assert exporters._timeout("metrics") == used
+
+
+def test_a_session_that_signs_in_is_left_to_who_provides_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "session" in exporters._arguments("otlp_proto_http", "traces")
+    monkeypatch.setenv("OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER", "cloud")
+    assert "session" not in exporters._arguments("otlp_proto_http", "traces")

@@ -83,8 +83,8 @@ def _arguments(name: str, signal: Signal) -> dict[str, Any]:
     if name not in PACKAGES:
         return {}
     arguments: dict[str, Any] = {"timeout": _timeout(signal)}
-    if name == "otlp_proto_http":
-        # Not at every start: it imports ``requests``.
+    if name == "otlp_proto_http" and not any("CREDENTIAL_PROVIDER" in key for key in os.environ):
+        # Else the session is somebody's who knows how to sign in. Not at every start: it imports ``requests``.
         from .session import BoundedSession
 
         arguments["session"] = BoundedSession()
