@@ -68,7 +68,7 @@ def make(signal: Signal) -> list[Any]:
 
 
 def resource() -> Resource:
-    """Return what tells telemetry from that of others: what the variables say, and an id that is new each time."""
+    """Return what tells telemetry from that of others: what the variables say, and an id, each time anew."""
     known = {"host.name": socket.gethostname()}
     if settings().release:
         known["service.version"] = settings().release
@@ -84,7 +84,7 @@ def _arguments(name: str, signal: Signal) -> dict[str, Any]:
         return {}
     arguments: dict[str, Any] = {"timeout": _timeout(signal)}
     if name == "otlp_proto_http" and not any("CREDENTIAL_PROVIDER" in key for key in os.environ):
-        # Else the session is somebody's who knows how to sign in. Not at every start: it imports ``requests``.
+        # Else it is for somebody who knows how to sign in. Not at every start: it imports ``requests``.
         from .session import BoundedSession
 
         arguments["session"] = BoundedSession()
