@@ -62,17 +62,22 @@ class Asker:
         self._thread: threading.Thread | None = None
 
     def ask(self, spec: GaugeSpec) -> bool:
-        """Have a gauge read; does not wait. Return false while it has not ended from the last time."""
+        """Have a gauge read; does not wait.
+
+        Return false while it has not ended from the last time, and when there is no thread to be had.
+        """
         with self._changed:
             queued = any(waiting.name == spec.name for waiting in self._queue)
             if queued or spec.name in self._running or spec.name in self._hanging:
                 return False
-            self._queue.append(spec)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._look_after, name="qaprod-gauges", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
-            return True
+                self._thread = _started(
+                    threading.Thread(target=self._look_after, name="qaprod-gauges", daemon=True)
+                )
+            if self._thread is not None:
+                self._queue.append(spec)
+                self._changed.notify_all()
+            return self._thread is not None
 
     def wait(self, within: float | None = None) -> bool:
         """Wait until all that were asked have answered or run out of time; return whether they have."""
@@ -113,10 +118,7 @@ class Asker:
                 target=self._read, args=(one,), name=f"qaprod-gauge-{spec.name}", daemon=True
             )
             self._running[spec.name] = one
-            with guard.guard("gauges"):
-                one.thread.start()
-            if one.thread.ident is None:
-                # The machine has no thread left.
+            if _started(one.thread) is None:
                 del self._running[spec.name]
                 self._answers.append(Answer(spec.name, time(), "There is no thread to read it in."))
 
@@ -172,6 +174,13 @@ class Asker:
                 del self._running[one.spec.name]
                 self._answers.append(Answer(one.spec.name, time(), words))
             self._changed.notify_all()
+
+
+def _started(thread: threading.Thread) -> threading.Thread | None:
+    """Start a thread and return it; ``None`` where the machine has none left."""
+    with guard.guard("gauges"):
+        thread.start()
+    return thread if thread.ident is not None else None
 
 
 def _book(spec: GaugeSpec, values: list[Labelled]) -> str:

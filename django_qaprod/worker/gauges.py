@@ -49,12 +49,16 @@ class Gauges:
     def settle(self, *, wait: bool = False) -> Iterator[Settled]:
         """Write down how those went that have ended; with ``wait`` all that were asked."""
         if wait:
-            self._asker.wait()
+            self.wait_for_answers()
         for answer in self._asker.answers():
             name = jobruns.GAUGE + answer.name
             jobruns.end(name, error=answer.error, at=moment(answer.at))
             seconds = answer.at - self._asked.get(answer.name, answer.at)
             yield Settled(name, seconds, answer.error)
+
+    def wait_for_answers(self, within: float | None = None) -> None:
+        """Wait until all that were asked have answered or run out of time."""
+        self._asker.wait(within)
 
     def wait(self, now: float) -> float:
         """Return the seconds until the next one is due."""

@@ -124,6 +124,10 @@ class Worker:
             self._watch(outcome)
         return outcomes
 
+    def wait_for_gauges(self, within: float) -> None:
+        """Wait until those that are being read have answered, or that many seconds. From any thread."""
+        self._gauges.wait_for_answers(within)
+
     def _run(self, job: Job, last: JobRun | None) -> Outcome:
         began, at = time.monotonic(), moment(time.time())
         jobruns.begin(job.name, at)

@@ -15,6 +15,8 @@ from .loop import Outcome, Worker, run_due
 
 #: Seconds that a job or a batch may go on after the stop was asked for.
 STOP_WITHIN = 10.0
+#: Seconds of it that gauges may take which are being read.
+READ_WITHIN = 2.0
 #: Seconds between two lines about what was drained.
 SAY_EVERY = 60.0
 
@@ -27,16 +29,14 @@ class Service:
     def __init__(self, *, say: Say, verbose: bool = False) -> None:
         self._say = say
         self._verbose = verbose
+        self._flushed = threading.Event()
         self._stored = 0
         self._said_at = time.monotonic()
 
     def run(self, stop: threading.Event) -> bool:
         """Work until ``stop`` is set; return whether both parts ran until then and ended in time."""
-        threads = [
-            threading.Thread(
-                target=Worker(watch=self._watch).run, args=(stop,), name="qaprod-worker", daemon=True
-            )
-        ]
+        worker = Worker(watch=self._watch)
+        threads = [threading.Thread(target=worker.run, args=(stop,), name="qaprod-worker", daemon=True)]
         path = spool.directory()
         if path is None:
             self._say(f"No spool to drain: {spool.status().problem}")
@@ -52,6 +52,9 @@ class Service:
         well = stop.is_set()
         stop.set()
         deadline = time.monotonic() + STOP_WITHIN
+        worker.wait_for_gauges(READ_WITHIN)
+        process.flush()
+        self._flushed.set()
         for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0))
         queue.end(max(deadline - time.monotonic(), 0))
@@ -85,8 +88,7 @@ class Service:
                 if held:
                     self._tell(drainer.drain(wait=False))
             stopped = stop.wait(EVERY)
-        # What was counted and read here until now.
-        process.flush()
+        self._flushed.wait(2 * READ_WITHIN)
         with guard.guard("drainer"):
             if drainer.acquire():
                 drainer.drain(deadline=time.monotonic() + STOP_WITHIN / 2)
