@@ -67,7 +67,8 @@ def _second(at: int) -> str:
 @lru_cache(maxsize=1024)
 def logger_name(name: str) -> str:
     """Return the name of a logger, which is not always the name of a module."""
-    return scrub.text(name, 200)
+    # Ours is for the line that is left when all else fails.
+    return name if name == _UNKNOWN.name else scrub.text(name, 200)
 
 
 def pid(record: logging.LogRecord) -> int:

@@ -83,6 +83,7 @@ for name in ("jobs", "django", "django.request", "django.security", "django.secu
 
     def test_statements_stay_inside_at_any_level_and_nothing_is_written_twice(self) -> None:
         script = """
+logging.getLogger("django").setLevel("DEBUG")
 say('django.db.backends', 'DEBUG')
 say('jobs', 'DEBUG')
 say('django', 'ERROR')

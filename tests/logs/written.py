@@ -39,7 +39,7 @@ class Keeping(logging.Handler):
     @property
     def objects(self) -> list[dict[str, Any]]:
         """The lines of JSON as objects."""
-        return [json.loads(line) for line in self.lines]
+        return [parsed(line) for line in self.lines]
 
 
 @contextmanager
@@ -86,14 +86,24 @@ def raised(error: BaseException) -> BaseException:
         return caught
 
 
-def ecs(made: logging.LogRecord) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(JSONFormatter(fields="ecs").format(made))
+def parsed(line: str) -> dict[str, Any]:
+    """Return the object of a line; no key may be there twice, for each parser would take another."""
+    found: dict[str, Any] = json.loads(line, object_pairs_hook=_once)
     return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    assert len(found) == len(pairs), pairs
+    return found
+
+
+def ecs(made: logging.LogRecord) -> dict[str, Any]:
+    return parsed(JSONFormatter(fields="ecs").format(made))
 
 
 def otel(made: logging.LogRecord) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(JSONFormatter().format(made))
-    return found
+    return parsed(JSONFormatter().format(made))
 
 
 def splunk(line: str) -> dict[str, str]:
