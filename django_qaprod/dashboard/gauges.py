@@ -59,7 +59,6 @@ class Shown:
     high: str
     read_at: datetime | None
     stale: bool = False
-    failing: bool = False
     error: str = ""
 
 
@@ -125,11 +124,10 @@ def page() -> GaugesPage:
     """Return the gauges at a glance: what is declared, and what was read in the last day."""
     specs = {spec.name: spec for spec in registry.gauges()}
     runs = {run.name: run for run in last_readings()}
-    failing = {failure.name for failure in gauges.failures()}
     rows = gauges.overview()
     unread = specs.keys() - {row.name for row in rows}
-    shown = [_shown(row.name, row, specs, runs, failing) for row in rows]
-    shown += [_shown(name, None, specs, runs, failing) for name in unread]
+    shown = [_shown(row.name, row, specs, runs) for row in rows]
+    shown += [_shown(name, None, specs, runs) for name in unread]
     declared = sorted(
         (one for one in shown if one.name not in metrics.UNITS), key=lambda one: (one.name, one.label)
     )
@@ -185,7 +183,6 @@ def _shown(
     row: GaugeRow | None,
     specs: Mapping[str, GaugeSpec],
     runs: Mapping[str, JobRun],
-    failing: Iterable[str],
 ) -> Shown:
     spec, run = specs.get(name), runs.get(name) if name in specs else None
     unit = units.of(row.unit if row is not None else spec.unit if spec is not None else "")
@@ -204,7 +201,6 @@ def _shown(
         high=_written(day.maximum, unit),
         read_at=read_at,
         stale=_is_stale(read_at, spec),
-        failing=bool(run is not None and run.error) or name in failing,
         error=run.error if run is not None else "",
     )
 

@@ -17,6 +17,7 @@ from .window import DAY, HOUR, MINUTE, Window
 #: Seconds back from the last reading that are taken together as the present of what several processes read:
 #: they do not all flush in the same minute.
 _TOGETHER = MINUTE
+_MOST_FAILURES = 20
 # What a chart's steps may be longer than its window's own: for gauges that are read more rarely.
 _STEPS = (MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, DAY)
 
@@ -103,17 +104,17 @@ def detail(name: str, label: str | None, window: Window, *, every: float = 0.0) 
         points=points,
         whole=whole if label is None else labels.get(label, Total()),
         series=[SeriesRow(label=known, numbers=numbers) for known, numbers in sorted(labels.items())],
-        failures=failures(name),
+        failures=_failures(name),
         deploys=list(Deploy.objects.filter(at__gte=window.start, at__lt=window.end).order_by("at")),
     )
 
 
-def failures(*names: str) -> list[Failure]:
-    """Return the open failures of some gauges, or of all, the latest first. One query."""
-    found = Failure.objects.filter(kind=Failure.Kind.GAUGE, state=Failure.State.OPEN)
-    if names:
-        found = found.filter(name__in=names)
-    return list(found.only("pk", "name", "error_type", "message", "last_seen").order_by("-last_seen")[:200])
+def _failures(name: str) -> list[Failure]:
+    """Return the open failures of a gauge, the latest first."""
+    found = Failure.objects.filter(kind=Failure.Kind.GAUGE, state=Failure.State.OPEN, name=name)
+    return list(
+        found.only("pk", "error_type", "message", "last_seen").order_by("-last_seen")[:_MOST_FAILURES]
+    )
 
 
 def _gauges() -> QuerySet[Series]:
