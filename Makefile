@@ -7,6 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
+# Servers that other people run, for tests and for a demo that sends to them.
+INSTALL_PEERS = set -e; for peer in scripts/peers/*; do PYTHON=$(BIN)/python $$peer; done
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help test demo bench check matrix docs format clean
@@ -28,10 +31,11 @@ $(INSTALLED): pyproject.toml
 
 test: $(INSTALLED)
 	scripts/system-packages
-	set -e; for peer in scripts/peers/*; do PYTHON=$(BIN)/python $$peer; done
+	$(INSTALL_PEERS)
 	PYTHON=$(BIN)/python scripts/suite $(ARGS)
 
 demo: $(INSTALLED)
+	$(if $(findstring --exporters,$(ARGS)),$(INSTALL_PEERS))
 	$(BIN)/python -m example_project.demo $(ARGS)
 
 bench: $(INSTALLED)
@@ -48,7 +52,7 @@ check: $(INSTALLED) docs
 # In CI a missing interpreter is a failure.
 matrix: $(INSTALLED)
 	scripts/system-packages
-	set -e; for peer in scripts/peers/*; do PYTHON=$(BIN)/python $$peer; done
+	$(INSTALL_PEERS)
 	$(BIN)/tox run --skip-missing-interpreters $(if $(CI),false,true) \
 		--discover $(shell scripts/interpreters) $(if $(ARGS),-- $(ARGS))
 
