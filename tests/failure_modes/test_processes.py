@@ -13,6 +13,10 @@
 | what a sink logs becomes a failure, and so on | test_draining_from_cron_makes_no_new_failures |
 | a log handler that fails | pipeline/test_guard.py::test_a_log_handler_that_fails_changes_nothing |
 | exit hangs for minutes | pipeline/test_process.py::test_exit_does_not_wait_for_a_sink_that_hangs |
+| one sink that hangs delays the others | pipeline/test_drainer.py::test_a_sink_that_hangs_delays_no_other |
+| one that is down for long fills the spool | pipeline/test_drainer.py::test_a_sink_that_is_down_for_long_does_not_fill_the_spool_for_the_others |
+| where exporters send to is dead, slow or a hole | live/test_sinks_down.py::test_no_visitor_notices_and_it_heals |
+| its name cannot be resolved | live/test_sinks_down.py::test_names_that_nobody_knows_delay_nothing |
 | the buffer is lost at a kill | pipeline/test_process.py::test_a_killed_process_leaves_its_records_to_the_next |
 | the same under real servers | live/test_live.py::test_kill_9_loses_nothing_that_was_promised_and_doubles_nothing |
 | gevent: a native thread that logs parks greenlets | test_under_gevent_no_thread_of_ours_is_native |

@@ -7,6 +7,7 @@
 | hostile text stays text | admin/test_pages.py::test_hostile_text_stays_text |
 | CSV formulas | admin/test_failures.py::test_no_cell_of_the_csv_is_a_formula |
 | a canary is found nowhere | test_a_canary_is_found_nowhere |
+| the same, in every byte that leaves by StatsD, OTLP or our Sentry client | test_a_canary_is_in_no_byte_that_leaves |
 | the same, in every byte that goes to Sentry by the site's client or ours | sinks/sentry/test_bugsink.py::test_each_error_is_one_event_that_its_failure_leads_to |
 | secrets in text, however they stand | pipeline/test_scrub.py::test_no_words_around_a_secret_let_it_through |
 | our own troubles repeat a secret | pipeline/test_guard.py::test_no_secret_of_an_error_is_counted_or_logged |
@@ -42,12 +43,12 @@ import pytest
 from cryptography.fernet import Fernet
 from django import forms
 from django.apps import apps
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
 
-from django_qaprod import serve_form
+from django_qaprod import conf, serve_form
 from django_qaprod.forms import waiting
 from django_qaprod.models import RescuedSubmission
 from django_qaprod.pipeline import guard, process, spool
@@ -55,6 +56,8 @@ from django_qaprod.sinks.log import LogSink
 from django_qaprod.store import submissions
 from django_qaprod.testing import store_records
 from django_qaprod.typing import Batch
+from tests.endpoints import Endpoint
+from tests.servers import wait_until
 
 CANARY = "Xk9canaryQ7vZ2mLw8"
 
@@ -164,6 +167,36 @@ def test_a_canary_is_found_nowhere(
     assert CANARY.encode() not in b"".join(spooled)
     assert "jobs" not in {record.name for record in caplog.records}
     assert CANARY not in caplog.text
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.django_db(databases="__all__")
+def test_a_canary_is_in_no_byte_that_leaves(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All ways at once, over the sinks that send over a network."""
+    client: Any = Client(
+        raise_request_exception=False, headers={"X-Api-Key": CANARY, "Referer": f"/{CANARY}"}
+    )
+    client.cookies["sessionid"] = CANARY
+    with Endpoint(http=False) as statsd, Endpoint() as otlp, Endpoint() as sentry:
+        settings.QAPROD = {
+            "STATSD": {"PROTOCOL": "tcp", "PORT": statsd.port},
+            "OPENTELEMETRY": {"TRACES": False},
+            "SENTRY": {"DSN": f"http://key@127.0.0.1:{sentry.port}/1"},
+        }
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{otlp.port}")
+        with process.in_memory(sinks=conf.adapter_paths()) as drainer:
+            guard.reset_after_fork()
+            for how in WAYS:
+                with transaction.atomic():
+                    client.post(f"/reset/{CANARY}/?how={how}&key={CANARY}", {"password": CANARY})
+                    transaction.set_rollback(True)
+            process.report_health()
+            process.flush()
+            assert drainer.drain().failing == ()
+        for place in (statsd, otlp, sentry):
+            wait_until(lambda place=place: place.received)
+            assert not place.holds(CANARY.encode())
+        assert sentry.holds(b"reset/<str:token>/")
 
 
 @pytest.mark.urls(__name__)
