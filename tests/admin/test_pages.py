@@ -19,7 +19,7 @@ from django.urls import path
 
 from django_qaprod import clock, metrics, registry
 from django_qaprod.admin import register
-from django_qaprod.models import Bucket, Deploy, Event, Failure, Health, Lease
+from django_qaprod.models import Bucket, Deploy, Event, Health, Lease
 from django_qaprod.registry import GaugeSpec, JourneySpec
 from tests.admin import rows
 from tests.forms import kept
