@@ -57,6 +57,8 @@ def output() -> Iterator[StringIO]:
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
+    # What a request of another test has bound.
+    structlog.contextvars.clear_contextvars()
     yield stream
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from django_qaprod.pipeline import guard, numbers
 from django_qaprod.records import EventRecord, Exemplar, Record, new_id
 from django_qaprod.typing import Batch, Sink
 from tests.endpoints import Endpoint
+from tests.servers import wait_until
 from tests.store.make import batch, cell, failure, trouble
 from tests.store.make import numbers as numbers_of
 
@@ -226,8 +228,7 @@ def test_where_it_sends_to_hears_of_it(place: Place) -> None:
     sink = place.make()
     give(sink, *everything())
     sink.close()
-    heard = b"".join(place.endpoint.received)
-    assert heard
+    assert wait_until(lambda: place.endpoint.received)
 
 
 @remote
@@ -242,11 +243,11 @@ def test_where_nobody_takes_it_it_says_so_and_goes_on_later(place: Place, mode: 
     assert str(caught.value).isprintable()
     place.endpoint.be("well")
     place.endpoint.received.clear()
-    deadline = time.monotonic() + 20
-    while not place.endpoint.received and time.monotonic() < deadline:
-        try:
+
+    def heard() -> bool:
+        with suppress(SinkUnavailableError):
             give(sink, *everything())
-        except SinkUnavailableError:
-            time.sleep(0.1)
-    assert place.endpoint.received
+        return bool(place.endpoint.received)
+
+    wait_until(heard, timeout=20)
     sink.close()
