@@ -156,7 +156,7 @@ def test_exit_waits_until_a_neighbour_has_let_go(tmp_path: Path) -> None:
     script = """
     def neighbour(stop):
         stop.wait()
-        time.sleep(0.5)
+        time.sleep(0.1)
         pathlib.Path(settings.QAPROD["RELEASE"]).with_name("let-go").touch()
     process.neighbours[:] = [neighbour]
     record("a")
