@@ -53,7 +53,8 @@ def test_a_process_reads_itself_and_its_container() -> None:
     }  # fmt: skip
     assert 0 <= found[metrics.CPU].value <= 1.01
     assert 5e6 < found[metrics.MEMORY].value < 5e9
-    assert found[metrics.THREADS].value == threading.active_count()
+    # There may be some that Python knows nothing of.
+    assert found[metrics.THREADS].value >= threading.active_count()
     assert 3 <= found[metrics.FILES].value < 10_000
     assert 0 < found[metrics.MEMORY_SHARE].value <= 1
     assert not found[metrics.MEMORY_SHARE].of_process

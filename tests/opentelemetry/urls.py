@@ -10,13 +10,15 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.urls import path
 from opentelemetry import trace
 
-from django_qaprod import Journey, Step, degrade
+from django_qaprod import Journey, Step, degrade, registry
 
 SECRET = "password=hunter2canary"
 
 
-class Orders(Journey):
-    submitted = Step()
+with registry.isolated():
+
+    class Orders(Journey):
+        submitted = Step()
 
 
 def ok(request: HttpRequest) -> HttpResponse:

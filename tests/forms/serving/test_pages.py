@@ -49,17 +49,19 @@ def unknown(request: HttpRequest, **kwargs: Any) -> str:
     raise LookupError("nobody knows what it is called")
 
 
-urlpatterns = [
-    path("plain/", served()),
-    path("text/", served(title="Order <b>")),
-    path("lazy/", served(title=gettext_lazy("Received"))),
-    path("function/<int:pk>/", served(title=lambda request, pk: f"Order {pk}")),
-    path("mixin/<int:pk>/", Failing.as_view()),
-    path("fails/", served(title=unknown)),
-    path("journey/", served(journey="job_application")),
-    path("both/", served(journey="job_application", title="Order")),
-    re_path(r"^.*anywhere/$", served()),
-]
+# The journey is nobody's outside of these tests.
+with registry.isolated():
+    urlpatterns = [
+        path("plain/", served()),
+        path("text/", served(title="Order <b>")),
+        path("lazy/", served(title=gettext_lazy("Received"))),
+        path("function/<int:pk>/", served(title=lambda request, pk: f"Order {pk}")),
+        path("mixin/<int:pk>/", Failing.as_view()),
+        path("fails/", served(title=unknown)),
+        path("journey/", served(journey="job_application")),
+        path("both/", served(journey="job_application", title="Order")),
+        re_path(r"^.*anywhere/$", served()),
+    ]
 
 
 @pytest.fixture(autouse=True)
