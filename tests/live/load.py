@@ -19,7 +19,12 @@ class Outcome:
     statuses: Counter[int] = field(default_factory=Counter)
     bodies: list[str] = field(default_factory=list)
     unanswered: int = 0
-    slowest: float = 0.0
+    seconds: list[float] = field(default_factory=list)
+
+    def percentile(self, share: float) -> float:
+        """Return how many seconds that share of the answers took at most."""
+        ordered = sorted(self.seconds)
+        return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
 
 def visit(port: int, paths: Iterable[str], *, threads: int = 4, keep_alive: bool = True) -> Outcome:
@@ -47,7 +52,7 @@ def visit(port: int, paths: Iterable[str], *, threads: int = 4, keep_alive: bool
                 connection.close()
             with lock:
                 outcome.statuses[response.status] += 1
-                outcome.slowest = max(outcome.slowest, time.monotonic() - started)
+                outcome.seconds.append(time.monotonic() - started)
                 if response.status == 200:
                     outcome.bodies.append(body)
         connection.close()

@@ -148,7 +148,9 @@ def _well(seen: Outcome, how: str) -> int:
     """Require that everybody was answered; return how many were answered well."""
     assert seen.unanswered == 0, how
     assert set(seen.statuses) == {200, 500}, how
+    half, nearly_all, slowest = (1000 * seen.percentile(share) for share in (0.5, 0.99, 1))
     logger.info(
-        "%s: %d requests, the slowest took %.0f ms", how, sum(seen.statuses.values()), seen.slowest * 1000
+        "%s: %d requests, p50 %.0f, p99 %.0f, the slowest %.0f ms",
+        *(how, len(seen.seconds), half, nearly_all, slowest),
     )
     return seen.statuses[200]
