@@ -46,7 +46,14 @@ class PropertyError(QAProdError, ValueError):
 
 
 class SinkUnavailableError(QAProdError):
-    """A sink cannot be reached now; the drainer keeps the records and tries again later."""
+    """A sink cannot be reached now; the drainer keeps the records and tries again later.
+
+    ``expected`` says that nobody needs to be told.
+    """
+
+    def __init__(self, message: str, *, expected: bool = False) -> None:
+        super().__init__(message)
+        self.expected = expected
 
 
 class SpoolUnavailableError(QAProdError):

@@ -151,7 +151,7 @@ class EventRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthRecord:
-    """What went wrong inside us, by part: counted, with the last message. Never a failure of the host."""
+    """What went wrong inside us, by part: counted, with its last words. Never a failure of the host."""
 
     id: str
     at: float
@@ -159,7 +159,7 @@ class HealthRecord:
     process: str
     errors: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
-    last_error: str = ""
+    words: dict[str, str] = field(default_factory=dict)
 
 
 Record: TypeAlias = FailureRecord | NumbersRecord | EventRecord | HealthRecord

@@ -166,7 +166,7 @@ class Feed:
             self._write(Batch(segment=batch.segment, entries=batch.entries[middle:]))
 
     def _wait(self, error: SinkUnavailableError) -> None:
-        if not self.last_error and not is_inline(self.sink):
+        if not self.last_error and not is_inline(self.sink) and not error.expected:
             # Once an outage, so that the doctor and the health page know why; the database's tells itself.
             guard.caught(f"sink.{self.sink.name}", error)
         self.last_error = one_line(str(error), 300)

@@ -27,11 +27,12 @@ MAX_WORDS = 300
 
 
 class Tally(NamedTuple):
-    """What went wrong since the last ``take``: by part, errors caught and records dropped."""
+    """What went wrong since the last ``take``: by part, errors caught, records dropped, the last words."""
 
     errors: dict[str, int]
     dropped: dict[str, int]
     last_error: str
+    words: dict[str, str]
 
 
 class _Inside(threading.local):
@@ -49,6 +50,7 @@ class _Counts:
         self.errors: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
         self.last_error = ""
+        self.words: dict[str, str] = {}
 
 
 _inside = _Inside()
@@ -123,7 +125,7 @@ def caught(part: str, error: Exception) -> None:
     words = one_line(f"{part}: {type(error).__name__}: {words_of(error)}", MAX_WORDS + 100)
     with _counts.lock:
         _counts.errors[part] += 1
-        _counts.last_error = words
+        _counts.last_error = _counts.words[part] = words
         now = monotonic()
         due = now - _counts.logged_at.get(part, -LOG_EVERY) >= LOG_EVERY
         if due:
@@ -144,7 +146,10 @@ def take() -> Tally | None:
         return None
     with _counts.lock:
         tally = Tally(
-            errors=dict(_counts.errors), dropped=dict(_counts.dropped), last_error=_counts.last_error
+            errors=dict(_counts.errors),
+            dropped=dict(_counts.dropped),
+            last_error=_counts.last_error,
+            words=dict(_counts.words),
         )
         _counts.clear()
     return tally

@@ -272,7 +272,7 @@ def report_health() -> None:
                 process=str(os.getpid()),
                 errors=tally.errors,
                 dropped=tally.dropped,
-                last_error=tally.last_error,
+                words=tally.words,
             )
         )
 

@@ -27,7 +27,7 @@ _FAILURE = (
 _EVENT = (
     "id", "at", "journey", "step", "subject", "variant", "browser", "request_id", "release", "properties",
 )  # fmt: skip
-_HEALTH = ("id", "at", "host", "process", "errors", "dropped", "last_error")
+_HEALTH = ("id", "at", "host", "process", "errors", "dropped", "words")
 # Lines have other names for some, by which all that tell of a failure are found.
 _RENAMED = {"message": "error_message", "user": "user_id", "host": "machine"}
 
@@ -67,7 +67,7 @@ def _lines(records: tuple[Record, ...]) -> Iterator[tuple[int, str, Fields]]:
         elif isinstance(record, EventRecord):
             yield logging.INFO, "event", _fields(record, _EVENT, f"{record.journey}.{record.step}")
         elif isinstance(record, HealthRecord):
-            yield logging.WARNING, "health", _fields(record, _HEALTH, record.last_error)
+            yield logging.WARNING, "health", _fields(record, _HEALTH, "; ".join(record.words.values()))
         elif isinstance(record, NumbersRecord):
             cells += len(record.cells)
             requests += sum(

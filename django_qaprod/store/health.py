@@ -37,8 +37,8 @@ def _summed(records: Iterable[HealthRecord]) -> dict[tuple[str, str], _Sum]:
             add.at = moment(record.at)
             add.errors += record.errors.get(part, 0)
             add.dropped += record.dropped.get(part, 0)
-            if part in record.errors and record.last_error:
-                add.last_error = record.last_error[: limit(Health, "last_error")]
+            if words := record.words.get(part):
+                add.last_error = words[: limit(Health, "last_error")]
     return sums
 
 

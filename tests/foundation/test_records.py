@@ -85,7 +85,14 @@ events = st.builds(
     properties=properties,
 )
 health = st.builds(
-    HealthRecord, id=texts, at=times, host=texts, process=texts, errors=words, dropped=words, last_error=texts
+    HealthRecord,
+    id=texts,
+    at=times,
+    host=texts,
+    process=texts,
+    errors=words,
+    dropped=words,
+    words=st.dictionaries(texts, texts),
 )
 records = failures | numbers | events | health
 

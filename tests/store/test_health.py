@@ -16,8 +16,10 @@ def test_troubles_add_up_by_machine_and_part() -> None:
     now = time.time()
     DatabaseSink().write(
         batch(
-            trouble(at=now, errors={"drainer": 2}, dropped={"spool.full": 5}, last_error="drainer: boom"),
-            trouble(at=now - 60, errors={"drainer": 1}, last_error="drainer: older"),
+            trouble(
+                at=now, errors={"drainer": 2}, dropped={"spool.full": 5}, words={"drainer": "drainer: boom"}
+            ),
+            trouble(at=now - 60, errors={"drainer": 1}, words={"drainer": "drainer: older"}),
             trouble(host="web-2", dropped={"spool.full": 1}),
         )
     )

@@ -107,7 +107,7 @@ def _made_resource() -> Resource:
         return exporters.resource()
     except RuntimeError as error:
         # The SDK's detectors run in threads, which a process that ends has none of: the next one exports.
-        raise SinkUnavailableError("The process ends.") from error
+        raise SinkUnavailableError("The process ends.", expected=True) from error
 
 
 def _exported(exporter: MetricExporter, data: MetricsData) -> MetricExportResult:

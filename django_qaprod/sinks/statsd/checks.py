@@ -43,6 +43,12 @@ def _place(chosen: options.StatsD) -> Iterator[CheckMessage]:
             hint="Set PROTOCOL to 'unix', or leave PATH out.",
             id="qaprod.E016",
         )
+    elif chosen.protocol != "unix" and ("/" in chosen.host or chosen.host.count(":") == 1):
+        yield Error(
+            f"QAPROD['STATSD']: HOST is {chosen.host!r}, which is more than a name; nothing can be sent.",
+            hint="Write the name or the address alone into HOST, and the number into PORT.",
+            id="qaprod.E016",
+        )
     elif chosen.protocol != "unix" and not chosen.host:
         yield Error(
             "QAPROD['STATSD']: HOST is empty; nothing can be sent.",
