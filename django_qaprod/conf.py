@@ -148,7 +148,8 @@ def events_alias() -> str:
 
 def sink_paths() -> tuple[str, ...]:
     """Return the dotted paths of all sinks: those of ``QAPROD["SINKS"]``, and of adapters that are on."""
-    return (*settings().sinks, *adapter_paths())
+    # Somebody may have listed one that its own key switches on.
+    return tuple(dict.fromkeys((*settings().sinks, *adapter_paths())))
 
 
 def adapter_paths() -> tuple[str, ...]:

@@ -117,7 +117,8 @@ def _count(context: Context, request: HttpRequest, status: int, outcome: Outcome
     numbers.request(key, now - context.started)
     if process.request_witnesses:
         process.tell(process.request_witnesses, context, key, now - context.started)
-    if now >= process.due():
+    # Not in a destructor: what a tick does may want a lock that is held below.
+    if now >= process.due() and not context.dropped:
         process.tick(now)
 
 

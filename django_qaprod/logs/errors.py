@@ -54,9 +54,14 @@ def of(error: BaseException, around: Surroundings) -> Told:
 @cache
 def _modules() -> tuple[ModuleType, ModuleType]:
     """Return ``failures`` and ``frames``, which are not imported at every start of the host."""
-    # Under the lock: the child of a fork in mid-import would wait for ever.
-    with process.importing:
+    # Under the lock if it is free, because the child of a fork in mid-import would wait for ever. Not waiting
+    # for it: we are under a handler's lock, and whoever imports may be about to log.
+    held = process.importing.acquire(blocking=False)
+    try:
         from ..pipeline import failures, frames
+    finally:
+        if held:
+            process.importing.release()
     return failures, frames
 
 

@@ -44,7 +44,8 @@ class KeyValueFormatter(Formatter):
     def text(self, record: logging.LogRecord, line: Line, constant: str) -> str:
         fields = list(line.fields())
         short = [field for field in fields if field[0] not in _LONG]
-        extras = [(_free(name), value) for name, value in line.extras.items()]
+        # As they will stand there: only then it is seen that one would stand for a field of ours.
+        extras = [(_free(_key(name)), value) for name, value in _flat(line.extras.items())]
         long = [("message", line.message), *[field for field in fields if field[0] in _LONG]]
         head = f"timestamp={utc(line.at)} level={shown(record.levelname)} logger={_logger(record.name)}"
         return f"{head}{pairs(short)}{pairs(extras)} pid={pid(record)}{constant}{pairs(long)}"

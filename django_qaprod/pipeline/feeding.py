@@ -107,6 +107,7 @@ class Feed:
             return False
         except Exception as error:  # noqa: BLE001 - as for a record that a sink cannot take
             guard.caught(f"sink.{self.sink.name}", error)
+            guard.dropped(f"sink.{self.sink.name}.flush")
         finally:
             self.writing_since = None
         if self.given_up:

@@ -82,8 +82,25 @@ class Lane:
     def _is_idle(self) -> bool:
         return self._thread is None or (self._offered is None and not self._busy)
 
-    @connections.kept()
     def _run(self) -> None:
+        ended_well = False
+        try:
+            self._work()
+            ended_well = True
+        except SystemExit:
+            # A library of a sink's asked for it; a thread of ours is not its process.
+            guard.dropped(f"sink.{self.feed.sink.name}.exit")
+        finally:
+            # Whatever ended it: the next offer begins anew.
+            with self._changed:
+                self._busy = False
+                if not ended_well:
+                    self._thread = None
+                    self.feed.last_error = "Its thread was ended."
+                self._changed.notify_all()
+
+    @connections.kept()
+    def _work(self) -> None:
         going_on = True
         while going_on:
             while (sizes := self._next()) is not None:

@@ -42,6 +42,8 @@ Readings = tuple[int, float, float, float, str]
 _KEYS_PER_SERIES = 5
 
 _requests: dict[RequestKey, list[float]] = {}
+# Lists of keys that were forgotten at the last flush.
+_leaving: list[tuple[RequestKey, list[float]]] = []
 _counts: Counter[CountKey] = Counter()
 _gauges: dict[CountKey, Readings] = {}
 # When, how many seconds, and the ids of the trace and the span.
@@ -137,8 +139,8 @@ def take() -> tuple[Cell, ...]:
 
 def reset_after_fork() -> None:
     """Forget what the parent counted; it reports that itself."""
-    global _requests, _counts, _gauges, _exemplars, _counts_lock
-    _requests = {}
+    global _requests, _leaving, _counts, _gauges, _exemplars, _counts_lock
+    _requests, _leaving = {}, []
     _counts = Counter()
     _gauges, _exemplars = {}, {}
     _counts_lock = threading.RLock()
@@ -153,7 +155,15 @@ def _open(key: RequestKey) -> list[float]:
 
 
 def _requests_taken() -> Iterator[tuple[RequestKey, list[float]]]:
+    global _leaving
+    leaving, _leaving = _leaving, []
+    yield from ((key, recorded) for key, recorded in leaving if recorded)
+    # Keys come and go over weeks; they are forgotten when there are many, and none was used for a while.
+    many = len(_requests) > settings().max_series * _KEYS_PER_SERIES // 2
     for key, recorded in list(_requests.items()):
+        if many and not recorded and _requests.pop(key, None) is not None:
+            # Until the next flush: a request may hold the list and be about to append.
+            _leaving.append((key, recorded))
         # The list stays in place: a request that holds it already may append at any time.
         seen = len(recorded)
         if seen:

@@ -319,13 +319,17 @@ def _own_spool() -> spool.FileSpool | spool.MemorySpool:
 
 def _ensure_thread() -> None:
     # Before the apps are ready a sink could import what is not there yet; the record waits in the spool.
-    if _state.thread is not None or _memory is not None or _state.stop.is_set() or not apps.ready:
+    if _runs() or _memory is not None or _state.stop.is_set() or not apps.ready:
         return
     with _state.lock:
-        if _state.thread is None:
+        if not _runs():
             thread = threading.Thread(target=_pulse, args=(_state.stop,), name="qaprod", daemon=True)
             thread.start()
             _state.thread = thread
+
+
+def _runs() -> bool:
+    return _state.thread is not None and _state.thread.is_alive()
 
 
 @connections.kept()
@@ -371,7 +375,8 @@ def _pulse(stop: threading.Event) -> None:
 
 def _import_rest() -> None:
     """Import what a start can do without, so that the first failure does not have to."""
-    with importing, guard.guard("import"):
+    # The guard outside: it may log, for which somebody may have to let go of a lock first.
+    with guard.guard("import"), importing:
         from . import drainer, failures  # noqa: F401
 
         for name in imports:

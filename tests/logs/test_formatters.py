@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import pickle
+import threading
 import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -20,9 +21,9 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from django_qaprod.exceptions import DeclarationError
-from django_qaprod.logs import ConsoleFormatter, JSONFormatter, KeyValueFormatter, formatting
+from django_qaprod.logs import ConsoleFormatter, JSONFormatter, KeyValueFormatter, errors, formatting
 from django_qaprod.logs.lines import MAX_EXTRAS
-from django_qaprod.pipeline import guard
+from django_qaprod.pipeline import guard, process
 from django_qaprod.sinks.log import LogSink
 from django_qaprod.testing import Records
 from tests.store.make import batch, failure
@@ -404,3 +405,25 @@ class TestLogSink:
             LogSink().write(batch(failure(message="no school")))
         found = ecs(pickle.loads(pickle.dumps(made[0])))
         assert (found["message"], found["error.message"]) == ("failure ValueError: no school", "no school")
+
+
+def test_no_extra_stands_for_a_field_of_ours_under_any_spelling() -> None:
+    made = logging.LogRecord("jobs", logging.INFO, "jobs.py", 1, "x", (), None)
+    made.__dict__ |= {"user-id": "forged", "trace": {"id": "forged"}, "error": {"message": "forged"}}
+    line = KeyValueFormatter().format(made)
+    for name in ("user_id", "trace_id", "error_message"):
+        assert f" extra_{name}=forged" in line
+        assert f" {name}=forged" not in line
+
+
+def test_a_formatter_waits_for_nobody_who_imports() -> None:
+    """Whoever imports may be about to log, and waits for the lock under which lines are made."""
+    errors._modules.cache_clear()
+    told = (ValueError, ValueError("y"), None)
+    made = logging.LogRecord("jobs", logging.ERROR, "jobs.py", 1, "x", (), told)
+    lines: list[str] = []
+    thread = threading.Thread(target=lambda: lines.append(JSONFormatter().format(made)))
+    with process.importing:
+        thread.start()
+        thread.join(10)
+        assert "ValueError" in "".join(lines)

@@ -297,3 +297,10 @@ def test_a_record_that_cannot_be_added_up_is_counted_and_the_others_arrive(
     assert tally is not None
     assert tally.errors == {"sink.opentelemetry": 1}
     assert sum(point.count for told, point in otlp.points(DURATION) if "http.request.method" in told) == 2
+
+
+def test_an_endpoint_that_leads_elsewhere_takes_nothing(sending: OpenTelemetrySink, otlp: Received) -> None:
+    """An ingress that wants https: the exporter would take its answer for a success."""
+    otlp.status = 307
+    with pytest.raises(SinkUnavailableError):
+        give(sending, requests(0.1))

@@ -361,6 +361,25 @@ class TestPrivacy:
         for canary in (b"canary", b"hunter2"):
             assert not any(canary in raw for raw in traced.raw)
 
+    def test_nor_do_they_by_spans_within(self, traced: Received) -> None:
+        """One that the host or another instrumentation makes repeats the path of the request."""
+        with capture_records():
+            get("/within/?q=1")
+        for span in flushed(traced):
+            assert b"/within/" not in span.SerializeToString()
+        tracer = trace.get_tracer("host")
+        span = tracer.start_span("sender", attributes={"client.address": "192.0.2.77"})
+        privacy.remember(span, "/reset/canary/")
+        span.set_attribute("seen", "at /reset/canary/ now")
+        span.end()
+        *_, found = flushed(traced)
+        assert attributes(found.attributes) == {"seen": "at [path] now"}
+
+    def test_numbers_may_be_secrets(self) -> None:
+        assert privacy.value_of("otp", 493021) == "[scrubbed]"
+        assert privacy.value_of("number", 4111111111111111) == "[card]"
+        assert privacy.value_of("count", 3) == 3
+
     def test_what_others_put_on_spans_is_scrubbed(self, traced: Received) -> None:
         with capture_records():
             get("/ok/")

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from django_qaprod import conf
 from django_qaprod.exceptions import SinkUnavailableError
 from django_qaprod.pipeline import drainer, feeding, filelock, guard, lanes, spool
 from django_qaprod.records import EventRecord, encode, new_id
@@ -565,3 +566,21 @@ def test_what_cannot_be_flushed_is_counted_and_holds_nothing_back(
     tally = guard.take()
     assert tally is not None
     assert "I cannot take these" in tally.last_error
+
+
+def test_a_sink_that_ends_its_thread_gets_another_one(
+    written: spool.FileSpool, draining: drainer.Drainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library may call ``sys.exit``; the records come again."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Another, "write", lambda sink, batch: sys.exit())
+        append(written, "1")
+        assert draining.drain().failing == ("another",)
+    draining.drain()
+    assert Another.instance.taken == ["1"]
+    assert draining.drain().failing == ()
+
+
+def test_a_sink_that_is_named_twice_is_there_once(settings: Settings) -> None:
+    settings.QAPROD = {"SINKS": ["django_qaprod.sinks.statsd.StatsDSink"], "STATSD": {}}
+    assert conf.sink_paths() == ("django_qaprod.sinks.statsd.StatsDSink",)

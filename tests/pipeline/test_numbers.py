@@ -84,3 +84,19 @@ def test_counters_add_up_and_overflow(settings: Settings) -> None:
     for name in ("a", "b", "c", "c", "a"):
         numbers.count("qaprod.test", name)
     assert {cell.label: cell.count for cell in numbers.take()} == {"a": 2, "b": 1, numbers.OVERFLOW: 2}
+
+
+def test_routes_that_nobody_asks_for_any_more_make_room(settings: Settings) -> None:
+    """And what a request that is just ending adds to one of them is counted all the same."""
+    settings.QAPROD = {"MAX_SERIES": 2}
+    numbers.take()
+    old = [("old", "GET", 200, "ok", f"browser-{at}") for at in range(10)]
+    for key in old:
+        numbers.request(key, 0.1)
+    numbers.take()
+    held = numbers._requests[old[0]]
+    numbers.take()
+    held.append(0.1)
+    numbers.request(("new", "GET", 200, "ok", "Firefox"), 0.1)
+    cells = [cell for cell in numbers.take() if cell.name == numbers.REQUEST_DURATION]
+    assert {cell.label: cell.count for cell in cells} == {"old": 1, "new": 1}

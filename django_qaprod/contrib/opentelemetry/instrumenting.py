@@ -112,6 +112,7 @@ def _on_request(span: trace.Span, request: HttpRequest) -> None:
     current = context.current()
     if current is not None:
         current.span = span
+    privacy.remember(span, request.path)
     if not providing.is_ours():
         privacy.hide(span)
 

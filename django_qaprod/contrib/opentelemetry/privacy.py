@@ -22,9 +22,25 @@ HIDDEN = frozenset(
     }
 )  # fmt: skip
 
+#: What tells of a visitor on any span.
+_OF_VISITORS = frozenset({"client.address", "client.port", "http.client_ip"})
+_HEADER = "http.request.header."
+_LARGE = 10**11
+
+# The paths of the requests whose traces are under way, by trace: spans within one repeat it, too.
+_paths: dict[int, str] = {}
+_MOST_PATHS = 2048
+
 _DJANGO = "opentelemetry.instrumentation.django"
 # Longer ones are rarely the same twice.
 _REMEMBERED_LENGTH = 300
+
+
+def remember(span: Span, path: str) -> None:
+    """Know the path of a request, to take it out of all spans of its trace."""
+    while len(_paths) >= _MOST_PATHS:
+        _paths.pop(next(iter(_paths)), None)
+    _paths[span.get_span_context().trace_id] = path
 
 
 def hide(span: Span) -> None:
@@ -38,13 +54,15 @@ def scrubbed(span: ReadableSpan) -> ReadableSpan:
     given = span.attributes or {}
     of_request = span.kind is SpanKind.SERVER or getattr(span.instrumentation_scope, "name", "") == _DJANGO
     path = str(given.get("url.path") or given.get("http.target") or "") if of_request else ""
-    words = _Words(path, str(given.get("http.route", "")))
+    known = _paths.get(span.context.trace_id, "") if span.context is not None else ""
+    words = _Words(known or path, str(given.get("http.route") or "[path]"))
+    hidden = HIDDEN if of_request else _OF_VISITORS
     return ReadableSpan(
-        name=_text(span.name),
+        name=words.without_path(span.name),
         context=span.context,
         parent=span.parent,
         resource=span.resource,
-        attributes=dict(_attributes(given, HIDDEN if of_request else frozenset())),
+        attributes=words.attributes(given, hidden),
         events=[words.event(event) for event in span.events],
         links=[Link(link.context, dict(_attributes(link.attributes or {}))) for link in span.links],
         kind=span.kind,
@@ -63,11 +81,15 @@ class _Words:
         self._route = route
 
     def event(self, event: Event) -> Event:
-        attributes = dict(_attributes(event.attributes or {}))
-        for key in ("exception.message", "exception.stacktrace") if self._path else ():
-            if key in attributes:
-                attributes[key] = str(attributes[key]).replace(self._path, self._route)
-        return Event(event.name, attributes, event.timestamp)
+        return Event(event.name, self.attributes(event.attributes or {}), event.timestamp)
+
+    def attributes(self, given: Mapping[str, Any], hidden: frozenset[str] = frozenset()) -> dict[str, Any]:
+        kept = dict(_attributes(given, hidden))
+        if self._path:
+            for key, value in kept.items():
+                if isinstance(value, str) and self._path in value and key != "http.route":
+                    kept[key] = value.replace(self._path, self._route)
+        return kept
 
     def without_path(self, words: str) -> str:
         return _text(words.replace(self._path, self._route) if self._path else words)
@@ -75,16 +97,23 @@ class _Words:
 
 def _attributes(given: Mapping[str, Any], hidden: frozenset[str] = frozenset()) -> Iterator[tuple[str, Any]]:
     for key, value in given.items():
-        if key not in hidden:
+        if key not in hidden and not _names_sender(key):
             yield key, value_of(key, value)
+
+
+def _names_sender(key: str) -> bool:
+    return key.startswith(_HEADER) and ("forwarded" in key or "real_ip" in key)
 
 
 def value_of(key: str, value: Any) -> Any:
     """Return an attribute's value as it may leave."""
-    if isinstance(value, (bool, int, float)):
+    if isinstance(value, bool):
         return value
     if _is_secret(key):
         return scrub.SCRUBBED
+    if isinstance(value, (int, float)):
+        # A card's number is one, too.
+        return scrub.under(key, value) if abs(value) >= _LARGE else value
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, Sequence) and not isinstance(value, bytes):

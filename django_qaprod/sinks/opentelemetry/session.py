@@ -42,10 +42,14 @@ class BoundedSession(requests.Session):
             watch.start()
         _exchange.sockets = sockets
         try:
-            return super().request(*args, **kwargs)
+            response = super().request(*args, **kwargs | {"allow_redirects": False})
         finally:
             watch.cancel()
             _exchange.sockets = None
+        if 300 <= response.status_code < 400:
+            # The exporter takes it for a success, and a POST that is sent on may lose its body on the way.
+            raise requests.ConnectionError("The endpoint leads elsewhere; name that place.")
+        return response
 
 
 def _cut(sockets: list[socket.socket]) -> None:

@@ -102,7 +102,7 @@ class _Walk:
 
     def value(self, value: Any, key: str = "", depth: int = _MAX_DEPTH) -> Any:
         """Return what may be sent of a value that stands under a key."""
-        if value is None or isinstance(value, (bool, float)) or value == "":
+        if value is None or isinstance(value, bool) or value == "":
             return value
         if not depth or key.lower() in _NEVER or self._scrub.is_secret_key(key):
             return SCRUBBED
