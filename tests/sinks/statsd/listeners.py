@@ -44,6 +44,12 @@ class Datagrams:
         return found
 
 
+def _end(one: socket.socket) -> None:
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
+    one.close()
+
+
 class Stream:
     """A socket for streams, TCP or a path; ``read`` says how many bytes it takes at a time, if any."""
 
@@ -62,6 +68,7 @@ class Stream:
         self.received = b""
         self.connections: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
+        self._accepting: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -71,7 +78,7 @@ class Stream:
 
     def read(self) -> Self:
         """Accept connections and read all that comes, from now on."""
-        self._start(self._accept)
+        self._accepting = self._start(self._accept)
         return self
 
     def accept(self) -> socket.socket:
@@ -86,10 +93,12 @@ class Stream:
 
     def close(self) -> None:
         """End everything, as a daemon does that is killed."""
-        for one in (self.listening, *self.connections):
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        _end(self.listening)
+        # It may have accepted one more at this moment.
+        if self._accepting is not None:
+            self._accepting.join(5)
+        for connection in self.connections:
+            _end(connection)
         for thread in self._threads:
             thread.join(5)
 
@@ -98,10 +107,11 @@ class Stream:
         wait_until(lambda: self.received.count(b"\n") >= how_many, what=f"{how_many} lines arrive")
         return self.received.splitlines()
 
-    def _start(self, target: object, *arguments: object) -> None:
+    def _start(self, target: object, *arguments: object) -> threading.Thread:
         thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
         self._threads.append(thread)
         thread.start()
+        return thread
 
     def _accept(self) -> None:
         with suppress(OSError):
