@@ -39,7 +39,7 @@ class Lane:
             self._offered, self._closing = dict(sizes), False
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="qaprod-sink", daemon=True)
-                # A process that ends starts none (Python 3.12): the records wait for the next drainer.
+                # A process that ends starts none (Python 3.12): who waits for this lane does its work.
                 with suppress(RuntimeError):
                     thread.start()
                     self._thread = thread
@@ -47,6 +47,10 @@ class Lane:
 
     def wait(self, deadline: float) -> None:
         """Wait until it has nothing to do, at most until ``deadline`` (monotonic seconds)."""
+        with self._changed:
+            left, self._offered = (self._offered, None) if self._thread is None else (None, self._offered)
+        if left is not None:
+            self._take(left)
         with self._changed:
             self._changed.wait_for(self._is_idle, max(deadline - monotonic(), 0))
 
@@ -105,13 +109,16 @@ class Lane:
         while going_on:
             while (sizes := self._next()) is not None:
                 connections.close_old()
-                for name, size in sorted(sizes.items()):
-                    # One segment that cannot be read holds back no other.
-                    with guard.guard("drainer"):
-                        self._feed(name, size)
-                self._settle()
+                self._take(sizes)
             self.feed.close()
             going_on = self._goes_on()
+
+    def _take(self, sizes: Mapping[str, int]) -> None:
+        for name, size in sorted(sizes.items()):
+            # One segment that cannot be read holds back no other.
+            with guard.guard("drainer"):
+                self._feed(name, size)
+        self._settle()
 
     def _next(self) -> dict[str, int] | None:
         with self._changed:

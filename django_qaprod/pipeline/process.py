@@ -387,11 +387,11 @@ def _drain(drainer: Drainer, stop: threading.Event) -> None:
     if not drainer.acquire():
         return
     if not _state.draining:
-        _state.draining = True
         for neighbour in neighbours:
             thread = threading.Thread(target=neighbour, args=(stop,), name="qaprod-neighbour", daemon=True)
             thread.start()
             _state.beside.append(thread)
+        _state.draining = True
     drainer.drain(wait=False)
 
 
