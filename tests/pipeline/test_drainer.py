@@ -69,6 +69,8 @@ def sinks(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     yield
     for sink in (Recorder, Another):
         sink.unavailable, sink.poison = False, None
+    # Those that hung have something to do yet.
+    wait_until(lambda: not any(thread.name == "qaprod-sink" for thread in threading.enumerate()))
 
 
 @pytest.fixture
