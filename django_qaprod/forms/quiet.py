@@ -123,7 +123,8 @@ def visitor_of(request: HttpRequest) -> dict[str, Any]:
 
     Nobody is looked up, and nothing is read.
     """
-    return {name: value for name, value in request.__dict__.items() if name in _GIVEN}
+    now = request.__dict__
+    return {name: now[name] for name in _GIVEN if name in now}
 
 
 @guarded("forms.session")

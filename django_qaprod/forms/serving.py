@@ -130,10 +130,14 @@ class Serving:
         Of served views that call one another, the outermost is served: those within are plain views, whose
         errors go out to it. A ladder within would swallow what has to undo the work of all.
         """
-        if _SERVED in vars(request):
+        marks = vars(request)
+        if _SERVED in marks:
             return view(request, *args, **kwargs)
-        with _UnderWay(request):
+        marks[_SERVED] = True
+        try:
             return self._serve(view, request, args, kwargs, call_of)
+        finally:
+            marks.pop(_SERVED, None)
 
     async def aserve(
         self,
@@ -144,10 +148,14 @@ class Serving:
         call_of: CallType = Call,
     ) -> HttpResponseBase:
         """Do as ``serve`` does for an async view, whose work belongs to no transaction of ours."""
-        if _SERVED in vars(request):
+        marks = vars(request)
+        if _SERVED in marks:
             return cast("HttpResponseBase", await view(request, *args, **kwargs))
-        with _UnderWay(request):
+        marks[_SERVED] = True
+        try:
             return await self._aserve(view, request, args, kwargs, call_of)
+        finally:
+            marks.pop(_SERVED, None)
 
     def _serve(
         self,
@@ -157,36 +165,76 @@ class Serving:
         kwargs: Mapping[str, Any],
         call_of: CallType,
     ) -> HttpResponseBase:
-        post, visitor = request.method == "POST", visitor_of(request)
+        visitor = visitor_of(request)
         call = partial(call_of, self, request, args, kwargs, visitor)
-        if post and getattr(request, "qaprod_replay", None) is not None:
+        if request.method != "POST":
+            return self._show(view, request, args, kwargs, call)
+        if getattr(request, "qaprod_replay", None) is not None:
             return self._replay(view, request, args, kwargs, call)
-        again = _again(request, visitor)
+        return self._take(view, request, args, kwargs, call, _again(request, visitor))
+
+    def _show(
+        self,
+        view: Handler,
+        request: HttpRequest,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        call: Callable[[], Call],
+    ) -> HttpResponseBase:
+        """Serve a GET or HEAD. Other methods are no business of ours but for the host's transactions."""
+        reading = request.method in _READING
         work = Transactions()
         try:
-            work.open(self.excluded.asked_for(), of_posts() if post and self.options.atomic else ())
+            work.open(self.excluded.asked_for(), ())
             response = _checked(view(request, *args, **kwargs), self.name)
-            if post:
-                response = self._ended(response, again)
-            work.commit(strictly=post)
+            work.commit(strictly=False)
         except Exception as error:
-            if not post and request.method not in _READING:
+            if not reading:
                 work.roll_back(error)
                 raise
-            failed = self._failed(error, work)
+            failed = self._failed(error, work, call)
             if failed is None:
-                if work.hook_error is not None:
-                    self._note(work.hook_error, call)
                 raise
-            return _climb_down(call, failed, in_doubt=self._doubt(work) if post else "")
+            return _climb_down(call, failed, in_doubt="")
         finally:
             work.abandon()
         if work.hook_error is not None:
             self._note(work.hook_error, call)
-        if _can_render(response) and (post or request.method in _READING):
-            self._guard_render(request, response, call, in_doubt="page" if post else "")
-        if post:
-            confirm(request, response)
+        if reading and _can_render(response):
+            self._guard_render(request, response, call, in_doubt="")
+        return cast("HttpResponseBase", response)
+
+    def _take(
+        self,
+        view: Handler,
+        request: HttpRequest,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        call: Callable[[], Call],
+        again: Again | None,
+    ) -> HttpResponseBase:
+        """Serve a POST; with ``again``, give up what was kept of it before if it is taken."""
+        work = Transactions()
+        try:
+            work.open(self.excluded.asked_for(), of_posts() if self.options.atomic else ())
+            response = _checked(view(request, *args, **kwargs), self.name)
+            if _can_render(response) and not _late_middleware():
+                response = response.render()
+            if again is not None:
+                self._give_up(response, again)
+            work.commit(strictly=True)
+        except Exception as error:
+            failed = self._failed(error, work, call)
+            if failed is None:
+                raise
+            return _climb_down(call, failed, in_doubt=self._doubt(work))
+        finally:
+            work.abandon()
+        if work.hook_error is not None:
+            self._note(work.hook_error, call)
+        if _can_render(response):
+            self._guard_render(request, response, call, in_doubt="page")
+        confirm(request, response)
         return cast("HttpResponseBase", response)
 
     async def _aserve(
@@ -201,7 +249,7 @@ class Serving:
         call = partial(call_of, self, request, args, kwargs, visitor)
         if post and getattr(request, "qaprod_replay", None) is not None:
             return await self._areplay(view, request, args, kwargs, call)
-        again, in_doubt = _again(request, visitor), "untransacted" if post else ""
+        again, in_doubt = (_again(request, visitor), "untransacted") if post else (None, "")
         try:
             response = _checked(await view(request, *args, **kwargs), self.name)
         except Exception as error:
@@ -261,7 +309,7 @@ class Serving:
         await sync_to_async(_settle, thread_sensitive=True)(request, response, valid)
         return cast("HttpResponseBase", response)
 
-    def _failed(self, error: Exception, work: Transactions) -> Exception | None:
+    def _failed(self, error: Exception, work: Transactions, call: Callable[[], Call]) -> Exception | None:
         """End the transactions as an error wants it; return what has failed, nothing if the error goes on."""
         if not self.options.swallows(error):
             try:
@@ -272,6 +320,8 @@ class Serving:
                 if not self._swallows(refused):
                     raise
                 return refused
+            if work.hook_error is not None:
+                self._note(work.hook_error, call)
             return None
         work.roll_back(error)
         return error if self._swallows(error) else None
@@ -284,14 +334,6 @@ class Serving:
             add_note(error, f"In production serve_form serves the form instead of this error ({self.name}).")
             return False
         return True
-
-    def _ended(self, response: Any, again: Again | None) -> Any:
-        """Do what belongs to the view's transaction when the view has ended well."""
-        if _can_render(response) and not _late_middleware():
-            response = response.render()
-        if again is not None:
-            self._give_up(response, again)
-        return response
 
     def _give_up(self, response: HttpResponseBase, again: Again) -> None:
         again.give_up(response, name=self.name, journey=self.options.journey)
@@ -318,30 +360,17 @@ class Serving:
         def render() -> HttpResponseBase:
             # What is pickled into a cache must not know us.
             del response.render
-            with _UnderWay(request):
-                try:
-                    return cast("HttpResponseBase", response.render())
-                except Exception as error:
-                    if not self._swallows(error):
-                        raise
-                    return _after_render(response, _climb_down(call, error, in_doubt=in_doubt))
+            vars(request)[_SERVED] = True
+            try:
+                return cast("HttpResponseBase", response.render())
+            except Exception as error:
+                if not self._swallows(error):
+                    raise
+                return _after_render(response, _climb_down(call, error, in_doubt=in_doubt))
+            finally:
+                vars(request).pop(_SERVED, None)
 
         response.render = render
-
-
-class _UnderWay:
-    """Mark a request while one of its views is served."""
-
-    __slots__ = ("_request",)
-
-    def __init__(self, request: HttpRequest) -> None:
-        self._request = request
-
-    def __enter__(self) -> None:
-        vars(self._request)[_SERVED] = True
-
-    def __exit__(self, *error: object) -> None:
-        vars(self._request).pop(_SERVED, None)
 
 
 def _climb_down(call: Callable[[], Call], error: Exception, *, in_doubt: str) -> HttpResponseBase:
@@ -352,7 +381,7 @@ def _climb_down(call: Callable[[], Call], error: Exception, *, in_doubt: str) ->
 
 
 def _again(request: HttpRequest, given: Mapping[str, Any]) -> Again | None:
-    if request.method != "POST" or KEPT not in request.COOKIES:
+    if KEPT not in request.COOKIES:
         return None
     from .resent import again
 

@@ -8,9 +8,9 @@ says that it wants none, and gets the same ones, and one for its POSTs, in here.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
@@ -83,8 +83,14 @@ class Transactions:
 
         The first is committed last: that of the submissions, which are given up only if the work is done.
         """
-        aliases, submissions = dict.fromkeys((*wanted, *ours)), events_alias()
-        for alias in dict.fromkeys((submissions, *aliases)) if submissions in aliases else aliases:
+        if not wanted and len(ours) < 2:
+            # Nearly always; what follows is for those who have more.
+            aliases: Iterable[str] = ours
+        else:
+            aliases, submissions = dict.fromkeys((*wanted, *ours)), events_alias()
+            if submissions in aliases:
+                aliases = dict.fromkeys((submissions, *aliases))
+        for alias in aliases:
             self._open.append(_One(alias, wanted=alias in wanted))
 
     def commit(self, *, strictly: bool) -> None:
@@ -94,10 +100,9 @@ class Transactions:
         """
         while self._open:
             one = self._open[-1]
-            if strictly:
+            if strictly and one.outermost:
                 one.check()
-            self._open.pop()
-            self._commit(one)
+            self._commit(self._open.pop())
 
     def roll_back(self, error: BaseException) -> None:
         """Take the work back."""
@@ -138,21 +143,27 @@ class _One:
 
     def __init__(self, alias: str, *, wanted: bool) -> None:
         self.wanted = wanted
-        #: Is filled as soon as the COMMIT has been.
-        self.reached: list[bool] = []
+        #: Whether COMMIT went well and callbacks have begun.
+        self.reached = False
         self._connection: BaseDatabaseWrapper = connections[alias]
         self.outermost = not self._connection.in_atomic_block
         self._atomic = Atomic(using=alias, savepoint=True, durable=False)
         self._atomic.__enter__()
         self._raw: Any = self._connection.connection
-        if self.outermost:
+
+    def commit(self) -> None:
+        callbacks = self._connection.run_on_commit
+        if self.outermost and callbacks:
+            self._connection.on_commit(self._reach)
             # The first, so that no callback of the host's that raises comes before.
-            self._connection.on_commit(partial(self.reached.append, True))
+            callbacks.insert(0, callbacks.pop())
+        self._atomic.__exit__(None, None, None)
+
+    def _reach(self) -> None:
+        self.reached = True
 
     def check(self) -> None:
         """Raise if the work is lost although nobody said so, because the view swallowed the error."""
-        if not self.outermost:
-            return
         if self._connection.closed_in_transaction:
             raise TransactionManagementError("The connection was closed within the view's transaction.")
         if self._connection.needs_rollback:
@@ -162,9 +173,6 @@ class _One:
             raise TransactionManagementError(
                 "A database error was swallowed outside of atomic(), so nothing can be committed."
             )
-
-    def commit(self) -> None:
-        self._atomic.__exit__(None, None, None)
 
     def may_be_committed(self, error: Exception) -> bool:
         """Whether COMMIT was sent and nobody knows what became of it.

@@ -70,14 +70,18 @@ class Asker:
             queued = any(waiting.name == spec.name for waiting in self._queue)
             if queued or spec.name in self._running or spec.name in self._hanging:
                 return False
+            refused = None
             if self._thread is None:
-                self._thread = _started(
-                    threading.Thread(target=self._look_after, name="qaprod-gauges", daemon=True)
-                )
+                thread = threading.Thread(target=self._look_after, name="qaprod-gauges", daemon=True)
+                refused = _start(thread)
+                self._thread = thread if refused is None else None
             if self._thread is not None:
                 self._queue.append(spec)
                 self._changed.notify_all()
-            return self._thread is not None
+        if refused is not None:
+            # Not under the lock: what is logged goes through handlers of the host's.
+            guard.caught("gauges", refused)
+        return refused is None
 
     def wait(self, within: float | None = None) -> bool:
         """Wait until all that were asked have answered or run out of time; return whether they have."""
@@ -94,11 +98,13 @@ class Asker:
         going_on = True
         while going_on:
             with self._changed:
-                self._start()
+                refused = self._start_waiting()
                 late = self._late()
-                if not late and self._running:
+                if not late and not refused and self._running:
                     self._changed.wait(self._pause())
                     late = self._late()
+            for problem in refused:
+                guard.caught("gauges", problem)
             for one in late:
                 self._give_up(one)
             going_on = self._goes_on()
@@ -110,7 +116,9 @@ class Asker:
                 self._changed.notify_all()
             return self._thread is not None
 
-    def _start(self) -> None:
+    def _start_waiting(self) -> list[Exception]:
+        """Start as many readings as may go on at once; return why some could not be."""
+        problems = []
         while self._queue and len(self._running) < MOST_AT_ONCE:
             spec = self._queue.popleft()
             one = _Reading(spec)
@@ -118,9 +126,12 @@ class Asker:
                 target=self._read, args=(one,), name=f"qaprod-gauge-{spec.name}", daemon=True
             )
             self._running[spec.name] = one
-            if _started(one.thread) is None:
+            problem = _start(one.thread)
+            if problem is not None:
                 del self._running[spec.name]
                 self._answers.append(Answer(spec.name, time(), "There is no thread to read it in."))
+                problems.append(problem)
+        return problems
 
     def _late(self) -> list[_Reading]:
         now = monotonic()
@@ -176,11 +187,13 @@ class Asker:
             self._changed.notify_all()
 
 
-def _started(thread: threading.Thread) -> threading.Thread | None:
-    """Start a thread and return it; ``None`` where the machine has none left."""
-    with guard.guard("gauges"):
+def _start(thread: threading.Thread) -> Exception | None:
+    """Start a thread; return the error where the machine has none left."""
+    try:
         thread.start()
-    return thread if thread.ident is not None else None
+    except Exception as error:  # noqa: BLE001 - MemoryError, RuntimeError, and what a tracer's wrapper raises
+        return error
+    return None
 
 
 def _book(spec: GaugeSpec, values: list[Labelled]) -> str:

@@ -255,14 +255,14 @@ def test_its_connections_are_closed(records: Records, asynchronous: bool) -> Non
 def test_a_machine_s_time_is_not_spent_on_waiting(records: Records, released: threading.Event) -> None:
     """A thread that looks after what hangs sleeps until something ends or is late."""
     asker, turns = Asker(), 0
-    start = asker._start
+    start = asker._start_waiting
 
-    def counted() -> None:
+    def counted() -> list[Exception]:
         nonlocal turns
         turns += 1
-        start()
+        return start()
 
-    asker._start = counted  # type: ignore[method-assign]
+    asker._start_waiting = counted  # type: ignore[method-assign]
     asker.ask(spec("a", hanging(released), timeout=0.3))
     began = time.monotonic()
     assert asker.wait(10)
