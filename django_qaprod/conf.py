@@ -4,8 +4,6 @@
 reported by the system checks (``problems()``).
 """
 
-from __future__ import annotations
-
 import sys
 import types
 import typing
@@ -36,7 +34,8 @@ _ADAPTERS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Every method that is made is compiled at each start of the host.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Settings:
     """Every key of ``QAPROD`` in lower case, with its default. ``docs/settings.md`` explains each."""
 
@@ -232,8 +231,8 @@ def describe(kind: Any) -> str:
 
 @cache
 def _types() -> dict[str, Any]:
-    hints = typing.get_type_hints(Settings)
-    return {field.name: hints[field.name] for field in fields(Settings)}
+    # They are types and no strings: this module has no ``from __future__ import annotations``.
+    return {field.name: field.type for field in fields(Settings)}
 
 
 def _forget(*, setting: str, **kwargs: object) -> None:
