@@ -243,11 +243,12 @@ class Drainer:
     def _remember(self, names: Collection[str]) -> None:
         if isinstance(self._source, spool.MemorySpool):
             return
-        cursors = {
-            # A lane goes on meanwhile.
-            feed.sink.name: {name: at for name, at in list(feed.cursors.items()) if name in names}
-            for feed in self._feeds()
-        }
+        cursors = {}
+        for feed in self._feeds():
+            # A lane goes on meanwhile, and may have brought away what it had of a segment that is gone.
+            for name in [name for name in list(feed.cursors) if name not in names]:
+                feed.cursors.pop(name, None)
+            cursors[feed.sink.name] = dict(list(feed.cursors.items()))
         _overwrite(self._source / CURSORS_NAME, json.dumps(cursors).encode())
 
     def _rest(self, *, busy: bool) -> None:

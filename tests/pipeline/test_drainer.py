@@ -570,6 +570,19 @@ def test_what_cannot_be_flushed_is_counted_and_holds_nothing_back(
     assert "I cannot take these" in tally.last_error
 
 
+def test_a_cursor_of_a_segment_that_is_gone_is_let_go_of(
+    written: spool.FileSpool, gathering: drainer.Drainer
+) -> None:
+    """A lane may settle what it had of a segment after the drainer has forgotten that."""
+    [feed] = gathering._feeds()
+    feed.cursors["0-1-gone"] = 7
+    append(written, "1")
+    gathering.drain()
+    assert Gathering.instance.taken == ["1"]
+    assert len(feed.cursors) == 1
+    assert "0-1-gone" not in feed.cursors
+
+
 def test_a_sink_that_ends_its_thread_gets_another_one(
     written: spool.FileSpool, draining: drainer.Drainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
