@@ -45,7 +45,7 @@ check: $(INSTALLED) docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	PATH="$(BIN):$$PATH" lint-imports --config setup.cfg
+	PATH="$(BIN):$$PATH" lint-imports setup.cfg
 	DJANGO_SETTINGS_MODULE=tests.project.settings $(BIN)/python -m django makemigrations --check --dry-run
 	$(BIN)/python -m pytest -q tests/test_packaging.py
 

@@ -171,7 +171,7 @@ def _private(route: Route) -> Messages:
             + (". " if sure else ", unless it is added when the form is made. ")
             + "What it was meant to keep out is stored.",
             hint=f"The fields are {', '.join(sorted(name for name in known if '__prefix__' not in name))}.",
-            id="qaprod.E025" if sure else "qaprod.W025",
+            id="qaprod.E023" if sure else "qaprod.W024",
         )
 
 
@@ -188,7 +188,7 @@ def _thanks(route: Route) -> Messages:
             "something that is kept gets our own page instead.",
             hint="Name it as reverse() does, with its namespaces, or give a function of the request and of "
             "what is kept that makes the response.",
-            id="qaprod.E026",
+            id="qaprod.E024",
         )
 
 
@@ -203,7 +203,7 @@ def _template(route: Route) -> Messages:
         yield Warning(
             f"{route}: there is no template {given!r}. The plain page is served instead.",
             hint="Name it as your own view does.",
-            id="qaprod.W026",
+            id="qaprod.W025",
         )
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from asyncio import iscoroutine
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cache, partial, wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
-from django.conf import settings as django_settings
-from django.core.signals import setting_changed
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.module_loading import import_string
 
 from .. import registry
 from ..degradation.declaration import refuse_generators, require_function
 from ..degradation.degrading import add_note, name_of
-from ..pipeline import guard
+from .answers import after_render, can_render, checked, late_middleware
 from .call import Call
 from .confirmed import KEPT, confirm
 from .options import options_of
@@ -170,7 +166,9 @@ class Serving:
         if request.method != "POST":
             return self._show(view, request, args, kwargs, call)
         if getattr(request, "qaprod_replay", None) is not None:
-            return self._replay(view, request, args, kwargs, call)
+            from .replayed import serve
+
+            return serve(self, view, request, args, kwargs, call)
         return self._take(view, request, args, kwargs, call, _again(request, visitor))
 
     def _show(
@@ -186,7 +184,7 @@ class Serving:
         work = Transactions()
         try:
             work.open(self.excluded.asked_for(), ())
-            response = _checked(view(request, *args, **kwargs), self.name)
+            response = checked(view(request, *args, **kwargs), self.name)
             work.commit(strictly=False)
         except Exception as error:
             if not reading:
@@ -199,8 +197,8 @@ class Serving:
         finally:
             work.abandon()
         if work.hook_error is not None:
-            self._note(work.hook_error, call)
-        if reading and _can_render(response):
+            self.note_callback(work.hook_error, call)
+        if reading and can_render(response):
             self._guard_render(request, response, call, in_doubt="")
         return cast("HttpResponseBase", response)
 
@@ -217,8 +215,8 @@ class Serving:
         work = Transactions()
         try:
             work.open(self.excluded.asked_for(), of_posts() if self.options.atomic else ())
-            response = _checked(view(request, *args, **kwargs), self.name)
-            if _can_render(response) and not _late_middleware():
+            response = checked(view(request, *args, **kwargs), self.name)
+            if can_render(response) and not late_middleware():
                 response = response.render()
             if again is not None:
                 self._give_up(response, again)
@@ -231,8 +229,8 @@ class Serving:
         finally:
             work.abandon()
         if work.hook_error is not None:
-            self._note(work.hook_error, call)
-        if _can_render(response):
+            self.note_callback(work.hook_error, call)
+        if can_render(response):
             self._guard_render(request, response, call, in_doubt="page")
         confirm(request, response)
         return cast("HttpResponseBase", response)
@@ -248,65 +246,22 @@ class Serving:
         post, visitor = request.method == "POST", visitor_of(request)
         call = partial(call_of, self, request, args, kwargs, visitor)
         if post and getattr(request, "qaprod_replay", None) is not None:
-            return await self._areplay(view, request, args, kwargs, call)
+            from .replayed import aserve
+
+            return await aserve(self, view, request, args, kwargs, call)
         again, in_doubt = (_again(request, visitor), "untransacted") if post else (None, "")
         try:
-            response = _checked(await view(request, *args, **kwargs), self.name)
+            response = checked(await view(request, *args, **kwargs), self.name)
         except Exception as error:
             if (not post and request.method not in _READING) or not self._swallows(error):
                 raise
             return await sync_to_async(_climb_down, thread_sensitive=True)(call, error, in_doubt=in_doubt)
         if again is not None:
             await sync_to_async(self._give_up, thread_sensitive=True)(response, again)
-        if _can_render(response) and (post or request.method in _READING):
+        if can_render(response) and (post or request.method in _READING):
             self._guard_render(request, response, call, in_doubt=in_doubt)
         if post:
             confirm(request, response)
-        return cast("HttpResponseBase", response)
-
-    def _replay(
-        self,
-        view: Handler,
-        request: HttpRequest,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        call: Callable[[], Call],
-    ) -> HttpResponseBase:
-        """Run a kept submission: its outcome is settled together with its effect, and errors are raised."""
-        work = Transactions()
-        try:
-            valid = _judged(call)
-            if not self.options.atomic:
-                _begin(request)
-            work.open(self.excluded.asked_for(), of_posts() if self.options.atomic else ())
-            response = _checked(view(request, *args, **kwargs), self.name)
-            if _can_render(response) and not _late_middleware():
-                response = response.render()
-            _settle(request, response, valid)
-            work.commit(strictly=True)
-        except Exception as error:
-            work.roll_back(error)
-            raise
-        finally:
-            work.abandon()
-        if work.hook_error is not None:
-            self._note(work.hook_error, call)
-        return cast("HttpResponseBase", response)
-
-    async def _areplay(
-        self,
-        view: Callable[..., Awaitable[Any]],
-        request: HttpRequest,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        call: Callable[[], Call],
-    ) -> HttpResponseBase:
-        valid = await sync_to_async(_judged, thread_sensitive=True)(call)
-        _begin(request)
-        response = _checked(await view(request, *args, **kwargs), self.name)
-        if _can_render(response):
-            response = await sync_to_async(response.render, thread_sensitive=True)()
-        await sync_to_async(_settle, thread_sensitive=True)(request, response, valid)
         return cast("HttpResponseBase", response)
 
     def _failed(self, error: Exception, work: Transactions, call: Callable[[], Call]) -> Exception | None:
@@ -321,7 +276,7 @@ class Serving:
                     raise
                 return refused
             if work.hook_error is not None:
-                self._note(work.hook_error, call)
+                self.note_callback(work.hook_error, call)
             return None
         work.roll_back(error)
         return error if self._swallows(error) else None
@@ -343,7 +298,7 @@ class Serving:
             return "commit"
         return "" if self.options.atomic else "untransacted"
 
-    def _note(self, error: Exception, call: Callable[[], Call]) -> None:
+    def note_callback(self, error: Exception, call: Callable[[], Call]) -> None:
         """Record what an ``on_commit`` callback raised: the work is done, and the visitor gets the answer."""
         if self.options.reraises:
             raise error
@@ -366,7 +321,7 @@ class Serving:
             except Exception as error:
                 if not self._swallows(error):
                     raise
-                return _after_render(response, _climb_down(call, error, in_doubt=in_doubt))
+                return after_render(response, _climb_down(call, error, in_doubt=in_doubt))
             finally:
                 vars(request).pop(_SERVED, None)
 
@@ -386,67 +341,3 @@ def _again(request: HttpRequest, given: Mapping[str, Any]) -> Again | None:
     from .resent import again
 
     return again(request, given)
-
-
-def _judged(call: Callable[[], Call]) -> bool | None:
-    from .building import build, judge
-
-    made = call()
-    try:
-        return judge(made, build(made, bound=True))
-    finally:
-        made.lift()
-
-
-def _checked(response: Any, name: str) -> Any:
-    # What Django finds out later, or not at all; here the visitor can be helped, and the work undone.
-    if isinstance(response, HttpResponseBase):
-        return response
-    if iscoroutine(response):
-        response.close()
-    # Not what it is: that may be what the visitor has sent.
-    raise TypeError(
-        f"The view {name} returned {type(response).__name__} instead of an HttpResponse: return a response, "
-        "and put decorators that make one beneath serve_form."
-    )
-
-
-def _can_render(response: Any) -> bool:
-    return callable(getattr(response, "render", None)) and not getattr(response, "is_rendered", False)
-
-
-def _after_render(response: Any, served: HttpResponseBase) -> HttpResponseBase:
-    """Do to the page that is served what decorators meant to do to the one that failed."""
-    for callback in getattr(response, "_post_render_callbacks", ()):
-        # It may be what failed: a cache that does not answer.
-        with guard.guard("forms.callback"):
-            served = callback(served) or served
-    return served
-
-
-def _begin(request: HttpRequest) -> None:
-    from .replaying import begin
-
-    begin(request)
-
-
-def _settle(request: HttpRequest, response: HttpResponseBase, valid: bool | None) -> None:
-    from .replaying import settle
-
-    settle(request, response, valid)
-
-
-@cache
-def _late_middleware() -> bool:
-    """Whether the host's middleware wants to see what a template is given, before it is rendered."""
-    return any(
-        hasattr(import_string(path), "process_template_response") for path in django_settings.MIDDLEWARE
-    )
-
-
-def _forget(*, setting: str, **kwargs: object) -> None:
-    if setting == "MIDDLEWARE":
-        _late_middleware.cache_clear()
-
-
-setting_changed.connect(_forget, dispatch_uid="qaprod.serving")

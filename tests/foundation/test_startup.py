@@ -36,7 +36,7 @@ AT_START = {
 # And where views have ``serve_form``, after a POST that went well. What a visitor is served when it does not,
 # what keeps a submission and what replays it come when they are needed.
 SERVING = {
-    "forms.call", "forms.confirmed", "forms.mixin", "forms.options", "forms.outage", "forms.quiet",
+    "forms.answers", "forms.call", "forms.confirmed", "forms.mixin", "forms.options", "forms.outage", "forms.quiet",
     "forms.serving", "forms.transactions",
 }  # fmt: skip
 
