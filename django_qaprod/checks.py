@@ -35,6 +35,13 @@ logger = logging.getLogger("django_qaprod")
 
 Messages = Iterator[CheckMessage]
 
+# The keys that hold the options of an adapter: where it sends, and how one of its options is written.
+_ADAPTERS = {
+    "STATSD": ("StatsD", "{'HOST': 'localhost'}"),
+    "OPENTELEMETRY": ("OpenTelemetry", "{'TRACES': False}"),
+    "SENTRY": ("Sentry", "{'DSN': 'https://<key>@<host>/<number>'}"),
+}
+
 
 def check_always(*, app_configs: object = None, **kwargs: Any) -> list[CheckMessage]:
     """Return what is wrong."""
@@ -69,6 +76,7 @@ def warn_about_server() -> None:
 
 def _keys() -> Messages:
     known = [field.name.upper() for field in fields(conf.Settings)]
+    given, defaults = getattr(django_settings, "QAPROD", {}), conf.Settings()
     for problem in conf.problems():
         if problem.unknown:
             yield Error(
@@ -76,13 +84,18 @@ def _keys() -> Messages:
                 hint=_did_you_mean(problem.key, known),
                 id="qaprod.E001",
             )
-        else:
-            name = problem.key if problem.key == "QAPROD" else f"QAPROD[{problem.key!r}]"
+        elif problem.key == "QAPROD":
+            yield _wrong("QAPROD", {}, given, problem.expected, number="E002")
+        elif problem.key in _ADAPTERS:
+            name, example = _ADAPTERS[problem.key]
             yield Error(
-                f"{name} is of the wrong type; the default is used.",
-                hint=f"It should be {problem.expected}.",
+                f"QAPROD[{problem.key!r}] is of the wrong type, so it is off: nothing goes to {name}.",
+                hint=f"Write a dict of its options, {example} for instance, or {{}} for their defaults.",
                 id="qaprod.E002",
             )
+        else:
+            name, default = f"QAPROD[{problem.key!r}]", getattr(defaults, problem.key.lower())
+            yield _wrong(name, default, given[problem.key], problem.expected, number="E002")
 
 
 def _adapters() -> Messages:
@@ -91,24 +104,31 @@ def _adapters() -> Messages:
         return
     from . import options
 
-    known = {key: options.names(kind) for kind, key in options.KEYS.items()}
+    kinds = {key: kind for kind, key in options.KEYS.items()}
     for key, problem in options.problems():
         if problem.unknown:
             yield Error(
                 f"QAPROD[{key!r}] has no key {problem.key!r}; it is ignored.",
-                hint=_did_you_mean(problem.key, known[key]),
+                hint=_did_you_mean(problem.key, options.names(kinds[key])),
                 id="qaprod.E014",
             )
         else:
-            yield Error(
-                f"QAPROD[{key!r}][{problem.key!r}] is of the wrong type; the default is used.",
-                hint=f"It should be {problem.expected}.",
-                id="qaprod.E015",
-            )
+            default = getattr(kinds[key](), problem.key.lower())
+            value = getattr(chosen, key.lower())[problem.key]
+            name = f"QAPROD[{key!r}][{problem.key!r}]"
+            yield _wrong(name, default, value, problem.expected, number="E015")
     for path in conf.adapter_paths():
         # One that cannot be imported is reported with the sinks.
         with suppress(ImportError):
             yield from import_module(path.rpartition(".")[0]).check()
+
+
+def _wrong(name: str, default: object, value: object, expected: str, *, number: str) -> Error:
+    """Return the error of what is of another type than its default, or of that type and still wrong."""
+    wrong = "has a wrong value" if type(value) is type(default) else "is of the wrong type"
+    return Error(
+        f"{name} {wrong}; the default is used.", hint=f"It should be {expected}.", id=f"qaprod.{number}"
+    )
 
 
 def _aliases() -> Messages:

@@ -82,10 +82,8 @@ def of(kind: type[Options]) -> Options | None:
 def problems() -> Iterator[tuple[str, conf.Problem]]:
     """Yield what is wrong in the options of adapters that are on, by the key of ``QAPROD``."""
     for kind, key in KEYS.items():
-        given = getattr(conf.settings(), key.lower())
-        if given is not None:
-            for problem in _problems(kind, given):
-                yield key, problem
+        for problem in _problems(kind, getattr(conf.settings(), key.lower()) or {}):
+            yield key, problem
 
 
 def names(kind: type) -> list[str]:

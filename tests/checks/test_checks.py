@@ -20,7 +20,7 @@ from django.core.management.base import SystemCheckError
 from django.test import override_settings
 from pytest_django import Settings
 
-from django_qaprod import Journey, Step, checks, conf, critical, degrade, registry
+from django_qaprod import Journey, Step, checks, conf, critical, degrade, options, registry
 from django_qaprod.apps import TAG
 from django_qaprod.conf import MIDDLEWARE
 from django_qaprod.pipeline import spool
@@ -145,8 +145,23 @@ CASES: list[tuple[str, Callable[[Settings], None], str, str]] = [
         "QAPROD['STATSD']['PORT'] is of the wrong type",
         "whole number",
     ),
+    (
+        "E015",
+        qaprod(STATSD={"PROTOCOL": "upd"}),
+        "QAPROD['STATSD']['PROTOCOL'] has a wrong value",
+        "one of 'udp', 'tcp', 'unix'",
+    ),
+    ("E015", qaprod(STATSD={"PORT": -1}), "QAPROD['STATSD']['PORT'] has a wrong value", "zero or more"),
+    ("E015", qaprod(STATSD={"PORT": True}), "QAPROD['STATSD']['PORT'] is of the wrong type", "whole number"),
+    ("E015", qaprod(SENTRY={"TAGS": {"a": 1}}), "QAPROD['SENTRY']['TAGS'] has a wrong value", "str to str"),
     ("E001", qaprod(XYZZY=1), "no key 'XYZZY'", "Known are: ENABLED, "),
     ("E002", qaprod(ENABLED="yes"), "QAPROD['ENABLED'] is of the wrong type", "a bool"),
+    ("E002", qaprod(USER_IDS="hashed"), "QAPROD['USER_IDS'] has a wrong value", "one of 'plain', 'hash'"),
+    ("E002", qaprod(MAX_SERIES=-1), "QAPROD['MAX_SERIES'] has a wrong value", "zero or more"),
+    ("E002", qaprod(STATSD=True), "it is off: nothing goes to StatsD", "{'HOST': 'localhost'}"),
+    ("E002", qaprod(STATSD="localhost"), "it is off: nothing goes to StatsD", "or {} for their defaults"),
+    ("E002", qaprod(OPENTELEMETRY=True), "it is off: nothing goes to OpenTelemetry", "{} for"),
+    ("E002", qaprod(SENTRY="https://key@sentry.example/7"), "nothing goes to Sentry", "'DSN': "),
     ("E002", lambda settings: setattr(settings, "QAPROD", []), "QAPROD is of the wrong type", "a dict"),
     ("E003", qaprod(DATABASE="telemetry"), "'telemetry', which is not in DATABASES", "one of: default"),
     ("E004", qaprod(EVENTS_DATABASE="facts"), "'facts', which is not in DATABASES", "one of: default"),
@@ -397,6 +412,17 @@ def test_every_id_has_a_test() -> None:
     here, source = Path(__file__).read_text(), Path(checks.__file__).read_text()
     raised = set(re.findall(r"\b[EWI]\d{3}\b", source))
     assert raised == set(re.findall(r"\b[EWI]\d{3}\b", here)), "ids in checks.py and here"
+
+
+def test_ids_have_no_gaps() -> None:
+    documented = re.findall(r"^### `qaprod\.(\w+)`$", (ROOT / "docs/checks.md").read_text(), re.MULTILINE)
+    for severity in "EWI":
+        numbers = [number for number in documented if number.startswith(severity)]
+        assert numbers == [f"{severity}{number:03}" for number in range(1, len(numbers) + 1)]
+
+
+def test_every_key_of_an_adapter_tells_how_it_is_written() -> None:
+    assert list(checks._ADAPTERS) == list(options.KEYS.values())
 
 
 def test_checks_touch_no_database(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

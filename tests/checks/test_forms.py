@@ -142,15 +142,15 @@ class NamingView(ServeFormMixin, FormView):  # type: ignore[type-arg]
 @pytest.mark.parametrize(
     ("served", "told"),
     [
-        (serve_form(Apply, private=["nam"])(view), ["E025"]),
+        (serve_form(Apply, private=["nam"])(view), ["E023"]),
         (serve_form({"a": Apply, "b": Work}, private=["authorised_to_work"])(view), ["W015"]),
-        (serve_form({"a": Apply, "b": Work}, private=["work"])(view), ["E025"]),
-        (serve_form(Salary)(view), ["E025"]),
-        (serve_form(forms.formset_factory(Salary))(view), ["E025"]),
+        (serve_form({"a": Apply, "b": Work}, private=["work"])(view), ["E023"]),
+        (serve_form(Salary)(view), ["E023"]),
+        (serve_form(forms.formset_factory(Salary))(view), ["E023"]),
         (serve_form(Salary, rescue=False)(view), []),
-        (serve_form(Growing)(view), ["W025"]),
-        (serve_form(Growing, private=["salery"])(view), ["W025", "W025"]),
-        (SalaryView.as_view(), ["E025"]),
+        (serve_form(Growing)(view), ["W024"]),
+        (serve_form(Growing, private=["salery"])(view), ["W024", "W024"]),
+        (SalaryView.as_view(), ["E023"]),
         (FormView.as_view(form_class=Salary), []),
         (ChoosingView.as_view(), []),
         (NamingView.as_view(), []),
@@ -171,8 +171,8 @@ def test_a_name_that_is_no_field_s_is_told_with_those_that_are(ids: Any) -> None
     ("thanks", "told"),
     [
         ("jobs:v1", []),
-        ("jobs:v9", ["E026"]),
-        ("thanks", ["E026"]),
+        ("jobs:v9", ["E024"]),
+        ("thanks", ["E024"]),
         ("/thanks/", []),
         ("https://example.com/", []),
         (lambda request, kept: HttpResponse(), []),
@@ -183,7 +183,7 @@ def test_thanks_that_lead_nowhere_are_told(ids: Any, thanks: Any, told: list[str
 
 
 def test_a_template_that_is_missing_is_told(ids: Any) -> None:
-    assert ids(serve_form(Apply, template="no/such.html")(view)) == ["W026"]
+    assert ids(serve_form(Apply, template="no/such.html")(view)) == ["W025"]
     assert ids(serve_form(Apply, template="admin/base_site.html")(view)) == []
 
 
