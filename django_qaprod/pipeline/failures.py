@@ -15,13 +15,13 @@ from time import time
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from .. import context
-from ..conf import reraising, settings
-from ..records import REPLAY_OF, ChainLink, FailureKind, FailureRecord, LogLine, Severity, new_id
+from ..conf import reraising
+from ..records import ChainLink, FailureKind, FailureRecord, Severity, new_id
 from ..text import JSONValue, clean
 from . import fingerprint as fingerprints
 from . import frames, messages, process, scrub
 from .guard import caught, guard
-from .identity import user_of
+from .surroundings import is_replay, named, path_of, surroundings, without_path
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -31,16 +31,12 @@ FINGERPRINT_ATTRIBUTE: Final = "qaprod_fingerprint"
 
 # What is not ASCII takes six characters in a segment, and a record has to fit into ``spool.MAX_RECORD``.
 _MAX_NOTE: Final = 300
-_MAX_LINE: Final = 500
-_MAX_LINES_CHARACTERS: Final = 10_000
 _MAX_EXTRA_CHARACTERS: Final = 5_000
 
 # Of groups within groups.
 _MAX_NESTING: Final = 10
 
 _MARK: Final = "_qaprod_recorded"
-# When, level, logger, message.
-Line = tuple[float, str, str, str]
 _SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "error", "critical")
 
 
@@ -117,7 +113,7 @@ def prepare(
     at = time()
     record_id = new_id(at)
     mark(error, record_id, request_id)
-    if kind == "unhandled" and _is_replay(current):
+    if kind == "unhandled" and is_replay(current):
         kind = "replay"
     record = _of_exception(
         error,
@@ -169,7 +165,7 @@ def report_words(
             frames=stack.frames,
             culprit=stack.culprit,
             name=clean(name, 200),
-            **_surroundings(context.current()),
+            **surroundings(context.current()),
         )
         process.submit_failure(record)
         return record.id
@@ -239,10 +235,10 @@ def _of_exception(
         stack=stack.digest,
         frames=stack.frames,
         culprit=stack.culprit,
-        name=_named(name, current),
+        name=named(name, current),
         served=served,
         extra=more,
-        **_surroundings(current, journey),
+        **surroundings(current, journey),
     )
 
 
@@ -269,9 +265,9 @@ def _of_log(record: logging.LogRecord, current: Context | None) -> FailureRecord
         stack=stack.digest if stack is not None else "",
         frames=stack.frames if stack is not None else "[]",
         culprit=stack.culprit if stack is not None else clean(place, 300),
-        name=_named("", current),
+        name=named("", current),
         extra={"logger": logger},
-        **_surroundings(current),
+        **surroundings(current),
     )
 
 
@@ -327,89 +323,18 @@ def _severity(given: Severity | None, current: Context | None, *, served: bool =
     if given is None:
         given = "critical" if current is not None and current.critical and not served else "error"
     # Whoever replays something sees how it ends, and no visitor waits.
-    known = given in _SEVERITIES and not (given == "critical" and _is_replay(current))
+    known = given in _SEVERITIES and not (given == "critical" and is_replay(current))
     return given if known else "error"
 
 
 def _group(kind: str, current: Context | None) -> str:
     """Return what tells groups of a kind apart: what replays meet is not what visitors meet."""
-    return f"replay {kind}" if _is_replay(current) else kind
-
-
-def _named(name: str, current: Context | None) -> str:
-    name = name or _name_of(current)
-    if _is_replay(current):
-        name = f"{REPLAY_OF}{name}" if name else "replay"
-    return clean(name, 200)
-
-
-def _is_replay(current: Context | None) -> bool:
-    return current is not None and current.is_replay
+    return f"replay {kind}" if is_replay(current) else kind
 
 
 def _extra(given: dict[str, Any]) -> dict[str, JSONValue]:
     scrubbed = cast("dict[str, JSONValue]", scrub.json(given))
     return scrubbed if len(repr(scrubbed)) <= _MAX_EXTRA_CHARACTERS else {}
-
-
-def _surroundings(current: Context | None, journey: str = "") -> dict[str, Any]:
-    """Return the fields that say where an error happened and to whom."""
-    known: dict[str, Any] = {"release": settings().release, "host": process.host()}
-    if journey or current is not None:
-        known["journey"] = clean(journey or (current.journey if current is not None else ""), 100)
-    if current is None:
-        return known
-    known["subject"] = clean(current.subject, 200)
-    known["critical"] = current.critical and not current.is_replay
-    known["request_id"] = current.request_id
-    known["lines"] = _lines(current)
-    if current.request is not None:
-        known["route"] = clean(current.route, 300)
-        known["method"] = clean(current.method, 16)
-        known["trace_id"] = current.trace_id
-        known["span_id"] = current.span_id
-        known["user"] = user_of(current.request)
-        known["browser"] = current.browser
-    return known
-
-
-def _lines(current: Context) -> tuple[LogLine, ...]:
-    if not current.lines:
-        return ()
-    path, lines = path_of(current), _latest(list(current.lines))
-    messages_of_lines = scrub.texts([without_path(line[3], path, current) for line in lines], _MAX_LINE)
-    return tuple(
-        [
-            LogLine(at=at, level=level, logger=clean(logger, 200), message=message)
-            for (at, level, logger, _), message in zip(lines, messages_of_lines, strict=True)
-        ]
-    )
-
-
-def _latest(lines: list[Line]) -> list[Line]:
-    """Return the last lines that there is room for, the oldest first."""
-    left = _MAX_LINES_CHARACTERS
-    for count, line in enumerate(reversed(lines)):
-        left -= min(len(line[2]), 200) + min(len(line[3]), _MAX_LINE)
-        if left < 0:
-            return lines[len(lines) - count :]
-    return lines
-
-
-def _name_of(current: Context | None) -> str:
-    return current.name if current is not None else ""
-
-
-def path_of(current: Context | None) -> str:
-    """Return the path that is being served, when it is long enough to be looked for in text."""
-    request = current.request if current is not None else None
-    path = request.path if request is not None else ""
-    return path if len(path) > 2 else ""
-
-
-def without_path(words: str, path: str, current: Context | None) -> str:
-    """Return the words with the route in the place of the path, if something is being served at one."""
-    return words if not path or current is None else messages.without_path(words, path, current.route)
 
 
 def _route_of_response(record: logging.LogRecord, current: Context | None) -> str:
