@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -21,7 +22,7 @@ _ACCESS_LOGS: Final = ("gunicorn.access", "uvicorn.access", "granian.access")
 
 def logging_config(
     *,
-    level: str = "INFO",
+    level: str | int = "INFO",
     format: Literal["json", "ecs", "keyvalue", "console"] = "json",  # noqa: A002 - the word for it
     resource: Mapping[str, str] | None = None,
     servers: bool = False,
@@ -34,14 +35,15 @@ def logging_config(
     Django mails errors to ``ADMINS``, as it does without a ``LOGGING``. What is returned is plain data, and
     may be changed.
 
-    Raises ``DeclarationError`` for a format that there is not.
+    Raises ``DeclarationError`` for a format or a level that there is not, and a resource that is not text.
     """
-    if format not in _FORMATTERS:
-        raise DeclarationError(f"format is one of {', '.join(map(repr, _FORMATTERS))}, not {format!r}.")
+    chosen("format", format, _FORMATTERS)
+    if not isinstance(level, int):
+        chosen("level", level, logging.getLevelNamesMapping())
     config: dict[str, Any] = {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {**_FORMATTERS[format], "resource": dict(resource or {})}},
+        "formatters": {"line": {**_FORMATTERS[format], "resource": text_by_name(resource)}},
         "handlers": {
             "stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "line"}
         },
@@ -61,6 +63,29 @@ def logging_config(
         }
         config["loggers"]["django"]["handlers"] = ["mail_admins"]
     return config
+
+
+def chosen(argument: str, value: object, known: Mapping[str, object]) -> None:
+    """Raise ``DeclarationError`` unless the value of an argument is one of the known ones."""
+    if not isinstance(value, str) or value not in known:
+        raise DeclarationError(f"{argument} is one of {', '.join(map(repr, known))}, not {value!r}.")
+
+
+def text_by_name(resource: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the fields of every line. Raises ``DeclarationError`` for what is no text under a name."""
+    if resource is None:
+        return {}
+    if not isinstance(resource, Mapping):
+        raise DeclarationError(
+            f"resource is a dict, such as {{'service.name': 'jobs'}}, not {type(resource).__name__}."
+        )
+    for name, value in resource.items():
+        if not (isinstance(name, str) and isinstance(value, str)):
+            raise DeclarationError(
+                f"resource is a dict of text to text, so its {name!r} cannot be {value!r}. Leave it out, or "
+                "write it as text."
+            )
+    return dict(resource)
 
 
 def _loggers(*, by_hand: bool) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from .. import conf
 from ..pipeline import scrub
 from ..pipeline.guard import guarded
 from . import lines
+from .configuration import text_by_name
 
 _UNKNOWN: Final = logging.LogRecord("django_qaprod", logging.WARNING, "", 0, "", None, None)
 
@@ -21,13 +22,13 @@ class Formatter(logging.Formatter):
     """A formatter of lines. ``resource`` are fields of every line, by which its source is known.
 
     ``service.name`` is one of them, if ``OTEL_SERVICE_NAME`` says it, and ``service.version``, which is
-    ``QAPROD["RELEASE"]``, unless they are given.
+    ``QAPROD["RELEASE"]``, unless they are given. Raises ``DeclarationError`` if they are not text.
     """
 
     def __init__(self, *, resource: Mapping[str, str] | None = None) -> None:
         super().__init__()
         service = os.environ.get("OTEL_SERVICE_NAME", "")
-        self._resource = {**({"service.name": service} if service else {}), **(resource or {})}
+        self._resource = {**({"service.name": service} if service else {}), **text_by_name(resource)}
         self._constant = ("", self.constant(self._resource))
 
     def format(self, record: logging.LogRecord) -> str:

@@ -12,8 +12,8 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, Final, Literal, NamedTuple
 
-from ..exceptions import DeclarationError
 from ..text import JSONValue
+from .configuration import chosen
 from .formatting import Formatter, logger_name, pid, utc
 from .lines import Line
 
@@ -99,8 +99,7 @@ class JSONFormatter(Formatter):
         self, *, fields: Literal["otel", "ecs"] = "otel", resource: Mapping[str, str] | None = None
     ) -> None:
         layouts: Mapping[str, Callable[[logging.LogRecord, Line, str], str]] = {"otel": _otel, "ecs": _ecs}
-        if fields not in layouts:
-            raise DeclarationError(f"fields is 'otel' or 'ecs', not {fields!r}.")
+        chosen("fields", fields, layouts)
         self._layout = layouts[fields]
         super().__init__(resource=resource)
 

@@ -75,7 +75,7 @@ def shown(value: JSONValue) -> str:
 def _flat(fields: Iterable[tuple[str, JSONValue]]) -> Iterator[tuple[str, JSONValue]]:
     for name, value in fields:
         if isinstance(value, dict):
-            yield from ((f"{name}_{key}", item) for key, item in value.items())
+            yield from ((f"{name}_{key}", item) for key, item in value.items() if item is not None)
         elif value is not None:
             yield name, value
 

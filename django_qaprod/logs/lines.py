@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any, Final, NamedTuple
 
 from ..pipeline import messages, scrub
 from ..pipeline.guard import guarded
-from ..text import ELLIPSIS, JSONValue
+from ..text import ELLIPSIS, MAX_INTEGER, JSONValue
 from . import errors, surroundings
 from .surroundings import Surroundings
 
@@ -88,6 +89,23 @@ def of(record: logging.LogRecord) -> Line:
     )
 
 
+def storable(value: object) -> object:
+    """Return a value, and nothing in the place of a number that a store cannot hold.
+
+    That is what is no number (RFC 8259), and a whole one beyond 64 bits. As text it would make a store
+    refuse the line, whose field is one of numbers.
+    """
+    # By its type alone: for ``isinstance`` a lazy ``request.user`` would run a query.
+    kind = type(value)
+    if kind is str:
+        return value
+    if issubclass(kind, float):
+        return value if isfinite(float.__float__(value)) else None  # type: ignore[arg-type]
+    if issubclass(kind, int):
+        return value if -MAX_INTEGER <= int.__int__(value) <= MAX_INTEGER else None  # type: ignore[arg-type]
+    return value
+
+
 def _message(record: logging.LogRecord, around: Surroundings) -> str:
     words = _in_full(record)
     if words is None:
@@ -111,7 +129,7 @@ def _extras(given: Mapping[str, Any], around: Surroundings) -> dict[str, JSONVal
             continue
         if len(extras) == MAX_EXTRAS:
             break
-        found = scrub.under(name, around.without_path_in(value))
+        found = scrub.under(name, around.without_path_in(storable(value)))
         left -= len(found) if type(found) is str else len(repr(found))
         extras[name if name.isidentifier() else scrub.text(name, 100)] = found if left >= 0 else ELLIPSIS
     return extras

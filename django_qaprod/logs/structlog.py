@@ -10,6 +10,7 @@ from .. import context
 from ..pipeline import scrub
 from ..pipeline.guard import guarded
 from . import errors, surroundings
+from .lines import storable
 
 #: What we know for sure. Of the rest, what the host has bound by the same name stays.
 _OURS: Final = ("request_id", "trace_id", "span_id")
@@ -38,7 +39,8 @@ def _process(event: MutableMapping[str, Any]) -> None:
     for name, value in list(event.items()):
         # With an underscore before it, it is for structlog itself.
         if name != _EXCEPTION and not name.startswith("_"):
-            event[name] = scrub.under(name, around.without_path_in(value), limit=errors.MAX_STACK)
+            plain = around.without_path_in(storable(value))
+            event[name] = scrub.under(name, plain, limit=errors.MAX_STACK)
     event.pop(_EXCEPTION, None)
     for name, known in around.items():
         if name in _OURS or name not in event:

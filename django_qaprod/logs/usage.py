@@ -10,7 +10,7 @@ from ..conf import reraising, settings
 from ..exceptions import PropertyError
 from ..pipeline import guard, scrub
 from ..text import JSONValue, one_line
-from .lines import ATTRIBUTE, Fields
+from .lines import ATTRIBUTE, Fields, storable
 
 logger = logging.getLogger("qaprod.usage")
 
@@ -49,8 +49,10 @@ def _allowed(event: str) -> frozenset[str]:
 
 
 def _value(name: str, value: object) -> JSONValue:
-    # A log store can only add up what is a number.
-    return scrub.under(name, float(value) if type(value) is Decimal else value)
+    if type(value) is Decimal:
+        # A log store can only add up what is a number. ``float`` knows no signalling NaN.
+        value = float(value) if value.is_finite() else None
+    return scrub.under(name, storable(value))
 
 
 def _refusal(event: str, name: str) -> PropertyError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -116,9 +117,31 @@ for chosen in ("json", "ecs", "keyvalue", "console"):
     assert console.endswith("INFO     jobs: x")
 
 
-def test_another_format_is_refused() -> None:
-    with pytest.raises(DeclarationError, match="'json', 'ecs', 'keyvalue', 'console', not 'xml'"):
-        logging_config(format="xml")  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("argument", "value", "words"),
+    [
+        ("format", "xml", "format is one of 'json', 'ecs', 'keyvalue', 'console', not 'xml'"),
+        ("format", ["json"], "format is one of .*, not .*json"),
+        ("level", "LOUD", "level is one of 'CRITICAL', .*, not 'LOUD'"),
+        ("level", "info", "level is one of .*'INFO', .*, not 'info'"),
+        ("level", None, "level is one of .*, not None"),
+        ("resource", "jobs", "resource is a dict, such as {'service.name': 'jobs'}, not str"),
+        ("resource", {"service.name": None}, "its 'service.name' cannot be None. Leave it out"),
+        ("resource", {1: "x"}, "its 1 cannot be 'x'"),
+    ],
+)
+def test_a_wrong_argument_is_refused_with_what_to_write(argument: str, value: Any, words: str) -> None:
+    with pytest.raises(DeclarationError, match=words):
+        logging_config(**{argument: value})
+
+
+def test_a_level_may_be_a_number_or_one_of_the_host_s() -> None:
+    logging.addLevelName(25, "NOTICE")
+    try:
+        assert logging_config(level="NOTICE")["root"]["level"] == "NOTICE"
+    finally:
+        del logging._nameToLevel["NOTICE"], logging._levelToName[25]
+    assert logging_config(level=logging.WARNING)["root"]["level"] == 30
 
 
 def test_it_is_plain_data_of_one_s_own() -> None:

@@ -90,9 +90,15 @@ class TestNames:
     def test_levels_are_severities(self, level: int, number: int) -> None:
         assert otel(record("x", level=level))["severity_number"] == number
 
-    def test_other_names_are_refused(self) -> None:
-        with pytest.raises(DeclarationError, match="'otel' or 'ecs', not 'gelf'"):
-            JSONFormatter(fields="gelf")  # type: ignore[arg-type]
+    @pytest.mark.parametrize("fields", ["gelf", ["ecs"]])
+    def test_other_names_are_refused(self, fields: Any) -> None:
+        with pytest.raises(DeclarationError, match=r"fields is one of 'otel', 'ecs', not .*(gelf|ecs)"):
+            JSONFormatter(fields=fields)
+
+    @pytest.mark.parametrize("formatter", [JSONFormatter, KeyValueFormatter, ConsoleFormatter])
+    def test_a_resource_that_is_no_text_by_name_is_refused(self, formatter: Any) -> None:
+        with pytest.raises(DeclarationError, match="resource is a dict"):
+            formatter(resource="jobs")
 
     def test_every_line_says_what_wrote_it(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OTEL_SERVICE_NAME", "jobs")
@@ -133,6 +139,7 @@ class TestExtras:
             "price": Decimal("1.50"),
             "key": UUID(int=1),
             "nan": float("nan"),
+            "huge": 2**63,
             "whole": {"deep": [1, None, True]},
             "thing": object(),
             "broken": Broken(),
@@ -142,7 +149,8 @@ class TestExtras:
             "day": "2025-01-02",
             "price": "1.50",
             "key": str(UUID(int=1)),
-            "nan": "nan",
+            "nan": None,
+            "huge": None,
             "whole": {"deep": [1, None, True]},
             "thing": "<object>",
             "broken": "<Broken>",

@@ -95,6 +95,12 @@ def test_what_the_host_has_bound_stays_but_for_the_ids(output: StringIO, served:
     assert (event["journey"], event["request_id"]) == ("mine", served.request_id)
 
 
+def test_a_number_that_no_store_can_hold_is_null(output: StringIO) -> None:
+    structlog.get_logger().info("paid", amount=float("inf"), count=10**30, pages=3)
+    (event,) = events(output)
+    assert (event["amount"], event["count"], event["pages"]) == (None, None, 3)
+
+
 @pytest.mark.parametrize("how", ["instance", "tuple", "true"])
 def test_exceptions_are_told(output: StringIO, how: str) -> None:
     error = raised(ValueError("password=hunter2"))

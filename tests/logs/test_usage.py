@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -19,7 +20,7 @@ from django_qaprod.logs import steps as logged_steps
 from django_qaprod.pipeline import guard, process
 from django_qaprod.testing import Records
 
-from .written import Keeping, kept, otel, splunk
+from .written import Keeping, ecs, kept, otel, splunk
 
 FIELDS = {"payment_limit_changed": ("amount", "currency", "on", "card_number", "more")}
 
@@ -55,6 +56,27 @@ class TestUsage:
     def test_numbers_are_numbers_and_the_rest_is_plain(self, lines: Keeping) -> None:
         log_usage("payment_limit_changed", amount=Decimal("1.5"), on=date(2025, 1, 2), more=object())
         assert lines.objects[0]["qaprod.usage"] == {"amount": 1.5, "on": "2025-01-02", "more": "<object>"}
+
+    @pytest.mark.parametrize(
+        "amount",
+        [math.nan, -math.inf, 2**63, -(10**5000), Decimal("1e999"), Decimal("NaN"), Decimal("sNaN")],
+        ids=lambda amount: str(amount)[:9] if type(amount) is not int else f"{amount.bit_length()} bits",
+    )
+    def test_what_no_store_can_hold_as_a_number_is_no_text_either(
+        self, lines: Keeping, amount: object
+    ) -> None:
+        made: list[logging.LogRecord] = []
+        lines.emit = made.append  # type: ignore[method-assign]
+        log_usage("payment_limit_changed", amount=amount, currency="EUR")
+        for found in (ecs(made[0])["qaprod.usage"], otel(made[0])["attributes"]["qaprod.usage"]):
+            assert found == {"amount": None, "currency": "EUR"}
+        line = KeyValueFormatter().format(made[0])
+        assert "usage_amount" not in line
+        assert "usage_currency=EUR" in line
+
+    def test_the_largest_numbers_stay_as_they_are(self, lines: Keeping) -> None:
+        log_usage("payment_limit_changed", amount=2**63 - 1, more=1.5e308)
+        assert lines.objects[0]["qaprod.usage"] == {"amount": 2**63 - 1, "more": 1.5e308}
 
     def test_an_event_without_fields_needs_no_list(self, lines: Keeping) -> None:
         log_usage("help_opened")
