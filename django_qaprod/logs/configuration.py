@@ -71,7 +71,7 @@ def chosen(argument: str, value: object, known: Mapping[str, object]) -> None:
         raise DeclarationError(f"{argument} is one of {', '.join(map(repr, known))}, not {value!r}.")
 
 
-def text_by_name(resource: Mapping[str, str] | None) -> dict[str, str]:
+def text_by_name(resource: object) -> dict[str, str]:
     """Return the fields of every line. Raises ``DeclarationError`` for what is no text under a name."""
     if resource is None:
         return {}
