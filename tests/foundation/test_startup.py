@@ -13,7 +13,8 @@ from typing import Any
 # imported by the first page, by the process's thread or by the command that needs it.
 AT_START = {
     "admin", "admin.careful", "admin.deploys", "admin.events", "admin.failure_page", "admin.failures",
-    "admin.filters", "admin.pages", "admin.permissions", "admin.submission_filters", "admin.submission_page",
+    "admin.filters", "admin.pages", "admin.permissions", "admin.submission_acts", "admin.submission_filters",
+    "admin.submission_page", "admin.submission_views",
     "admin.submissions",
     "apps", "browser",
     "capture", "capture.commands", "capture.logging", "capture.middleware", "capture.signals",
