@@ -4,6 +4,9 @@
 2. A thread starts as many as may be read at once, and looks at the clock.
 3. A reading ends in time, and is booked; or the clock ends it, which is a failure. What its thread comes to
    later counts for nothing, and until then the gauge is not asked again: a thread cannot be ended.
+
+Under the lock nothing but our own few names is looked at: whatever starts a thread, logs, or calls code of
+the host's may wait, and others for the lock.
 """
 
 from __future__ import annotations
@@ -24,11 +27,14 @@ from ..store import connections
 from ..text import one_line
 from . import reading
 from .reading import Labelled
+from .threads import Helpers
 
 #: Gauges that are read at once; each may have a database connection.
 MOST_AT_ONCE = 8
 #: Seconds that a coroutine may take to notice that its time is up.
 GRACE = 0.5
+#: What is said of a gauge that could not be read.
+NO_THREAD = "There is no thread to read it in."
 
 
 class Answer(NamedTuple):
@@ -62,26 +68,20 @@ class Asker:
         self._thread: threading.Thread | None = None
 
     def ask(self, spec: GaugeSpec) -> bool:
-        """Have a gauge read; does not wait.
-
-        Return false while it has not ended from the last time, and when there is no thread to be had.
-        """
+        """Have a gauge read, and do not wait; return false while it has not ended from the last time."""
+        begins = None
         with self._changed:
             queued = any(waiting.name == spec.name for waiting in self._queue)
             if queued or spec.name in self._running or spec.name in self._hanging:
                 return False
-            refused = None
+            self._queue.append(spec)
             if self._thread is None:
-                thread = threading.Thread(target=self._look_after, name="qaprod-gauges", daemon=True)
-                refused = _start(thread)
-                self._thread = thread if refused is None else None
-            if self._thread is not None:
-                self._queue.append(spec)
-                self._changed.notify_all()
-        if refused is not None:
-            # Not under the lock: what is logged goes through handlers of the host's.
-            guard.caught("gauges", refused)
-        return refused is None
+                begins = threading.Thread(target=self._look_after, name="qaprod-gauges", daemon=True)
+                self._thread = begins
+            self._changed.notify_all()
+        if begins is not None and not _starts(begins, "gauges"):
+            self._leave(begins)
+        return True
 
     def wait(self, within: float | None = None) -> bool:
         """Wait until all that were asked have answered or run out of time; return whether they have."""
@@ -95,19 +95,18 @@ class Asker:
             return answers
 
     def _look_after(self) -> None:
-        going_on = True
-        while going_on:
-            with self._changed:
-                refused = self._start_waiting()
-                late = self._late()
-                if not late and not refused and self._running:
-                    self._changed.wait(self._pause())
-                    late = self._late()
-            for problem in refused:
-                guard.caught("gauges", problem)
-            for one in late:
-                self._give_up(one)
-            going_on = self._goes_on()
+        try:
+            while self._goes_on():
+                self._turn()
+        finally:
+            # Whatever ended it: nobody waits for it for ever, and the next one that is asked begins anew.
+            self._leave(threading.current_thread())
+
+    def _turn(self) -> None:
+        for one in self._taken():
+            self._begin(one)
+        for one in self._late():
+            self._give_up(one)
 
     def _goes_on(self) -> bool:
         with self._changed:
@@ -116,29 +115,50 @@ class Asker:
                 self._changed.notify_all()
             return self._thread is not None
 
-    def _start_waiting(self) -> list[Exception]:
-        """Start as many readings as may go on at once; return why some could not be."""
-        problems = []
-        while self._queue and len(self._running) < MOST_AT_ONCE:
-            spec = self._queue.popleft()
-            one = _Reading(spec)
-            one.thread = threading.Thread(
-                target=self._read, args=(one,), name=f"qaprod-gauge-{spec.name}", daemon=True
-            )
-            self._running[spec.name] = one
-            problem = _start(one.thread)
-            if problem is not None:
-                del self._running[spec.name]
-                self._answers.append(Answer(spec.name, time(), "There is no thread to read it in."))
-                problems.append(problem)
-        return problems
+    def _leave(self, thread: threading.Thread) -> None:
+        """Answer for all that were asked, where a thread that looks after them is not or no more."""
+        with self._changed:
+            if self._thread is not thread:
+                return
+            for spec in self._queue:
+                self._answers.append(Answer(spec.name, time(), NO_THREAD))
+            self._queue.clear()
+            for one in list(self._running.values()):
+                one.decided = True
+                self._answered(one, NO_THREAD)
+            self._thread = None
+            self._changed.notify_all()
+
+    def _taken(self) -> list[_Reading]:
+        """Take as many out of the queue as may be read at once."""
+        taken = []
+        with self._changed:
+            while self._queue and len(self._running) < MOST_AT_ONCE:
+                spec = self._queue.popleft()
+                self._running[spec.name] = one = _Reading(spec)
+                taken.append(one)
+        return taken
+
+    def _begin(self, one: _Reading) -> None:
+        name = one.spec.name
+        one.thread = threading.Thread(
+            target=self._read, args=(one,), name=f"qaprod-gauge-{name}", daemon=True
+        )
+        if not _starts(one.thread, f"gauge.{name}"):
+            with self._changed:
+                one.decided = one.ended = True
+                self._answered(one, NO_THREAD)
 
     def _late(self) -> list[_Reading]:
-        now = monotonic()
-        late = [one for one in self._running.values() if not one.decided and now >= one.deadline]
-        for one in late:
-            one.decided = True
-        return late
+        """Wait until there is something to do; return the readings whose time is up."""
+        with self._changed:
+            if not (self._queue and len(self._running) < MOST_AT_ONCE) and self._running:
+                self._changed.wait(self._pause())
+            now = monotonic()
+            late = [one for one in self._running.values() if not one.decided and now >= one.deadline]
+            for one in late:
+                one.decided = True
+            return late
 
     def _pause(self) -> float | None:
         deadlines = [one.deadline for one in self._running.values() if not one.decided]
@@ -149,10 +169,17 @@ class Asker:
         error = reading.out_of_time(late.spec).with_traceback(_where(late.thread))
         words = _report(late.spec, error)
         with self._changed:
-            del self._running[late.spec.name]
-            if not late.ended:
-                self._hanging[late.spec.name] = late
-            self._answers.append(Answer(late.spec.name, time(), words))
+            self._answered(late, words)
+
+    def _answered(self, one: _Reading, words: str) -> None:
+        """Put down how a reading went, once. Under the lock."""
+        if self._running.get(one.spec.name) is not one:
+            return
+        del self._running[one.spec.name]
+        if not one.ended:
+            self._hanging[one.spec.name] = one
+        self._answers.append(Answer(one.spec.name, time(), words))
+        self._changed.notify_all()
 
     def _read(self, one: _Reading) -> None:
         """Read one gauge, in a thread of its own."""
@@ -160,40 +187,49 @@ class Asker:
         made = context.Context()
         made.kind, made.name = "gauge", one.spec.name
         context.enter(made)
+        helpers = Helpers()
         values: list[Labelled] = []
         error: BaseException | None = GaugeValueError("It ended without an answer.")
         try:
-            values = reading.read(one.spec)
+            values = reading.read(one.spec, helpers)
             error = None
         except (Exception, SystemExit, CancelledError) as problem:  # noqa: BLE001 - it may raise what it likes
             error = problem
         finally:
-            self._end(one, values, error)
+            self._end(one, values, error, helpers)
 
-    def _end(self, one: _Reading, values: list[Labelled], error: BaseException | None) -> None:
-        with guard.guard("gauges"):
-            connections.close()
+    def _end(
+        self, one: _Reading, values: list[Labelled], error: BaseException | None, helpers: Helpers
+    ) -> None:
         with self._changed:
             in_time, one.decided = not one.decided, True
-        words = ""
-        if in_time:
-            words = _book(one.spec, values) if error is None else _report(one.spec, error)
+        words = "It could not be recorded."
+        with guard.guard(f"gauge.{one.spec.name}"):
+            if in_time:
+                words = _book(one.spec, values) if error is None else _report(one.spec, error)
+        with guard.guard("gauges"):
+            connections.close()
+        ended = helpers.end(GRACE)
+        with self._changed:
+            one.ended = ended
+            if in_time:
+                self._answered(one, words)
+        if not ended:
+            # What it has left hanging is its own: it is not asked again before.
+            helpers.end()
         with self._changed:
             one.ended = True
             self._hanging.pop(one.spec.name, None)
-            if in_time:
-                del self._running[one.spec.name]
-                self._answers.append(Answer(one.spec.name, time(), words))
-            self._changed.notify_all()
 
 
-def _start(thread: threading.Thread) -> Exception | None:
-    """Start a thread; return the error where the machine has none left."""
+def _starts(thread: threading.Thread, part: str) -> bool:
+    """Start a thread; return false where the machine has none left."""
     try:
         thread.start()
     except Exception as error:  # noqa: BLE001 - MemoryError, RuntimeError, and what a tracer's wrapper raises
-        return error
-    return None
+        guard.caught(part, error)
+        return False
+    return True
 
 
 def _book(spec: GaugeSpec, values: list[Labelled]) -> str:

@@ -11,13 +11,13 @@ from itertools import islice
 from numbers import Real
 from typing import NamedTuple
 
-from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext
 
 from ..exceptions import GaugeTimeoutError, GaugeValueError
 from ..pipeline import guard, scrub
 from ..registry import GaugeSpec
-from ..store import connections
 from ..text import one_line
+from .threads import Helpers, Loop
 
 #: Labels of one reading; the others are dropped and counted.
 MOST_LABELS = 50
@@ -33,8 +33,8 @@ class Labelled(NamedTuple):
     value: float
 
 
-def read(spec: GaugeSpec) -> list[Labelled]:
-    """Ask a gauge, in this thread.
+def read(spec: GaugeSpec, helpers: Helpers) -> list[Labelled]:
+    """Ask a gauge, in this thread; ``helpers`` may be at something still when it has answered.
 
     Raises what its function raises, ``GaugeValueError`` for what is no number, and ``GaugeTimeoutError``
     when a coroutine runs out of time: what is not async cannot be stopped from here.
@@ -42,8 +42,9 @@ def read(spec: GaugeSpec) -> list[Labelled]:
     answer = spec.read()
     if inspect.isawaitable(answer):
         # Not by ``async_to_sync``: its coroutine runs in a thread that the process waits for at exit.
-        answer = asyncio.run(_within(spec, answer))
-    return _readings(answer)
+        with asyncio.Runner(loop_factory=lambda: Loop(helpers.others)) as runner:
+            answer = runner.run(_within(spec, answer, helpers))
+    return _readings(spec, answer)
 
 
 def out_of_time(spec: GaugeSpec) -> GaugeTimeoutError:
@@ -51,28 +52,28 @@ def out_of_time(spec: GaugeSpec) -> GaugeTimeoutError:
     return GaugeTimeoutError(f"The gauge {spec.name} did not answer within {spec.timeout:g} s.")
 
 
-async def _within(spec: GaugeSpec, answer: Awaitable[object]) -> object:
+async def _within(spec: GaugeSpec, answer: Awaitable[object], helpers: Helpers) -> object:
     limit = asyncio.timeout(spec.timeout)
-    # The ORM's queries run in one thread of this context's own, so that their connections can be closed.
-    async with ThreadSensitiveContext():
-        try:
-            async with limit:
-                return await answer
-        except TimeoutError as error:
-            if limit.expired():
-                raise out_of_time(spec) from error
-            raise
-        finally:
-            await sync_to_async(connections.close)()
+    # The ORM's queries run in one thread, ours: for asgiref's own the process would wait at exit. Never left:
+    # what the coroutine has begun besides may still need it while the loop is closed.
+    context = await ThreadSensitiveContext().__aenter__()  # type: ignore[no-untyped-call]
+    SyncToAsync.context_to_thread_executor[context] = helpers.sensitive
+    try:
+        async with limit:
+            return await answer
+    except TimeoutError as error:
+        if limit.expired():
+            raise out_of_time(spec) from error
+        raise
 
 
-def _readings(answer: object) -> list[Labelled]:
+def _readings(spec: GaugeSpec, answer: object) -> list[Labelled]:
     if answer is None:
         return []
     if not isinstance(answer, Mapping):
         return [Labelled("", _number(answer))]
     if len(answer) > MOST_LABELS:
-        guard.dropped("gauges.labels", len(answer) - MOST_LABELS)
+        guard.dropped(f"gauge.{spec.name}.labels", len(answer) - MOST_LABELS)
     return [
         Labelled(_label(label), _number(value))
         for label, value in islice(answer.items(), MOST_LABELS)

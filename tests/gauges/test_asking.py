@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +17,15 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 
 from django_qaprod import context
+from django_qaprod.gauges import asking
 from django_qaprod.gauges.asking import MOST_AT_ONCE, Asker
 from django_qaprod.pipeline import guard
 from django_qaprod.registry import GaugeSpec
 from django_qaprod.testing import Records
 from tests.gauges.hanging import released as released
 from tests.servers import wait_until
+
+ROOT = Path(__file__).parents[2]
 
 
 def spec(name: str, function: Callable[[], Any], *, timeout: float = 10, unit: str = "") -> GaugeSpec:
@@ -167,6 +173,91 @@ def test_a_coroutine_that_blocks_its_loop_is_given_up(records: Records, released
     assert "GaugeTimeoutError" in ask(spec("a", block, timeout=0.05))["a"]
 
 
+def test_a_coroutine_whose_query_hangs_is_late_and_not_asked_again_before_it_has_ended(
+    records: Records, released: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "GRACE", 0.3)
+
+    async def query() -> int:
+        return await sync_to_async(hanging(released))()
+
+    stuck, asker = spec("stuck", query, timeout=0.05), Asker()
+    assert asker.ask(stuck)
+    assert asker.wait(10)
+    assert "GaugeTimeoutError" in asker.answers()[0].error
+    (failure,) = records.failures
+    assert (failure.kind, failure.name) == ("gauge", "stuck")
+    assert ".query" in failure.frames, "where it hangs"
+    assert not asker.ask(stuck), "its query goes on"
+    released.set()
+    wait_until(lambda: asker.ask(stuck), what="asked again once it has ended")
+    assert asker.wait(10)
+    assert [cell.name for cell in records.numbers] == ["stuck"]
+
+
+HANG_FOR_EVER = """
+import asyncio, threading
+import django
+from asgiref.sync import sync_to_async
+
+django.setup()
+from django_qaprod.gauges.asking import Asker
+from django_qaprod.registry import GaugeSpec
+
+def hang():
+    threading.Event().wait()
+
+async def query():
+    return await sync_to_async(hang)()
+
+async def beside():
+    return await asyncio.to_thread(hang)
+
+async def leave_behind():
+    left.append(asyncio.create_task(query()))
+    await asyncio.sleep(0.05)
+    return 1
+
+async def clean_up():
+    try:
+        await asyncio.sleep(60)
+    finally:
+        await query()
+
+async def leave_to_be_cleaned_up():
+    left.append(asyncio.create_task(clean_up()))
+    await asyncio.sleep(0.05)
+    return 1
+
+left, asker = [], Asker()
+for function in (hang, query, beside, leave_behind, leave_to_be_cleaned_up):
+    name = function.__name__
+    assert asker.ask(GaugeSpec(name=name, read=function, place=name, every=60, timeout=0.2))
+assert asker.wait(10)
+print(*sorted(f"{name}:{error.partition(':')[0]}" for name, _, error in asker.answers()))
+"""
+
+
+def test_a_process_ends_whatever_its_gauges_hang_in() -> None:
+    """Python waits at exit for the threads of ``concurrent.futures``, which asgiref and asyncio start."""
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.project.settings",
+        "QAPROD_TEST_DB": "sqlite",
+    }
+    command = [sys.executable, "-W", "ignore", "-c", HANG_FOR_EVER]
+    ended = subprocess.run(
+        command, env=environment, cwd=ROOT, timeout=30, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    answers = dict(one.split(":") for one in ended.stdout.split())
+    assert {name: answers[name] for name in ("hang", "query", "beside", "leave_behind")} == {
+        "hang": "GaugeTimeoutError", "query": "GaugeTimeoutError", "beside": "GaugeTimeoutError",
+        "leave_behind": "",
+    }  # fmt: skip
+    assert "leave_to_be_cleaned_up" in answers
+
+
 def test_few_are_read_at_once(records: Records) -> None:
     lock, go = threading.Lock(), threading.Event()
     now, most = 0, 0
@@ -214,11 +305,65 @@ def test_without_a_thread_it_says_so_and_goes_on(
         patch.setattr(threading.Thread, "start", refuse)
         asked = asker.ask(spec("a", lambda: 1))
         assert asker.wait(10)
-    assert not asked or "no thread" in asker.answers()[0].error
-    guard.take()
+    assert asked
+    assert "no thread" in asker.answers()[0].error
+    tally = guard.take()
+    assert tally is not None
+    assert set(tally.errors) == {"gauges" if refused == "qaprod-gauges" else "gauge.a"}
     assert asker.ask(spec("a", lambda: 1))
     assert asker.wait(10)
     assert asker.answers()[0].error == ""
+
+
+@pytest.mark.parametrize("name", ["qaprod-gauges", "qaprod-gauge-a"])
+def test_a_thread_that_does_not_begin_holds_up_nobody_else(
+    name: str, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``Thread.start`` waits for the new thread, which may be for ever where there is no memory left."""
+    asker, start, begun, go = Asker(), threading.Thread.start, threading.Event(), threading.Event()
+
+    def wait_first(thread: threading.Thread) -> None:
+        if thread.name == name:
+            begun.set()
+            go.wait(20)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", wait_first)
+    first = threading.Thread(target=asker.ask, args=(spec("a", lambda: 1),), daemon=True)
+    first.start()
+    assert begun.wait(10)
+    beside = threading.Thread(target=lambda: (asker.answers(), asker.wait(0.01)), daemon=True)
+    beside.start()
+    beside.join(5)
+    held_up = beside.is_alive()
+    go.set()
+    first.join(10)
+    assert not held_up
+    assert asker.wait(10)
+    assert asker.answers()[0].error == ""
+
+
+def test_whatever_ends_the_thread_that_looks_after_them_nobody_waits_for_ever(
+    records: Records, released: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asker, stuck = Asker(), spec("stuck", hanging(released), timeout=0.05)
+    told: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+
+    def fail(*arguments: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asker, "_give_up", fail)
+        assert asker.ask(stuck)
+        assert asker.wait(10)
+    assert [one.exc_type for one in told] == [MemoryError]
+    assert [one.error for one in asker.answers()] == [asking.NO_THREAD]
+    assert not asker.ask(stuck), "it has not ended"
+    released.set()
+    wait_until(lambda: asker.ask(stuck), what="asked again once it has ended")
+    assert asker.wait(10)
+    assert [one.error for one in asker.answers()] == [""]
 
 
 def test_a_reading_has_a_context_of_its_own(records: Records) -> None:
@@ -255,14 +400,14 @@ def test_its_connections_are_closed(records: Records, asynchronous: bool) -> Non
 def test_a_machine_s_time_is_not_spent_on_waiting(records: Records, released: threading.Event) -> None:
     """A thread that looks after what hangs sleeps until something ends or is late."""
     asker, turns = Asker(), 0
-    start = asker._start_waiting
+    turn = asker._turn
 
-    def counted() -> list[Exception]:
+    def counted() -> None:
         nonlocal turns
         turns += 1
-        return start()
+        turn()
 
-    asker._start_waiting = counted  # type: ignore[method-assign]
+    asker._turn = counted  # type: ignore[method-assign]
     asker.ask(spec("a", hanging(released), timeout=0.3))
     began = time.monotonic()
     assert asker.wait(10)

@@ -14,12 +14,17 @@ from hypothesis import strategies as st
 
 from django_qaprod.exceptions import GaugeTimeoutError, GaugeValueError
 from django_qaprod.gauges import reading
+from django_qaprod.gauges.threads import Helpers
 from django_qaprod.pipeline import guard
 from django_qaprod.registry import GaugeSpec
 
 
 def read(answer: Any) -> list[tuple[str, float]]:
-    return [tuple(one) for one in reading.read(spec(lambda: answer))]
+    return ask(spec(lambda: answer))
+
+
+def ask(one: GaugeSpec) -> list[tuple[str, float]]:
+    return [tuple(found) for found in reading.read(one, Helpers())]
 
 
 def spec(function: Any, timeout: float = 10) -> GaugeSpec:
@@ -55,7 +60,7 @@ def test_of_too_many_labels_the_first_are_kept_and_the_others_counted() -> None:
     assert len(read({f"queue-{number}": number for number in range(70)})) == reading.MOST_LABELS
     tally = guard.take()
     assert tally is not None
-    assert tally.dropped == {"gauges.labels": 20}
+    assert tally.dropped == {"gauge.a.labels": 20}, "it says of which"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,7 @@ numbers = st.one_of(
 @given(st.one_of(numbers, st.dictionaries(st.one_of(st.text(), st.integers(), st.binary()), numbers)))
 def test_whatever_is_returned_is_finite_numbers_or_an_error_of_its_own(answer: Any) -> None:
     try:
-        found = reading.read(spec(lambda: answer))
+        found = read(answer)
     except GaugeValueError:
         return
     assert all(math.isfinite(value) and len(label) <= 100 and "\n" not in label for label, value in found)
@@ -111,7 +116,7 @@ class TestCoroutines:
             return 1
 
         with pytest.raises(GaugeTimeoutError, match=r"The gauge a did not answer within 0\.01 s\."):
-            reading.read(spec(answer, timeout=0.01))
+            ask(spec(answer, timeout=0.01))
         assert stopped == [True]
 
     def test_its_own_timeout_is_its_own(self) -> None:
@@ -131,4 +136,4 @@ class TestCoroutines:
 
 
 def read_async(function: Any) -> list[tuple[str, float]]:
-    return [tuple(one) for one in reading.read(spec(function))]
+    return ask(spec(function))
