@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -57,8 +57,7 @@ def _event_id(record: FailureRecord, error: BaseException | None, client: BaseCl
         # It costs milliseconds, of a request that is to go on as if nothing had been.
         guard.dropped("sentry.flood")
         return ""
-    # Where nothing is served any more, the host's integrations may read what they like.
-    with nullcontext() if record.kind == "unhandled" else _without_request(record, client):
+    with _scope_of(record, client):
         event_id = _capture(record, error, client)
     if error is not None and event_id:
         set_mark(error, event_id, ours=True)
@@ -76,6 +75,8 @@ def _capture(record: FailureRecord, error: BaseException | None, client: BaseCli
         if events.is_log(record):
             event["logger"] = record.extra[events.LOGGER]
     event |= events.particulars(record, options.of(options.Sentry) or options.Sentry())
+    if record.kind == "gauge":
+        event["breadcrumbs"] = events.breadcrumbs(record)
     if left_out := _flood.left_out(record.fingerprint):
         event["extra"][events.LEFT_OUT] = left_out
     _flood.sent(record.fingerprint, record.at)
@@ -91,6 +92,22 @@ def _mechanism(record: FailureRecord) -> dict[str, Any]:
 def _sends_users(client: BaseClient) -> bool:
     collected = client.options.get("data_collection") or {}
     return client.should_send_default_pii() or bool(collected.get("user_info"))
+
+
+def _scope_of(record: FailureRecord, client: BaseClient) -> AbstractContextManager[None]:
+    if record.kind == "gauge":
+        return _of_its_own()
+    # Where nothing is served any more, the host's integrations may read what they like.
+    return nullcontext() if record.kind == "unhandled" else _without_request(record, client)
+
+
+@contextmanager
+def _of_its_own() -> Iterator[None]:
+    """Leave out what our thread has inherited: the visitor and the request that happened to start it."""
+    from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope
+
+    with use_isolation_scope(Scope(ty=ScopeType.ISOLATION)), use_scope(Scope(ty=ScopeType.CURRENT)):
+        yield
 
 
 @contextmanager

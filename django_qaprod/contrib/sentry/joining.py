@@ -54,6 +54,9 @@ def _join(client: BaseClient) -> None:
         add_global_event_processor(processing.complete)
         for name in OUR_LOGGERS:
             ignore_logger(name)
+    before = client.options.get("before_breadcrumb")
+    if not isinstance(before, processing.WithoutOurs):
+        client.options["before_breadcrumb"] = processing.WithoutOurs(before)
     chosen = options.of(options.Sentry)
     if chosen is not None and chosen.scrub:
         for name in _LAST:

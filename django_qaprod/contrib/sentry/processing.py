@@ -9,18 +9,37 @@ from typing import TYPE_CHECKING, Any, Final
 from ... import context, options
 from ...conf import settings
 from ...pipeline import process
-from ...pipeline.guard import guard
+from ...pipeline.guard import guard, inside
 from ...sinks.sentry import events, host
 from ...sinks.sentry.scrubbing import scrub_event
 from .marks import mark_of, set_mark
 
 if TYPE_CHECKING:
-    from sentry_sdk.types import Event, Hint
+    from sentry_sdk.types import Breadcrumb, BreadcrumbHint, Event, Hint
 
     from ...records import FailureRecord
 
+# What the names of our threads begin with.
+_OUR_THREADS: Final = "qaprod"
+
 # Where an exception carries its record from Sentry's receiver to ours, which submits it.
 _HELD: Final = "_qaprod_held"
+
+
+class WithoutOurs:
+    """``before_breadcrumb`` of the host's, if it has one, of what we do not do ourselves.
+
+    SQL and requests of our threads are no steps on the way to an error of the host's.
+    """
+
+    def __init__(self, before: Callable[[Breadcrumb, BreadcrumbHint], Breadcrumb | None] | None) -> None:
+        self._before = before
+
+    def __call__(self, crumb: Breadcrumb, hint: BreadcrumbHint) -> Breadcrumb | None:
+        """Return what is to be kept."""
+        if inside():
+            return None
+        return crumb if self._before is None else self._before(crumb, hint)
 
 
 class ScrubLast:
@@ -55,6 +74,7 @@ def _is_too_many(event: Any, hint: Any) -> bool:
     """Whether an event is one too many; if it is not, complete it."""
     _agree_on_release(event)
     if event.get("type") is not None:
+        _take_out_our_spans(event)
         return False
     error = (hint.get("exc_info") or (None, None))[1]
     fingerprint = ""
@@ -115,9 +135,23 @@ def _add_tags(event: Any, fingerprint: str) -> None:
                 "route": current.route,
                 "request_id": current.request_id,
             }
+            if current.name:
+                known[current.kind] = current.name
         event["tags"] = {**events.tags(known), **tags}
     if fingerprint and chosen is not None and chosen.fingerprint:
         event.setdefault("fingerprint", [fingerprint])
+
+
+def _take_out_our_spans(event: Any) -> None:
+    """Take out the spans of our threads: one that a request has started believes to belong to it."""
+    spans = event.get("spans")
+    if isinstance(spans, list) and not _is_in_our_thread((event.get("contexts") or {}).get("trace")):
+        event["spans"] = [span for span in spans if not _is_in_our_thread(span)]
+
+
+def _is_in_our_thread(span: Any) -> bool:
+    data = span.get("data") if isinstance(span, dict) else None
+    return str((data or {}).get("thread.name", "")).startswith(_OUR_THREADS)
 
 
 def _agree_on_release(event: Any) -> None:

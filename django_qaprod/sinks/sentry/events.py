@@ -20,6 +20,9 @@ LEFT_OUT: Final = "qaprod.left_out"
 
 _MAX_TAG: Final = 200
 
+# Kinds of failures that belong to no request, but to what has a name of its own.
+_NAMED: Final = frozenset({"command", "gauge", "task"})
+
 _LEVELS: Final = {"critical": "fatal", "error": "error", "warning": "warning", "info": "info"}
 _SOURCES: Final = {"cause": "__cause__", "context": "__context__"}
 
@@ -54,7 +57,7 @@ def event_of(record: FailureRecord, chosen: Sentry) -> Data:
         "release": record.release,
         "server_name": record.host,
         "user": {"id": record.user} if record.user else {},
-        "breadcrumbs": {"values": [_breadcrumb(line) for line in record.lines]} if record.lines else {},
+        "breadcrumbs": breadcrumbs(record),
     }
     return {**event, **{key: value for key, value in more.items() if value}}
 
@@ -69,9 +72,19 @@ def particulars(record: FailureRecord, chosen: Sentry) -> Data:
         "contexts": {"qaprod": _context(record)},
         "extra": {key: value for key, value in record.extra.items() if key != SENTRY_EVENT},
     }
+    if record.kind in _NAMED:
+        event["transaction"] = record.name
     if chosen.fingerprint:
         event["fingerprint"] = [record.fingerprint]
+    elif record.kind == "gauge":
+        # Errors of ours, such as that its time was up, come from the same place for all gauges.
+        event["fingerprint"] = ["{{ default }}", record.name]
     return event
+
+
+def breadcrumbs(record: FailureRecord) -> Data:
+    """Return the log lines around a failure, nothing where there are none."""
+    return {"values": [_breadcrumb(line) for line in record.lines]} if record.lines else {}
 
 
 def told(record: FailureRecord) -> Data:
@@ -95,6 +108,7 @@ def tags_of(record: FailureRecord) -> dict[str, str]:
         {
             "qaprod.failure": record.fingerprint,
             "qaprod.kind": record.kind,
+            record.kind: record.name if record.kind in _NAMED else "",
             "journey": record.journey,
             "step": record.extra.get("step", ""),
             "route": record.route,

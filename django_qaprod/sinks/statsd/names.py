@@ -52,7 +52,7 @@ DURATION: Final = Metric(name="http.server.request.duration", type="ms", attribu
 FAILURES: Final = Metric(
     name="qaprod.failures",
     type="c",
-    attributes=("qaprod.kind", "qaprod.severity", "qaprod.journey", "http.route"),
+    attributes=("qaprod.kind", "qaprod.severity", "qaprod.journey", "http.route", "qaprod.name"),
 )
 DEGRADATIONS: Final = Metric(
     name="qaprod.degradations",

@@ -25,16 +25,20 @@ from tests.recorded import served as served
 
 
 class Kept(Transport):
-    """A transport that keeps events, as they would be sent."""
+    """A transport that keeps events and transactions, as they would be sent."""
 
     def __init__(self) -> None:
         super().__init__()
         self.events: list[dict[str, Any]] = []
+        self.transactions: list[dict[str, Any]] = []
 
     def capture_envelope(self, envelope: Envelope) -> None:
         event = envelope.get_event()
         if event is not None:
             self.events.append(dict(event))
+        transaction = envelope.get_transaction_event()
+        if transaction is not None:
+            self.transactions.append(dict(transaction))
 
 
 Start = Callable[..., Kept]

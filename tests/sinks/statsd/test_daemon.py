@@ -92,7 +92,7 @@ def test_a_run_is_counted_to_the_last_request(
         f"{browser}.orders-str_number.Other.ok": 3,
         f"{browser}.raising.Other.server_error": 3,
         f"{browser}.__unmatched__.Other.client_error": 3,
-        f"{prefix}.qaprod.failures.unhandled.error.none.raising": 3,
+        f"{prefix}.qaprod.failures.unhandled.error.none.raising.none": 3,
         f"{prefix}.qaprod.steps.apply.started.none": 6,
     }
     timers = statsd.timers(prefix)
@@ -234,6 +234,6 @@ def test_a_site_of_several_processes_is_counted_exactly(statsd: Daemon, tmp_path
         requests = f"{prefix}.qaprod.requests"
         expected = {f"{requests}.GET.ok.200.ok": 540, f"{requests}.GET.raise-str_word.500.server_error": 60}
         wait_until(lambda: statsd.counters(requests + ".GET") == expected, timeout=20, what="all are counted")
-        failures = f"{prefix}.qaprod.failures.unhandled.error.none.raise-str_word"
+        failures = f"{prefix}.qaprod.failures.unhandled.error.none.raise-str_word.none"
         assert statsd.counters(failures) == {failures: 60}
     assert statsd.bad_lines() == 0

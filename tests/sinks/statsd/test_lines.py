@@ -79,12 +79,24 @@ def test_failures_and_degradations_are_counted_apart() -> None:
     assert lines(
         apples,
         apples,
-        failure(kind="task", severity="critical"),
+        failure(kind="task", severity="critical", name="jobs.tasks.send"),
+        failure(kind="gauge", name="open orders"),
+        failure(kind="gauge", name="queue"),
+        failure(kind="logged", name="anything"),
         failure(kind="degraded", severity="warning", name="school search", route="apply/"),
     ) == [
-        "qaprod.failures.unhandled.error.job_application.apply:2|c",
-        "qaprod.failures.task.critical.none.none:1|c",
+        "qaprod.failures.unhandled.error.job_application.apply.none:2|c",
+        "qaprod.failures.task.critical.none.none.jobs_tasks_send:1|c",
+        "qaprod.failures.gauge.error.none.none.open_orders:1|c",
+        "qaprod.failures.gauge.error.none.none.queue:1|c",
+        "qaprod.failures.logged.error.none.none.none:1|c",
         "qaprod.degradations.school_search.warning.none.apply:1|c",
+    ]
+
+
+def test_which_gauge_has_failed_is_a_tag_where_there_are_tags() -> None:
+    assert lines(failure(kind="gauge", name="queue"), chosen=StatsD(tag_style="datadog")) == [
+        "qaprod.failures:1|c|#qaprod.kind:gauge,qaprod.severity:error,qaprod.name:queue",
     ]
 
 
