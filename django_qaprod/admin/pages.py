@@ -78,7 +78,9 @@ class PageAdmin(ReadOnlyAdmin):
         """Return what the template shows."""
         raise NotImplementedError
 
-    def page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    def page(
+        self, request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200
+    ) -> HttpResponse:
         """Return a page for those who may look, by GET alone."""
         if not self.has_view_permission(request):
             raise PermissionDenied
@@ -91,7 +93,7 @@ class PageAdmin(ReadOnlyAdmin):
             "opts": self.opts,
             "crumbs": [],
         }
-        return TemplateResponse(request, template, {**known, **context})
+        return TemplateResponse(request, template, {**known, **context}, status=status)
 
 
 class JourneyPageAdmin(PageAdmin):
@@ -146,14 +148,17 @@ class GaugePageAdmin(PageAdmin):
         return gauges.page()
 
     def gauge_view(self, request: HttpRequest) -> HttpResponse:
-        """Show the gauge that ``?name=`` names; one that nobody reads is an empty page."""
+        """Show the gauge that ``?name=`` names; where there is none, the page says so with status 404."""
         from ..dashboard import gauges, words
 
         if not self.has_view_permission(request):
             raise PermissionDenied
         data = gauges.gauge_page(request.GET)
-        title = words.cut(f"{data.name} {data.label or ''}", 120) or _("No gauge")
         crumbs = [Crumb.of(self.admin_site, GaugePage)]
+        if data is None:
+            context = {"title": _("No such gauge"), "crumbs": crumbs}
+            return self.page(request, "qaprod/no_gauge.html", context, status=404)
+        title = words.cut(f"{data.name} {data.label or ''}", 120)
         return self.page(request, "qaprod/gauge.html", {"title": title, "page": data, "crumbs": crumbs})
 
 
@@ -165,9 +170,11 @@ class HealthAdmin(PageAdmin):
     def title(self) -> str:
         return _("Health of QA in production")
 
-    def page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    def page(
+        self, request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200
+    ) -> HttpResponse:
         # The banner need not lead to where one is.
-        return super().page(request, template, {**context, "health_url": ""})
+        return super().page(request, template, {**context, "health_url": ""}, status=status)
 
     def data(self, request: HttpRequest) -> HealthPage:
         from ..dashboard import health

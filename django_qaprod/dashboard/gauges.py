@@ -141,12 +141,18 @@ def page() -> GaugesPage:
     )
 
 
-def gauge_page(given: Mapping[str, str]) -> GaugePage:
-    """Return the page of the gauge that ``?name=`` names, of one ``label`` or of all."""
+def gauge_page(given: Mapping[str, str]) -> GaugePage | None:
+    """Return the page of the gauge that ``?name=`` names, of one ``label`` or of all.
+
+    ``None`` when no gauge has the name, or none of its readings the label.
+    """
     chosen = windows.choose(given)
     name = given.get("name", "")[:100].replace("\x00", "")
     label = given["label"][:300].replace("\x00", "") if "label" in given else None
     spec = next((spec for spec in registry.gauges() if spec.name == name), None)
+    expected = label is None and (spec is not None or name in metrics.UNITS)
+    if not expected and not gauges.is_known(name, label):
+        return None
     detail = gauges.detail(name, label, chosen.window, every=spec.every if spec is not None else 0.0)
     unit = units.of(detail.unit or (spec.unit if spec is not None else ""))
     reading = next((run for run in last_readings() if run.name == name), None)
@@ -162,11 +168,11 @@ def gauge_page(given: Mapping[str, str]) -> GaugePage:
         unit=unit,
         detail=detail,
         chart=_chart(detail, unit, limit),
-        now=_written(latest, unit) if latest is not None else "",
-        mean=_written(detail.whole.mean, unit),
-        low=_written(detail.whole.minimum, unit),
-        high=_written(most, unit),
-        limit=_written(limit, unit) if limit is not None else "",
+        now=unit.written(latest) if latest is not None else "",
+        mean=unit.written(detail.whole.mean),
+        low=unit.written(detail.whole.minimum),
+        high=unit.written(most),
+        limit=unit.written(limit) if limit is not None else "",
         used=most / limit if limit and most is not None and limit > 0 else None,
         parts=_parts(detail, unit),
         hidden=max(len(detail.series) - SERIES_PER_PAGE, 0),
@@ -195,10 +201,10 @@ def _shown(
         about=_about(name, spec),
         row=row,
         unit=unit,
-        now=_written(last.mean, unit),
-        most=_written(last.maximum, unit) if several else "",
-        low=_written(day.minimum, unit),
-        high=_written(day.maximum, unit),
+        now=unit.written(last.mean),
+        most=unit.written(last.maximum) if several else "",
+        low=unit.written(day.minimum),
+        high=unit.written(day.maximum),
         read_at=read_at,
         stale=_is_stale(read_at, spec),
         error=run.error if run is not None else "",
@@ -217,10 +223,6 @@ def _latest(minute: datetime | None, exactly: datetime | None) -> datetime | Non
 def _is_stale(read_at: datetime | None, spec: GaugeSpec | None) -> bool:
     allowed = QUIET_AFTER if spec is None else max(timedelta(seconds=LATE * spec.every), QUIET_AFTER)
     return read_at is not None and clock.now() - read_at > allowed
-
-
-def _written(value: float | None, unit: Unit) -> str:
-    return units.written(value * unit.factor if value is not None else None, unit.kind)
 
 
 def _scaled(values: Iterable[float | None], unit: Unit) -> list[float | None]:
@@ -247,7 +249,7 @@ def _chart(detail: GaugeDetail, unit: Unit, limit: float | None) -> Chart:
         lines.append(Line(label=_("limit"), values=values, colour="error", dashed=True))
     return Chart(
         key="qaprod-gauge",
-        title=_("Readings, in %(unit)s") % {"unit": unit.noun} if unit.noun else _("Readings"),
+        title=unit.titled(_("Readings")),
         starts=[point.start for point in points],
         lines=lines,
         marks=charts.marks(detail.deploys),
@@ -268,8 +270,8 @@ def _part(row: SeriesRow, unit: Unit, *, chosen: bool) -> Part:
     return Part(
         label=row.label,
         chosen=chosen,
-        mean=_written(numbers.mean, unit),
-        low=_written(numbers.minimum, unit),
-        high=_written(numbers.maximum, unit),
+        mean=unit.written(numbers.mean),
+        low=unit.written(numbers.minimum),
+        high=unit.written(numbers.maximum),
         count=numbers.count,
     )

@@ -15,14 +15,31 @@ Kind = Literal["count", "seconds", "bytes", "share"]
 
 
 class Unit(NamedTuple):
-    """How values of a unit are written once they are multiplied; ``noun`` is what is counted, or ``/s``."""
+    """How values of a unit are written once they are multiplied.
+
+    ``per`` stands behind each value: ``/s``. ``noun``, what is counted or a unit that is not known here,
+    stands beside the values, as in "unit: message": behind a number it would be wrong for most numbers, and
+    what language it is in, only its author knows.
+    """
 
     kind: Kind
     factor: float = 1.0
+    per: str = ""
     noun: str = ""
 
+    def written(self, value: float | None) -> str:
+        """Return a value in this unit, without the noun: ``1.2 GiB/s``."""
+        if value is None:
+            return words.NOTHING
+        return f"{written(value * self.factor, self.kind)}{self.per}"
 
-_KNOWN: Mapping[str, Unit] = {
+    def titled(self, title: str) -> str:
+        """Return the title of a chart, whose values are without both: ``Readings (message)``."""
+        said = self.noun or self.per
+        return f"{title} ({said})" if said else title
+
+
+KNOWN: Mapping[str, Unit] = {
     "1": Unit("share"),
     "%": Unit("share", 0.01),
     "ns": Unit("seconds", 1e-9),
@@ -49,12 +66,12 @@ _LEAST, _MOST = 1e-4, 1e15
 
 
 def of(ucum: str) -> Unit:
-    """Return how values of a unit are written: ``{message}/s`` as a number of ``message/s``."""
-    if ucum in _KNOWN:
-        return _KNOWN[ucum]
+    """Return how values of a unit are written: ``{message}/s`` as numbers whose unit is ``message/s``."""
+    if ucum in KNOWN:
+        return KNOWN[ucum]
     base, slash, per = ucum.partition("/")
-    if base in _KNOWN and base != "1":
-        return _KNOWN[base]._replace(noun=words.cut(slash + per, _MAX_NOUN))
+    if base in KNOWN and base != "1":
+        return KNOWN[base]._replace(per=words.cut((slash + per).translate(_WORDS), _MAX_NOUN))
     return Unit("count", noun=words.cut(ucum.translate(_WORDS), _MAX_NOUN))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
+import reprlib
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from numbers import Real
@@ -22,10 +23,14 @@ Function = TypeVar("Function", bound=Callable[[], "Reading | Awaitable[Reading]"
 
 #: Seconds.
 SHORTEST, LONGEST, LONGEST_TIMEOUT = 5, 86_400, 300
+#: Characters.
+LONGEST_UNIT = 40
 
 # As https://opentelemetry.io/docs/specs/otel/metrics/api/#instrument-name-syntax, and shorter.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,99}")
-_UNIT = re.compile(r"[!-~]{0,40}")
+# As https://ucum.org/ucum#section-Character-Set-and-Lexical-Rules: printable ASCII, and what braces enclose
+# is neither empty nor has braces itself.
+_UNIT = re.compile(r"(?:[!-z|~]|\{[!-z|~]+\})*")
 
 
 def gauge(
@@ -80,10 +85,11 @@ def _refuse_texts(name: object, unit: object) -> None:
         )
     if name in metrics.UNITS or name.startswith(metrics.OURS):
         raise DeclarationError(f"{name!r} is the name of a number of ours; choose another one.")
-    if not isinstance(unit, str) or not _UNIT.fullmatch(unit):
+    if not isinstance(unit, str) or len(unit) > LONGEST_UNIT or not _UNIT.fullmatch(unit):
         raise DeclarationError(
-            f"The unit of the gauge {name!r} is a text of at most 40 ASCII characters without spaces: "
-            '"By", "s", "1", "{message}".'
+            f"@gauge({name!r}, unit=…) is a text of at most {LONGEST_UNIT} ASCII characters without spaces, "
+            'as "By", "s", "1" or, for what is counted, a word in braces, as "{message}" or "{open_order}"; '
+            f"not {reprlib.repr(unit)}."
         )
 
 

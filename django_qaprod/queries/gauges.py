@@ -109,6 +109,12 @@ def detail(name: str, label: str | None, window: Window, *, every: float = 0.0) 
     )
 
 
+def is_known(name: str, label: str | None) -> bool:
+    """Return whether there are readings of a gauge, with that label unless it is ``None``. One query."""
+    series = _gauges().filter(name=name)
+    return (series if label is None else series.filter(label=label)).exists()
+
+
 def _failures(name: str) -> list[Failure]:
     """Return the open failures of a gauge, the latest first."""
     found = Failure.objects.filter(kind=Failure.Kind.GAUGE, state=Failure.State.OPEN, name=name)

@@ -57,6 +57,11 @@ def test_what_was_read_is_written_with_its_unit(client_of_boss: Client) -> None:
     ]
     text = body(client_of_boss)
     assert "Room for uploads." in text
+    assert text.count(">unit: message<") == 2, "beside the gauge, and right for any number"
+    assert not re.search(r"\bmessages?\b", re.sub("unit: message", "", text))
+    page = shown(client_of_boss, f"{GAUGE}queue.length")
+    assert page.chart.title == "Readings (message)"
+    assert "unit: message" in body(client_of_boss, f"{GAUGE}queue.length")
     assert "stale" not in text
     assert text.count('<svg class="qaprod-spark"') == 3
     assert "?name=queue.length&amp;label=high" in text
@@ -163,14 +168,28 @@ def test_a_reading_of_zero_is_a_reading(client_of_boss: Client) -> None:
     assert [values for _, values in page.chart.rows] == [[0.0]]
 
 
+def test_a_rate_has_its_time_behind_each_value(client_of_boss: Client) -> None:
+    rows.gauge("traffic", 3 * 2.0**20, unit="By/s")
+    page = shown(client_of_boss, f"{GAUGE}traffic")
+    assert (page.now, page.unit.noun, page.chart.title) == ("3 MiB/s", "", "Readings (/s)")
+
+
 @pytest.mark.parametrize(
-    "query", ["%00", "b&label=%00", "x" * 9000, "a&label=nobody", "&label=", "a&window=28d&label=x"]
+    "query", ["", "%00", "b&label=%00", "x" * 9000, "a&label=nobody", "&label=", "a&window=28d&label=x"]
 )
-def test_whatever_is_asked_for_is_an_empty_page(query: str, client_of_boss: Client) -> None:
+def test_a_gauge_that_nobody_knows_is_not_found(query: str, client_of_boss: Client) -> None:
     rows.gauge("a", 1.0)
     response = client_of_boss.get(GAUGE + query)
-    assert response.status_code == 200
-    assert "No readings in this window." in response.content.decode()
+    assert response.status_code == 404
+    assert "No gauge has this name and label." in response.content.decode()
+    assert f'href="{LIST}"' in response.content.decode()
+
+
+def test_one_that_was_not_read_in_the_window_is_known_all_the_same(client_of_boss: Client) -> None:
+    rows.gauge("old", 1.0, label="x", minutes_ago=3 * 24 * 60)
+    declare("new")
+    for query in ("old", "old&label=x", "new", metrics.LAG):
+        assert "No readings in this window." in body(client_of_boss, GAUGE + query)
 
 
 def test_the_number_of_queries_is_the_same_for_many(client_of_boss: Client) -> None:

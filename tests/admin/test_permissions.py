@@ -66,7 +66,8 @@ MATRIX = {
     "requestpage/": PAGE,
     "requestpage/route/": PAGE,
     "gaugepage/": PAGE,
-    "gaugepage/gauge/": PAGE,
+    # Whoever may look is told that there is none without a name.
+    "gaugepage/gauge/": {**PAGE, "GET": (302, 403, 404, 403, 404)},
     "health/": READ,
     "event/": LIST,
     "event/add/": SHUT,

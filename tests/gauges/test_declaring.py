@@ -87,10 +87,15 @@ def test_other_names_are_refused(name: str) -> None:
         ({"timeout": 0}, "above 0, at most 300"),
         ({"timeout": 301}, "above 0, at most 300"),
         ({"timeout": float("nan")}, "above 0, at most 300"),
-        ({"unit": "a b"}, "unit"),
-        ({"unit": "€"}, "unit"),
-        ({"unit": None}, "unit"),
-        ({"unit": "x" * 41}, "unit"),
+        ({"unit": "{open order}"}, "without spaces.*not '{open order}'"),
+        ({"unit": "€"}, "ASCII characters.*not '€'"),
+        ({"unit": "By\n"}, "without spaces"),
+        ({"unit": None}, "not None"),
+        ({"unit": "x" * 41}, "at most 40"),
+        ({"unit": "{message"}, "in braces.*not '{message'"),
+        ({"unit": "message}"}, "in braces"),
+        ({"unit": "{}"}, "in braces"),
+        ({"unit": "{a{b}}"}, "in braces"),
         ({"limit": float("inf")}, "limit"),
         ({"limit": "1"}, "limit"),
     ],
@@ -98,6 +103,14 @@ def test_other_names_are_refused(name: str) -> None:
 def test_options_that_cannot_work_are_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(DeclarationError, match=words):
         gauge("a", **options)
+
+
+@pytest.mark.parametrize(
+    "unit", ["", "1", "%", "By/s", "{message}", "{file_descriptor}/s", "Cel", "m[H2O]", "x" * 40]
+)
+def test_units_are_those_of_ucum(unit: str) -> None:
+    gauge("a", unit=unit)(lambda: 1)
+    assert registry.gauges()[0].unit == unit
 
 
 @pytest.mark.parametrize("function", [None, 3, int, Queue, lambda queue: 1, Queue.length])

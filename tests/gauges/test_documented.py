@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from django_qaprod import gauge, metrics
+from django_qaprod.dashboard import units
 from django_qaprod.gauges import asking, declaration, reading, resources
 from django_qaprod.store import gone
 
@@ -28,11 +29,24 @@ def test_options_are_documented_with_their_defaults() -> None:
     assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [one.name for one in parameters]
 
 
+def test_units_are_documented_as_they_are_shown() -> None:
+    section = PAGE.partition("### Units")[2].partition("\n## ")[0]
+    lines = re.findall(r"^\| (`.+?) \| (.+?) \|", section, re.MULTILINE)
+    named = {unit for written, _ in lines for unit in re.findall(r"`([^`]+)`", written)}
+    assert set(units.KNOWN) - named == set(), "each that is known"
+    examples = re.findall(r"`([\d.]+)` in `([^`]+)` is `([^`]+)`", section)
+    assert len(examples) >= 6
+    for value, unit, written in examples:
+        assert units.of(unit).written(float(value)) == written
+        gauge("a", unit=unit)
+
+
 def test_limits_are_documented() -> None:
     words = " ".join(PAGE.split())
     for said in (
         f"{declaration.SHORTEST} to {declaration.LONGEST:,}",
         f"up to {declaration.LONGEST_TIMEOUT} |",
+        f"At most {declaration.LONGEST_UNIT} printable ASCII characters",
         f"At most {reading.MOST_LABELS} labels",
         f"at most {asking.MOST_AT_ONCE} at once",
         f"every {resources.EVERY:.0f} seconds",
