@@ -282,6 +282,27 @@ class TestWhatElseBecomesOfARequest:
         assert attributes(span.attributes)["qaprod.journey"] == "orders"
         assert not any(b"subject-7" in raw for raw in traced.raw)
 
+    def test_the_root_has_the_route_that_numbers_have_for_it(self, traced: Received) -> None:
+        with capture_records() as records:
+            get("/")
+        [span] = flushed(traced)
+        assert span.name == "GET /"
+        assert attributes(span.attributes)["http.route"] == "/"
+        assert {dict(cell.attributes)["http.route"] for cell in records.requests} == {"/"}
+
+    async def test_the_root_has_the_route_that_numbers_have_for_it_async(self, traced: Received) -> None:
+        with capture_records():
+            await aget("/")
+        [span] = flushed(traced)
+        assert (span.name, attributes(span.attributes)["http.route"]) == ("GET /", "/")
+
+    def test_a_name_that_a_view_has_chosen_stays(self, traced: Received) -> None:
+        with capture_records():
+            get("/?named")
+        [span] = flushed(traced)
+        assert span.name == "the window"
+        assert attributes(span.attributes)["http.route"] == "/"
+
     @pytest.mark.parametrize(
         ("path", "outcome", "status", "names"),
         [("/stream/", "ok", 0, []), ("/stream/?break=1", "server_error", 2, ["exception"])],
@@ -461,6 +482,13 @@ class TestAHostThatInstrumentsItself:
         assert degraded.attributes["qaprod.degraded"] is True
         assert tail.parent is not None
         assert tail.parent.span_id == server.context.span_id
+
+    def test_learns_of_the_route_of_its_root(self, exported: InMemorySpanExporter) -> None:
+        with capture_records():
+            get("/")
+        [span] = exported.get_finished_spans()
+        assert span.attributes is not None
+        assert (span.name, span.attributes["http.route"]) == ("GET /", "/")
 
     async def test_learns_of_streams_async(self, exported: InMemorySpanExporter) -> None:
         with capture_records():

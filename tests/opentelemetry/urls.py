@@ -101,7 +101,14 @@ async def waits(request: HttpRequest) -> HttpResponse:
     return HttpResponse("late")
 
 
+def home(request: HttpRequest) -> HttpResponse:
+    if "named" in request.GET:
+        trace.get_current_span().update_name("the window")
+    return HttpResponse("ok")
+
+
 urlpatterns = [
+    path("", home, name="home"),
     path("ok/", ok),
     path("aok/", aok),
     path("broken/<str:word>/", broken),

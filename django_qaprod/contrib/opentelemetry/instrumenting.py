@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from opentelemetry import trace
 from opentelemetry.context import detach
 from opentelemetry.instrumentation.django import DjangoInstrumentor
@@ -47,6 +48,7 @@ def install() -> None:
         # Its histograms would be the series that our own buckets have already.
         meter_provider=NoOpMeterProvider(),
         request_hook=_on_request,
+        response_hook=_on_response,
         middleware_position=_position(),
     )
 
@@ -118,13 +120,31 @@ def _on_request(span: trace.Span, request: HttpRequest) -> None:
 
 
 @guard.guarded("opentelemetry")
+def _on_response(span: trace.Span, request: HttpRequest, response: HttpResponseBase) -> None:
+    """Complete the span of a request, before it ends."""
+    _tell_root(span, request)
+
+
+@guard.guarded("opentelemetry")
 def _on_view(request: HttpRequest, *args: Any) -> None:
     """Remember the span that the host's instrumentation has made."""
     span, current = trace.get_current_span(), context.current()
     if current is not None:
         current.span = span
+    _tell_root(span, request)
     if not span.get_span_context().is_valid:
         providing.ensure()
+
+
+def _tell_root(span: Any, request: HttpRequest) -> None:
+    """Name the route of ``path("")`` as our numbers do; the instrumentation leaves out what is empty."""
+    match = request.resolver_match
+    if match is None or match.route or not span.is_recording():
+        return
+    span.set_attribute("http.route", "/")
+    # Not a name that the host has chosen.
+    if span.name in {request.method, f"{request.method} {match.url_name}"}:
+        span.update_name(f"{request.method} /")
 
 
 @guard.guarded("opentelemetry")
