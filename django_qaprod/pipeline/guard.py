@@ -179,7 +179,7 @@ def _log(words: str, error: Exception) -> None:
     try:
         # Not as ``exc_info``: that would write out the message as it is, and those it came from.
         places = "".join(tracebacks.format_tb(error.__traceback__)).rstrip()
-        logger.warning("%s; the host was left alone.\n%s", words, places)
+        logger.warning("%s; the host was left alone.\n%s", words.removesuffix("."), places)
     except Exception:  # noqa: BLE001, S110 - this is the guard
         # A handler of the host's that raises: the error is counted already, and there is nobody left to tell.
         pass

@@ -12,7 +12,7 @@ from pytest_django import Settings
 from django_qaprod.checks import check_always
 from django_qaprod.sinks.opentelemetry import exporters
 
-OURS = {"qaprod.E018", "qaprod.E019", "qaprod.W018", "qaprod.W019"}
+OURS = {"qaprod.E018", "qaprod.E019", "qaprod.E025", "qaprod.W018", "qaprod.W019"}
 
 
 @pytest.fixture(autouse=True)
@@ -61,9 +61,13 @@ def test_a_name_that_nobody_knows_is_an_error(monkeypatch: pytest.MonkeyPatch, n
     assert "carrier-pigeon" in found()["qaprod.E019"]
 
 
-def test_so_is_a_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "morse")
-    assert "morse" in found()["qaprod.E019"]
+@pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"])
+def test_a_protocol_that_nobody_speaks_is_named_with_those_that_are(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "http/json")
+    assert found()["qaprod.E019"].startswith(f"{name} is 'http/json'")
+    assert "'http/protobuf'" in found()["qaprod.E019"]
 
 
 def test_what_is_not_exported_needs_no_exporter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,4 +89,53 @@ def test_older_names_of_attributes_are_told(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "database")
     assert "http,database" in found()["qaprod.W019"]
     monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "database, http/dup")
+    assert found() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "http://"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector.example.org", "http://"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "tcp://collector:4318", "http://"),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http:///v1/metrics", "no host"),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://a collector:4318", "no host"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector:99999", "port"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector:0", "port"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:hunter2@[::1", "port"),
+    ],
+)
+def test_an_endpoint_that_is_no_address_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    [message] = [one for one in check_always() if one.id == "qaprod.E025"]
+    assert message.msg.startswith(name)
+    assert words in message.msg
+    assert "http://collector.example.org:4318" in str(message.hint)
+    assert "hunter2" not in f"{message.msg} {message.hint}"
+
+
+@pytest.mark.parametrize("value", ["https://collector.example.org", "http://[::1]:4318/otlp", "HTTP://c:1"])
+def test_an_endpoint_that_is_an_address_is_none(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", value)
+    assert found() == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "well"),
+    [("collector:4317", True), ("unix:///run/otlp.sock", True), ("collector:grpc", False)],
+    ids=["bare", "socket", "port"],
+)
+def test_by_grpc_there_are_other_addresses(monkeypatch: pytest.MonkeyPatch, value: str, well: bool) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", value)
+    without(monkeypatch)
+    assert ("qaprod.E025" not in found()) is well
+
+
+def test_an_endpoint_that_nothing_goes_to_may_be_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "nowhere")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "console")
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
     assert found() == {}

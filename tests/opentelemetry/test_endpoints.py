@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import time
+from typing import Any
 
 import pytest
 from pytest_django import Settings
+from requests import adapters
 
 from django_qaprod.exceptions import SinkUnavailableError
 from django_qaprod.sinks.opentelemetry import OpenTelemetrySink, exporters
@@ -46,6 +49,52 @@ def test_an_exchange_takes_no_longer_than_its_timeout_however_it_drips() -> None
         assert time.monotonic() - began < 10
         endpoint.be("well")
         assert session.post(f"http://127.0.0.1:{endpoint.port}/", data=b"{}", timeout=5).status_code == 200
+
+
+def test_a_proxy_that_drips_is_left_in_time_too() -> None:
+    with Endpoint() as proxy, BoundedSession() as session:
+        proxy.be("dripping")
+        began = time.monotonic()
+        with pytest.raises(OSError, match=r"."):
+            session.post(
+                "https://collector.example.org/",
+                data=b"{}",
+                timeout=1.5,
+                proxies={"https": f"http://127.0.0.1:{proxy.port}"},
+            )
+        assert time.monotonic() - began < 10
+        assert session.answered == 0
+
+
+def test_what_is_connected_when_the_time_is_up_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing bounds how long a name is looked up."""
+    known = socket.getaddrinfo
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        time.sleep(1.0)
+        return known(*args, **kwargs)
+
+    with Endpoint() as endpoint, BoundedSession() as session:
+        endpoint.be("dripping")
+        monkeypatch.setattr(socket, "getaddrinfo", slow)
+        began = time.monotonic()
+        with pytest.raises(OSError, match="time for this exchange is up"):
+            session.post(f"http://127.0.0.1:{endpoint.port}/", data=b"{}", timeout=0.5)
+        assert time.monotonic() - began < 10
+
+
+def test_a_proxy_for_socks_has_its_own_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Manager:
+        pool_classes_by_scheme = "its own"
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            pass
+
+    monkeypatch.setattr(adapters, "SOCKSProxyManager", Manager)
+    with BoundedSession() as session:
+        adapter: Any = session.get_adapter("https://collector.example.org")
+        assert adapter.proxy_manager_for("socks5://127.0.0.1:1").pool_classes_by_scheme == "its own"
+        adapter.proxy_manager.clear()
 
 
 @pytest.mark.parametrize(

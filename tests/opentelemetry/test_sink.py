@@ -12,7 +12,7 @@ from django_qaprod import histogram
 from django_qaprod.exceptions import SinkUnavailableError
 from django_qaprod.pipeline import cells, guard
 from django_qaprod.records import Cell, Exemplar, NumbersRecord, Record
-from django_qaprod.sinks.opentelemetry import OpenTelemetrySink, sink
+from django_qaprod.sinks.opentelemetry import OpenTelemetrySink, outlet, sink
 from django_qaprod.typing import Sink
 from tests.otlp import Received, attributes
 from tests.store.make import batch, cell, failure, numbers, trouble
@@ -227,8 +227,9 @@ class TestSums:
         give(sending, requests(0.1, route="a/"), requests(0.1, route="b/"))
         give(sending, requests(0.1, route="a/"), after=2)
         assert [told["http.route"] for told, _ in otlp.points(DURATION)[2:]] == ["a/"]
-        now = sink.monotonic() + sink.EVERYTHING_EVERY
-        monkeypatch.setattr(sink, "monotonic", lambda: now)
+        now = outlet.monotonic() + outlet.EVERYTHING_EVERY
+        for module in (sink, outlet):
+            monkeypatch.setattr(module, "monotonic", lambda: now)
         give(sending, requests(0.1, route="a/"), after=3)
         assert {told["http.route"]: point.count for told, point in otlp.points(DURATION)[3:]} == {
             "a/": 3,

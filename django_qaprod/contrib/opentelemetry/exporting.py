@@ -45,6 +45,7 @@ class ScrubbingExporter(SpanExporter):
         if self._pid != os.getpid():
             # After a fork, too: the parent's connections are the parent's.
             with process.importing:
-                self._exporters = exporters.make("traces")
+                found = exporters.installed("traces")
+                self._exporters = [exporters.made(point, "traces").exporter for point in found]
             self._pid = os.getpid()
         return self._exporters

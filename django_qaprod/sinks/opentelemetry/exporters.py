@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import socket
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from uuid import uuid4
 
 from opentelemetry.sdk.resources import Resource
 
 from ...conf import settings
 from ...pipeline import guard
+
+if TYPE_CHECKING:
+    from .session import BoundedSession
 
 Signal = Literal["traces", "metrics"]
 
@@ -24,11 +27,16 @@ Signal = Literal["traces", "metrics"]
 TIMEOUT, LONGEST_TIMEOUT = 5.0, 10.0
 
 #: Entry points of the exporters for OTLP, by protocol, and what to install for them.
-_BY_PROTOCOL = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
-PACKAGES = {
-    "otlp_proto_http": "django-qaprod[otlp]",
-    "otlp_proto_grpc": "opentelemetry-exporter-otlp-proto-grpc",
-}
+OTLP_HTTP, OTLP_GRPC = "otlp_proto_http", "otlp_proto_grpc"
+PROTOCOLS = {"http/protobuf": OTLP_HTTP, "grpc": OTLP_GRPC}
+PACKAGES = {OTLP_HTTP: "django-qaprod[otlp]", OTLP_GRPC: "opentelemetry-exporter-otlp-proto-grpc"}
+
+
+class Made(NamedTuple):
+    """An exporter, and the session by which it sends, where that is one of ours."""
+
+    exporter: Any
+    session: BoundedSession | None
 
 
 def disabled() -> bool:
@@ -36,18 +44,23 @@ def disabled() -> bool:
     return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
+def variable(name: str, signal: Signal) -> tuple[str, str]:
+    """Return what a variable of the exporters for OTLP is called that is set for a signal, and its value."""
+    own, common = f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}", f"OTEL_EXPORTER_OTLP_{name}"
+    value = os.environ.get(own, "").strip()
+    return (own, value) if value else (common, os.environ.get(common, "").strip())
+
+
 def names(signal: Signal) -> list[str]:
     """Return the names of the exporters that are asked for; the one for OTLP has its protocol in it."""
     if disabled():
         return []
-    protocol = _variable("PROTOCOL", signal) or "http/protobuf"
+    _, protocol = variable("PROTOCOL", signal)
+    otlp = PROTOCOLS.get(protocol or "http/protobuf", protocol)
     asked = os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").strip() or "otlp"
     given = [name.strip() for name in asked.split(",")]
-    return [
-        _BY_PROTOCOL.get(protocol, protocol) if name == "otlp" else name
-        for name in given
-        if name and name != "none"
-    ]
+    # Each once: an exporter that is named twice would count twice.
+    return list(dict.fromkeys(otlp if name == "otlp" else name for name in given if name and name != "none"))
 
 
 def entry_point(name: str, signal: Signal) -> EntryPoint | None:
@@ -55,16 +68,25 @@ def entry_point(name: str, signal: Signal) -> EntryPoint | None:
     return next(iter(entry_points(group=f"opentelemetry_{signal}_exporter", name=name)), None)
 
 
-def make(signal: Signal) -> list[Any]:
-    """Return new exporters. One that is not installed is left out, as a system check says, and counted."""
-    made = []
+def installed(signal: Signal) -> list[EntryPoint]:
+    """Return where those that are asked for are to be had from.
+
+    One that is not installed is left out, as a system check says, and counted.
+    """
+    found = []
     for name in names(signal):
         point = entry_point(name, signal)
         if point is None:
             guard.caught("opentelemetry", ImportError(f"The exporter {name!r} is not installed."))
         else:
-            made.append(point.load()(**_arguments(name, signal)))
-    return made
+            found.append(point)
+    return found
+
+
+def made(point: EntryPoint, signal: Signal) -> Made:
+    """Return a new exporter."""
+    arguments = _arguments(point.name, signal)
+    return Made(point.load()(**arguments), arguments.get("session"))
 
 
 def resource() -> Resource:
@@ -83,7 +105,7 @@ def _arguments(name: str, signal: Signal) -> dict[str, Any]:
     if name not in PACKAGES:
         return {}
     arguments: dict[str, Any] = {"timeout": _timeout(signal)}
-    if name == "otlp_proto_http" and not any("CREDENTIAL_PROVIDER" in key for key in os.environ):
+    if name == OTLP_HTTP and not any("CREDENTIAL_PROVIDER" in key for key in os.environ):
         # Else it is for somebody who knows how to sign in. Not at every start: it imports ``requests``.
         from .session import BoundedSession
 
@@ -92,13 +114,8 @@ def _arguments(name: str, signal: Signal) -> dict[str, Any]:
 
 
 def _timeout(signal: Signal) -> float:
-    given = _variable("TIMEOUT", signal)
+    _, given = variable("TIMEOUT", signal)
     try:
         return min(float(given), LONGEST_TIMEOUT) if given else TIMEOUT
     except ValueError:
         return TIMEOUT
-
-
-def _variable(name: str, signal: Signal) -> str:
-    own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}", "").strip()
-    return own or os.environ.get(f"OTEL_EXPORTER_OTLP_{name}", "").strip()

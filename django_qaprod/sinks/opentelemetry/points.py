@@ -6,8 +6,10 @@ https://opentelemetry.io/docs/specs/otel/metrics/data-model/
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from opentelemetry.sdk import metrics as sdk
@@ -15,7 +17,7 @@ from opentelemetry.sdk.metrics import export
 
 from ... import histogram
 from ...pipeline.numbers import STEPS
-from .series import DEGRADATIONS, FAILURES, Attributes, Count, Durations, Metric, Numbers, Readings, Value
+from .series import DEGRADATIONS, FAILURES, Attributes, Count, Due, Durations, Metric, Readings
 
 #: What the conventions advise for the durations of requests, in seconds:
 #: https://opentelemetry.io/docs/specs/semconv/http/http-metrics/#metric-httpserverrequestduration
@@ -34,14 +36,6 @@ class Exponential(NamedTuple):
     scale: int
     offset: int
     counts: list[int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """The time that data points are about, in nanoseconds since the epoch."""
-
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,55 +80,43 @@ def exponential(buckets: Mapping[int, int]) -> Exponential:
     return Exponential(histogram.SCALE - shift, offset, counts)
 
 
-def of(numbers: Numbers, style: Style, window: Window, *, everything: bool) -> Iterator[export.Metric]:
-    """Yield what has changed since it went out last, or ``everything`` there is."""
-    points = _Points(style, window)
-    for durations in numbers.durations.values():
-        if chosen := _chosen(durations, everything):
-            yield export.Metric(durations.name, "", durations.unit, points.histogram(chosen))
-    for counts in numbers.counts.values():
-        if counted := _chosen(counts, everything):
-            unit = UNITS.get(counts.name, counts.unit)
-            yield export.Metric(counts.name, "", unit, points.sum(counted))
-    for gauges in numbers.gauges.values():
-        if read := _chosen(gauges, everything):
-            yield export.Metric(gauges.name, "", gauges.unit, points.gauge(read))
-
-
-def _chosen(metric: Metric[Value], everything: bool) -> dict[Attributes, Value]:
-    return metric.series if everything else {key: metric.series[key] for key in metric.changed}
+def of(due: Iterable[Due], style: Style, end: int) -> Iterator[export.Metric]:
+    """Yield metrics with a point for each of these series, as of ``end``, in nanoseconds since the epoch."""
+    points = _Points(style, end)
+    for metric, found in groupby(due, key=itemgetter(0)):
+        yield points.metric(metric, [key for _, key in found])
 
 
 class _Points:
-    def __init__(self, style: Style, window: Window) -> None:
+    def __init__(self, style: Style, end: int) -> None:
         self._style = style
-        self._window = window
+        self._end = end
 
-    def histogram(
-        self, series: Mapping[Attributes, Durations]
-    ) -> export.Histogram | export.ExponentialHistogram:
-        if self._style.exponential:
-            points = [self._exponential(dict(key), found) for key, found in series.items()]
-            return export.ExponentialHistogram(points, self._style.temporality)
-        return export.Histogram(
-            [self._explicit(dict(key), found) for key, found in series.items()], self._style.temporality
-        )
+    def metric(self, metric: Metric[Any], keys: Iterable[Attributes]) -> export.Metric:
+        points = [self._point(dict(key), metric.series[key]) for key in keys]
+        unit = UNITS.get(metric.name, metric.unit)
+        return export.Metric(metric.name, "", unit, self._data(metric.make, points))
 
-    def sum(self, series: Mapping[Attributes, Count]) -> export.Sum:
-        points = [self._number(key, found.value) for key, found in series.items()]
-        return export.Sum(points, self._style.temporality, is_monotonic=True)
+    def _data(self, kind: type, points: list[Any]) -> Any:
+        if kind is Readings:
+            return export.Gauge(points)
+        if kind is Count:
+            return export.Sum(points, self._style.temporality, is_monotonic=True)
+        histograms = export.ExponentialHistogram if self._style.exponential else export.Histogram
+        return histograms(points, self._style.temporality)
 
-    def gauge(self, series: Mapping[Attributes, Readings]) -> export.Gauge:
-        return export.Gauge([self._number(key, found.mean) for key, found in series.items()])
-
-    def _number(self, attributes: Attributes, value: float) -> export.NumberDataPoint:
-        return export.NumberDataPoint(dict(attributes), self._window.start, self._window.end, value)
+    def _point(self, attributes: dict[str, Any], found: Count | Durations | Readings) -> Any:
+        if isinstance(found, Durations):
+            make = self._exponential if self._style.exponential else self._explicit
+            return make(attributes, found)
+        value = found.value if isinstance(found, Count) else found.mean
+        return export.NumberDataPoint(attributes, found.since, self._end, value)
 
     def _explicit(self, attributes: dict[str, Any], found: Durations) -> export.HistogramDataPoint:
         return export.HistogramDataPoint(
             attributes=attributes,
-            start_time_unix_nano=self._window.start,
-            time_unix_nano=self._window.end,
+            start_time_unix_nano=found.since,
+            time_unix_nano=self._end,
             count=found.count,
             sum=found.total,
             bucket_counts=explicit(found.buckets),
@@ -150,8 +132,8 @@ class _Points:
         scale, offset, counts = exponential(found.buckets)
         return export.ExponentialHistogramDataPoint(
             attributes=attributes,
-            start_time_unix_nano=self._window.start,
-            time_unix_nano=self._window.end,
+            start_time_unix_nano=found.since,
+            time_unix_nano=self._end,
             count=found.count,
             sum=found.total,
             scale=scale,

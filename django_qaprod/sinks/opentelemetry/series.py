@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Generic, TypeAlias, TypeVar
+from itertools import chain
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from ... import histogram
 from ...conf import settings
@@ -27,14 +28,20 @@ OVERFLOW = "__overflow__"
 
 Attributes: TypeAlias = tuple[tuple[str, str | int | bool], ...]
 Value = TypeVar("Value", "Count", "Durations", "Readings")
+#: A series that is to be brought away: its metric, and its attributes.
+Due: TypeAlias = tuple["Metric[Any]", Attributes]
 
 _OVERFLOW: Attributes = (("otel.metric.overflow", True),)
+# Whose name is that of a declaration, so that there are few.
+_NAMED = frozenset({"degraded", "gauge", "task", "command"})
 
 
+# Of each of these ``since``, in nanoseconds since the epoch, says when its counting began.
 @dataclass(slots=True)
 class Count:
     """How often something happened."""
 
+    since: int
     value: int = 0
 
 
@@ -42,6 +49,7 @@ class Count:
 class Durations:
     """A histogram of seconds."""
 
+    since: int
     count: int = 0
     total: float = 0.0
     minimum: float = float("inf")
@@ -62,6 +70,7 @@ class Durations:
 class Readings:
     """What was read of a gauge, by all processes that share it."""
 
+    since: int
     count: int = 0
     total: float = 0.0
 
@@ -71,7 +80,7 @@ class Readings:
         return self.total / self.count
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Metric(Generic[Value]):
     """The series of one name, and which of them have changed since they were brought away."""
 
@@ -81,24 +90,33 @@ class Metric(Generic[Value]):
     series: dict[Attributes, Value] = field(default_factory=dict)
     changed: set[Attributes] = field(default_factory=set)
 
-    def of(self, attributes: Attributes) -> Value:
+    def of(self, attributes: Attributes, since: int) -> Value:
         """Return the series with these attributes, made if there is room for it, and count it as changed."""
         found = self.series.get(attributes)
         if found is None:
             if len(self.series) >= settings().max_series:
                 attributes = _OVERFLOW
-            found = self.series.setdefault(attributes, self.make())
+            found = self.series.setdefault(attributes, self.make(since))
         self.changed.add(attributes)
         return found
 
+    def forget(self, attributes: Attributes) -> None:
+        """Begin this series anew."""
+        del self.series[attributes]
+        self.changed.discard(attributes)
+
 
 class Numbers:
-    """All that was counted since the beginning, or since ``forget``."""
+    """All that was counted since the beginning, or since it was brought away.
 
-    def __init__(self) -> None:
-        self.durations: dict[str, Metric[Durations]] = {}
-        self.counts: dict[str, Metric[Count]] = {}
-        self.gauges: dict[str, Metric[Readings]] = {}
+    ``since``, in nanoseconds since the epoch, is when the counting of a series begins that is new.
+    """
+
+    def __init__(self, since: int) -> None:
+        self.since = since
+        self._durations: dict[str, Metric[Durations]] = {}
+        self._counts: dict[str, Metric[Count]] = {}
+        self._gauges: dict[str, Metric[Readings]] = {}
 
     def add(self, record: Record) -> None:
         """Add what a record tells; events are counted where they are recorded, as steps."""
@@ -115,45 +133,56 @@ class Numbers:
                 for part, count in found.items():
                     self._count(name, (("qaprod.part", part),), count)
 
-    def settle(self, *, cumulative: bool) -> None:
-        """Begin anew after everything that changed was brought away; sums go on when they are cumulative."""
-        self.gauges.clear()
-        if not cumulative:
-            self.durations.clear()
-            self.counts.clear()
-        for counts in self.counts.values():
-            counts.changed.clear()
-        for durations in self.durations.values():
-            for one in durations.changed:
-                durations.series[one].exemplars.clear()
-            durations.changed.clear()
+    def due(self, *, everything: bool) -> list[Due]:
+        """Return the series that have changed since they were brought away, or all; metric by metric."""
+        metrics: Iterable[Metric[Any]] = chain(
+            self._durations.values(), self._counts.values(), self._gauges.values()
+        )
+        return [(one, key) for one in metrics for key in (one.series if everything else one.changed)]
+
+    def settle(self, brought: Iterable[Due], *, cumulative: bool) -> None:
+        """Begin anew with what was brought away; sums go on when they are cumulative, and gauges never do."""
+        for metric, key in brought:
+            value = metric.series[key]
+            if not cumulative or isinstance(value, Readings):
+                metric.forget(key)
+                continue
+            metric.changed.discard(key)
+            if isinstance(value, Durations):
+                value.exemplars.clear()
 
     def _add_cell(self, cell: Cell) -> None:
         attributes = _of_cell(cell)
         if cell.gauge:
-            readings = _metric(self.gauges, cell.name, cell.unit, Readings).of(attributes)
+            readings = self._of(self._gauges, cell.name, cell.unit, Readings, attributes)
             readings.count += cell.count
             readings.total += cell.total
         elif cell.histogram:
-            _metric(self.durations, cell.name, cell.unit or "s", Durations).of(attributes).add(cell)
+            self._of(self._durations, cell.name, cell.unit or "s", Durations, attributes).add(cell)
         else:
             self._count(cell.name, attributes, cell.count)
 
     def _add_exemplar(self, exemplar: Exemplar) -> None:
-        metric = self.durations.get(REQUEST_DURATION)
+        metric = self._durations.get(REQUEST_DURATION)
         found = metric.series.get(tuple(_of_request(exemplar.attributes))) if metric is not None else None
         if found is not None and len(found.exemplars) < MOST_EXEMPLARS:
             found.exemplars.append(exemplar)
 
     def _count(self, name: str, attributes: Attributes, count: int = 1) -> None:
-        _metric(self.counts, name, "", Count).of(attributes).value += count
+        self._of(self._counts, name, "", Count, attributes).value += count
 
-
-def _metric(metrics: dict[str, Metric[Value]], name: str, unit: str, make: type[Value]) -> Metric[Value]:
-    found = metrics.get(name)
-    if found is None:
-        found = metrics[name] = Metric(name, unit, make)
-    return found
+    def _of(
+        self,
+        metrics: dict[str, Metric[Value]],
+        name: str,
+        unit: str,
+        make: type[Value],
+        attributes: Attributes,
+    ) -> Value:
+        metric = metrics.get(name)
+        if metric is None:
+            metric = metrics[name] = Metric(name, unit, make)
+        return metric.of(attributes, self.since)
 
 
 def _of_cell(cell: Cell) -> Attributes:
@@ -182,7 +211,12 @@ def _of_request(attributes: Iterable[tuple[str, str]]) -> Iterator[tuple[str, st
 
 
 def _of_failure(record: FailureRecord) -> Attributes:
-    kind = ("qaprod.name", record.name) if record.kind == "degraded" else ("qaprod.kind", record.kind)
-    where = (("qaprod.journey", record.journey), ("http.route", record.route))
-    given = (("error.type", record.error_type), kind, ("qaprod.severity", record.severity), *where)
+    given = (
+        ("error.type", record.error_type),
+        ("qaprod.kind", record.kind if record.kind != "degraded" else ""),
+        ("qaprod.name", record.name if record.kind in _NAMED else ""),
+        ("qaprod.severity", record.severity),
+        ("qaprod.journey", record.journey),
+        ("http.route", record.route),
+    )
     return tuple(pair for pair in given if pair[1])

@@ -5,101 +5,87 @@ from __future__ import annotations
 import os
 from time import monotonic, time_ns
 
-from opentelemetry.instrumentation.utils import suppress_instrumentation
-from opentelemetry.sdk.metrics.export import (
-    Metric,
-    MetricExporter,
-    MetricExportResult,
-    MetricsData,
-    ResourceMetrics,
-    ScopeMetrics,
-)
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from ... import __version__, options
+from ... import options
 from ...exceptions import SinkUnavailableError
 from ...pipeline import guard
 from ...typing import Batch
 from . import exporters, points
-from .series import Numbers
+from .outlet import Outlet, Round
 
-#: Seconds after which everything goes out, not only what has changed: a series of which a store has heard
-#: nothing for five minutes ends there (Prometheus: staleness).
-EVERYTHING_EVERY = 60.0
+#: Seconds after which a flush begins no request. With the last one it takes less than the half minute after
+#: which a sink is made anew.
+FLUSH_WITHIN = 15.0
 
 
 class OpenTelemetrySink:
     """Add up what all processes of the machine counted, and export it after each of the drainer's rounds.
 
     What is exported are sums since this sink was made, under a ``service.instance.id`` of its own. So an
-    export that fails, or whose answer is lost, is made good by the next one; with the temporality "delta" it
-    is repeated, and one whose answer was lost counts twice. What a sink that was killed had taken and not
-    exported comes again to the next one; what it had exported within its last seconds may do so, too.
+    export of which the answer is lost is made good by the next one; with the temporality "delta" it counts
+    twice. What a sink that was killed had taken and not exported comes again to the next one; what it had
+    exported since all exporters took everything may do so, too.
     """
 
     name = "opentelemetry"
 
     def __init__(self) -> None:
-        self._numbers = Numbers()
-        # By segment, what is in the numbers already: it comes again when they could not be exported.
+        self._outlets: list[Outlet] | None = None
+        # By segment, what is in their numbers already: it comes again when it was not all exported.
         self._added: dict[str, int] = {}
-        self._exporters: list[MetricExporter] | None = None
         self._resource: Resource | None = None
-        self._began = time_ns()
-        self._everything_at = 0.0
 
     def write(self, batch: Batch) -> None:
         """Add the batch up."""
-        if not _is_on():
+        if self._outlets is None:
+            self._outlets = _made_outlets()
+        if not self._outlets:
             return
         added = self._added.get(batch.segment, 0)
         for entry in batch.entries:
             if entry.position > added:
                 # First: what a record is to blame for is not to be added again in part.
                 self._added[batch.segment] = entry.position
-                with guard.guard(f"sink.{self.name}"):
-                    self._numbers.add(entry.record)
+                for outlet in self._outlets:
+                    with guard.guard(f"sink.{self.name}"):
+                        outlet.numbers.add(entry.record)
 
     def flush(self) -> None:
         """Export what has changed.
 
-        Raises ``SinkUnavailableError`` when it was not taken. Returns within some ten seconds.
+        Raises ``SinkUnavailableError`` when one of the exporters has something left. Returns within some 25
+        seconds, unless it takes longer to look up a name or to try its addresses.
         """
         if not self._added:
             return
-        style, end = _style(), time_ns()
-        everything = style.cumulative and monotonic() >= self._everything_at
-        window = points.Window(start=self._began, end=end)
-        self._export(list(points.of(self._numbers, style, window, everything=everything)))
-        if everything:
-            self._everything_at = monotonic() + EVERYTHING_EVERY
-        if not style.cumulative:
-            self._began = end
-        self._numbers.settle(cumulative=style.cumulative)
+        if self._resource is None:
+            self._resource = _made_resource()
+        now = Round(
+            resource=self._resource, style=_style(), end=time_ns(), deadline=monotonic() + FLUSH_WITHIN
+        )
+        problems = []
+        for outlet in self._outlets or ():
+            try:
+                outlet.flush(now)
+            except SinkUnavailableError as error:
+                # The others are to have what this one has to wait for.
+                problems.append(error)
+        if problems:
+            raise problems[0]
         self._added.clear()
 
     def close(self) -> None:
         """Let go of the connections. What was counted stays."""
-        made, self._exporters = self._exporters, None
-        for exporter in made or ():
-            exporter.shutdown()
+        for outlet in self._outlets or ():
+            outlet.close()
 
-    def _export(self, metrics: list[Metric]) -> None:
-        if self._exporters is None:
-            self._exporters = exporters.make("metrics")
-        if not metrics:
-            return
-        data = self._data(metrics)
-        for exporter in self._exporters:
-            if _exported(exporter, data) is not MetricExportResult.SUCCESS:
-                raise SinkUnavailableError("The endpoint for metrics does not take them.")
 
-    def _data(self, metrics: list[Metric]) -> MetricsData:
-        if self._resource is None:
-            self._resource = _made_resource()
-        scope = ScopeMetrics(InstrumentationScope("django_qaprod", __version__), metrics, "")
-        return MetricsData([ResourceMetrics(self._resource, [scope], self._resource.schema_url)])
+def _made_outlets() -> list[Outlet]:
+    chosen = options.of(options.OpenTelemetry)
+    if chosen is None or not chosen.metrics:
+        return []
+    return [Outlet(point) for point in exporters.installed("metrics")]
 
 
 def _made_resource() -> Resource:
@@ -108,20 +94,6 @@ def _made_resource() -> Resource:
     except RuntimeError as error:
         # The SDK's detectors run in threads, which a process that ends has none of: the next one exports.
         raise SinkUnavailableError("The process ends.", expected=True) from error
-
-
-def _exported(exporter: MetricExporter, data: MetricsData) -> MetricExportResult:
-    try:
-        # The exchange is no request of the host's.
-        with suppress_instrumentation():
-            return exporter.export(data)
-    except OSError as error:
-        raise SinkUnavailableError(f"The endpoint for metrics: {type(error).__name__}.") from error
-
-
-def _is_on() -> bool:
-    chosen = options.of(options.OpenTelemetry)
-    return chosen is not None and chosen.metrics and bool(exporters.names("metrics"))
 
 
 def _style() -> points.Style:
