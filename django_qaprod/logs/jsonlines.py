@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
+from math import isfinite
 from typing import Any, Final, Literal, NamedTuple
 
 from ..text import JSONValue
@@ -24,60 +25,81 @@ _SEVERITIES: Final = (1, 5, 9, 13, 17, 21)
 _encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
-class _Vocabulary(NamedTuple):
-    """Their names by our own; what has none of theirs is ``qaprod.*``. And how they measure a duration."""
+class _Names(dict[str, str]):
+    """What begins a member, by our own name; what has no name of theirs is ``qaprod.*``."""
 
-    names: Mapping[str, str]
+    def __init__(self, theirs: Mapping[str, str]) -> None:
+        super().__init__({name: _begins(key) for name, key in theirs.items()})
+
+    def __missing__(self, name: str) -> str:
+        # Our own names are few.
+        made = self[name] = _begins(f"qaprod.{name}")
+        return made
+
+
+def _begins(key: str) -> str:
+    return f",{quoted(key)}:"
+
+
+class _Vocabulary(NamedTuple):
+    """Their names, and how they measure a duration."""
+
+    names: _Names
     duration: Callable[[Any], float]
     #: Names that are no member of the object, because they have a place of their own.
     apart: Mapping[str, str]
 
     def members(self, line: Line) -> str:
-        parts = []
+        parts, names, apart = [], self.names, self.apart
         for name, value in line.fields():
-            if name in self.apart:
-                continue
-            key = self.names.get(name) or quoted(f"qaprod.{name}")
-            parts.append(f",{key}:{_value(self.duration(value) if name == 'duration_ms' else value)}")
+            if type(value) is str:
+                if name not in apart:
+                    parts.append(names[name] + quoted(value))
+            else:
+                parts.append(names[name] + _value(self.duration(value) if name == "duration_ms" else value))
         for name, value in line.extras.items():
             parts.append(f",{quoted(f'extra.{name}')}:{_value(value)}")
         return "".join(parts)
 
 
 _COMMON: Final = {
-    "request_id": '"http.request.id"',
-    "route": '"http.route"',
-    "method": '"http.request.method"',
-    "status": '"http.response.status_code"',
-    "browser": '"user_agent.name"',
-    "user_id": '"user.id"',
-    "stack": '"code.stacktrace"',
-    "occurrence_id": '"qaprod.occurrence.id"',
+    "request_id": "http.request.id",
+    "route": "http.route",
+    "method": "http.request.method",
+    "status": "http.response.status_code",
+    "browser": "user_agent.name",
+    "user_id": "user.id",
+    "stack": "code.stacktrace",
+    "occurrence_id": "qaprod.occurrence.id",
 }
 _ECS: Final = _Vocabulary(
-    names={
-        **_COMMON,
-        "trace_id": '"trace.id"',
-        "span_id": '"span.id"',
-        "event": '"event.action"',
-        "duration_ms": '"event.duration"',
-        "error_type": '"error.type"',
-        "error_message": '"error.message"',
-        "stack_trace": '"error.stack_trace"',
-    },
+    names=_Names(
+        {
+            **_COMMON,
+            "trace_id": "trace.id",
+            "span_id": "span.id",
+            "event": "event.action",
+            "duration_ms": "event.duration",
+            "error_type": "error.type",
+            "error_message": "error.message",
+            "stack_trace": "error.stack_trace",
+        }
+    ),
     # In nanoseconds.
     duration=lambda milliseconds: round(milliseconds * 1_000_000),
     apart={},
 )
 # https://opentelemetry.io/docs/specs/semconv/registry/attributes/
 _OTEL: Final = _Vocabulary(
-    names={
-        **_COMMON,
-        "duration_ms": '"http.server.request.duration"',
-        "error_type": '"exception.type"',
-        "error_message": '"exception.message"',
-        "stack_trace": '"exception.stacktrace"',
-    },
+    names=_Names(
+        {
+            **_COMMON,
+            "duration_ms": "http.server.request.duration",
+            "error_type": "exception.type",
+            "error_message": "exception.message",
+            "stack_trace": "exception.stacktrace",
+        }
+    ),
     # In seconds.
     duration=lambda milliseconds: round(milliseconds / 1000, 6),
     # https://opentelemetry.io/docs/specs/otel/logs/data-model/: these are no attributes.
@@ -107,7 +129,7 @@ class JSONFormatter(Formatter):
         return self._layout(record, line, constant)
 
     def constant(self, resource: Mapping[str, str]) -> str:
-        return "".join([f",{quoted(name)}:{quoted(str(value))}" for name, value in resource.items()])
+        return "".join([f",{quoted(name)}:{quoted(value)}" for name, value in resource.items()])
 
 
 def _ecs(record: logging.LogRecord, line: Line, constant: str) -> str:
@@ -133,7 +155,10 @@ def _otel(record: logging.LogRecord, line: Line, constant: str) -> str:
 
 
 def _value(value: JSONValue) -> str:
-    return quoted(value) if type(value) is str else _encode(value)
+    kind = type(value)
+    if kind is str:
+        return quoted(value)  # type: ignore[arg-type]
+    return str(value) if kind is int or (kind is float and isfinite(value)) else _encode(value)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=1024)

@@ -63,8 +63,8 @@ def shown(value: JSONValue) -> str:
     """Return a value as it stands behind its key."""
     if isinstance(value, str):
         words = value
-    elif isinstance(value, bool):
-        return "true" if value else "false"
+    elif type(value) is int or type(value) is float:
+        return str(value)
     else:
         words = json.dumps(value, ensure_ascii=False)
     if _WORD.fullmatch(words):

@@ -46,7 +46,10 @@ class Fields(dict[str, JSONValue]):
 
 
 class Line(NamedTuple):
-    """What a record says. ``own`` are the fields of our own loggers, ``stack`` is where it was logged."""
+    """What a record says. ``own`` are the fields of our own loggers, ``stack`` is where it was logged.
+
+    ``own`` goes before ``surroundings``: it may tell of another request than is served.
+    """
 
     at: float
     message: str
@@ -58,9 +61,12 @@ class Line(NamedTuple):
 
     def fields(self) -> Iterator[tuple[str, JSONValue]]:
         """Yield all that has a name of ours, by that name, the longest at the end; the extras have theirs."""
-        yield from self.surroundings.items()
-        if self.own:
-            yield from [field for field in self.own.items() if field[0] != "at"]
+        own = self.own
+        if own:
+            yield from [field for field in self.surroundings.items() if field[0] not in own]
+            yield from [field for field in own.items() if field[0] != "at"]
+        else:
+            yield from self.surroundings.items()
         if self.error is not None:
             yield from [field for field in self.error._asdict().items() if field[1]]
         if self.stack:
@@ -74,8 +80,7 @@ def of(record: logging.LogRecord) -> Line:
     own = given.get(ATTRIBUTE)
     if type(own) is Fields:
         at: Any = own.get("at", record.created)
-        # Ours may tell of another request than is served.
-        return Line(at, own.words or record.getMessage(), around.without(own), own)
+        return Line(at, own.words or record.getMessage(), around, own)
     # To ask for the names takes longer than all else here.
     has_extras = len(given) != _USUAL and bool(given.keys() - _NO_EXTRAS)
     return Line(

@@ -11,7 +11,6 @@ from typing import Final
 from .. import context
 from ..context import Context
 from ..pipeline import guard, numbers, process
-from ..text import JSONValue
 from .lines import ATTRIBUTE, Fields
 
 logger = logging.getLogger("qaprod.request")
@@ -37,14 +36,12 @@ def log(current: Context, key: numbers.RequestKey, seconds: float) -> None:
     level = logging.WARNING if outcome in TROUBLED else logging.INFO
     if not logger.isEnabledFor(level):
         return
-    fields = Fields(
-        route=route,
-        method=method,
-        **_known(status=status, degradations=current.degraded),
-        outcome=outcome,
-        duration_ms=round(seconds * 1000, 3),
-        browser=browser,
-    )
+    fields = Fields(route=route, method=method)
+    if status:
+        fields["status"] = status
+    if current.degraded:
+        fields["degradations"] = current.degraded
+    fields["outcome"], fields["duration_ms"], fields["browser"] = outcome, round(seconds * 1000, 3), browser
     if not current.dropped:
         _log(current, level, fields)
         return
@@ -62,16 +59,18 @@ def log_waiting() -> None:
 
 
 def _log(current: Context, level: int, fields: Fields) -> None:
-    words = "%(method)s %(route)s %(status)s %(outcome)s in %(duration_ms)s ms"
+    words = (
+        f"{fields['method']} {fields['route']} {fields.get('status', '-')} {fields['outcome']} "
+        f"in {fields['duration_ms']} ms"
+    )
     token = context.enter(current)
     try:
-        logger.log(level, words, {"status": "-", **fields}, extra={ATTRIBUTE: fields})
+        # Not by ``log``: it would look for who has called it, which is always us.
+        logger.handle(
+            logger.makeRecord(logger.name, level, __file__, 0, words, (), None, "log", {ATTRIBUTE: fields})
+        )
     finally:
         context.leave(token)
-
-
-def _known(**fields: JSONValue) -> dict[str, JSONValue]:
-    return {name: value for name, value in fields.items() if value}
 
 
 # Its parent has them, too.

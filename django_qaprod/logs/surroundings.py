@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -39,12 +38,6 @@ class Surroundings(dict[str, str]):
     """What is known, by name, without what is not. ``path`` is what was asked for, if that was much."""
 
     path = ""
-
-    def without(self, names: Iterable[str]) -> Surroundings:
-        """Return the rest."""
-        rest = Surroundings({name: value for name, value in self.items() if name not in names})
-        rest.path = self.path
-        return rest
 
     def without_path(self, words: str) -> str:
         """Return the words with the route in the place of the path."""
@@ -133,7 +126,8 @@ def of_context(current: context.Context | None) -> Surroundings:
 
 def scrubbed(subject: str) -> str:
     """Return a subject's key as lines have it."""
-    own = conf.known()
+    # Where there is a subject, settings have been read.
+    own = conf.settings()
     return _scrubbed(subject, own.scrub_keys, own.scrub_patterns)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import cProfile
 import gc
 import logging
 from collections.abc import AsyncIterator, Iterator
@@ -21,7 +22,7 @@ from django_qaprod.logs import requests
 from django_qaprod.pipeline import process
 from django_qaprod.testing import Records
 
-from .written import Keeping, kept
+from .written import FORMATTERS, Keeping, kept
 
 # Closing a response makes Django look after the host's connections.
 pytestmark = pytest.mark.django_db
@@ -293,6 +294,19 @@ def test_a_level_that_nobody_listens_to_costs_nothing(monkeypatch: pytest.Monkey
         get("/ok/1/")
         monkeypatch.undo()
     assert found.lines == []
+
+
+@pytest.mark.parametrize("name", FORMATTERS)
+def test_a_line_costs_few_calls(name: str) -> None:
+    """Each request pays for them: nobody looks for who has called the logger, nor how a number is written."""
+    with kept("qaprod.request", formatter=FORMATTERS[name]()):
+        get("/ok/1/")
+        profile = cProfile.Profile()
+        current = context.Context(RequestFactory().get("/ok/1/"))
+        current.journey, current.subject = "job_application", "4711"
+        profile.runcall(requests.log, current, ("ok/<int:pk>/", "GET", 200, "ok", "Firefox"), 0.0312)
+    calls = {str(getattr(entry.code, "co_name", entry.code)) for entry in profile.getstats()}
+    assert not {"findCaller", "encode", "iterencode", "dumps"} & calls
 
 
 def test_a_handler_that_fails_leaves_the_request_alone(monkeypatch: pytest.MonkeyPatch) -> None:
