@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from django_qaprod import clock, metrics, registry
 from django_qaprod.conf import telemetry_alias
-from django_qaprod.models import Deploy
+from django_qaprod.models import Deploy, Health
 from django_qaprod.registry import GaugeSpec
 from tests.admin import rows
 
@@ -112,6 +112,15 @@ def test_what_fails_says_so_and_leads_to_its_failure(client_of_boss: Client) -> 
     assert link is not None
     found = client_of_boss.get(link[1].replace("&amp;", "&")).context["cl"].result_list
     assert {one.pk for one in found} == {failure.pk, resolved.pk}
+
+
+def test_its_failure_says_of_which_gauge_wherever_it_is_shown(client_of_boss: Client) -> None:
+    failure = rows.failure(kind="gauge", name="queue.length", message="refused")
+    for address in ("/admin/qaprod/failure/", f"/admin/qaprod/failure/{failure.pk}/change/"):
+        assert ">queue.length<" in body(client_of_boss, address)
+    rows.alive()
+    Health.objects.create(host="web-1", part="gauge.queue.length.labels", dropped=20, at=clock.now())
+    assert "gauge.queue.length.labels" in body(client_of_boss, "/admin/qaprod/health/")
 
 
 def test_declared_and_not_read_yet(client_of_boss: Client) -> None:

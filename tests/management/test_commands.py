@@ -14,16 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
-from django_qaprod import clock, doctor
+from django_qaprod import clock, conf, doctor
+from django_qaprod.doctor import carrying
+from django_qaprod.exceptions import SinkUnavailableError
 from django_qaprod.forms import waiting
-from django_qaprod.models import Deploy, Failure, JobRun, Lease, RescuedSubmission, Series
+from django_qaprod.models import Deploy, Failure, Health, JobRun, Lease, RescuedSubmission, Series
 from django_qaprod.pipeline import drainer, filelock, guard, process, spool
 from django_qaprod.records import encode
 from django_qaprod.store import submissions
+from django_qaprod.typing import Batch
 from django_qaprod.worker import service
 from tests.forms import kept
 from tests.servers import wait_until
@@ -84,6 +88,26 @@ class TestTick:
         guard.take()
 
 
+class Down:
+    """A sink that cannot be reached."""
+
+    name = "down"
+    inline = True
+
+    def write(self, batch: Batch) -> None:
+        raise SinkUnavailableError("Nobody listens.")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Unmade:
+    """A sink that cannot be made."""
+
+    def __init__(self) -> None:
+        raise ValueError("No address.")
+
+
 @database
 class TestDoctor:
     def test_it_says_what_is_on(self, spool_dir: Path) -> None:
@@ -138,9 +162,85 @@ class TestDoctor:
         assert "nothing is stored" in self.errors("sinks")
 
     def test_a_spool_that_nobody_drains(self, spool_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(doctor, "_TWO_PASSES", 0.01)
+        monkeypatch.setattr(carrying, "TWO_PASSES", 0.01)
         append(spool_dir, failure())
-        assert "wait for the sink database" in self.errors("drainer")
+        assert "wait for the sink database, and nothing moves" in self.errors("drainer")
+        assert self.sinks() == []
+
+    def test_a_sink_to_which_nothing_was_carried_is_not_called_well(self, spool_dir: Path) -> None:
+        (found,) = self.sinks()
+        assert found.level is doctor.Level.UNKNOWN
+        assert "not yet reported" in found.message
+        status, out, _ = run("qaprod_doctor")
+        assert (status, "unknown  sinks " in out) == (0, True)
+
+    def test_a_sink_is_well_as_of_a_time(self, spool_dir: Path) -> None:
+        append(spool_dir, failure())
+        drainer.drain_now()
+        with time_machine.travel(clock.now() + timedelta(hours=3), tick=False):
+            (found,) = self.sinks()
+            now = clock.now()
+        assert found.level is doctor.Level.OK
+        moved = clock.moment((spool_dir / drainer.CURSORS_NAME).stat().st_mtime)
+        assert f"nothing waits for it, as of {now:%H:%M:%S}; " in found.message
+        assert f"carried last at {moved:%Y-%m-%d %H:%M:%S}." in found.message
+
+    def test_a_sink_that_takes_nothing_is_not_called_well_before_it_has_said_so(
+        self, spool_dir: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(carrying, "TWO_PASSES", 0.01)
+        settings.QAPROD = {**settings.QAPROD, "SINKS": [*conf.sink_paths(), f"{__name__}.Down"]}
+        append(spool_dir, failure())
+        drainer.drain_now()
+        guard.take()
+        # Its machine's drainer lives, and has nothing more to carry but to it.
+        lock = filelock.acquire(spool_dir / drainer.LOCK_NAME)
+        assert lock is not None
+        try:
+            well, down = self.sinks()
+        finally:
+            filelock.release(lock)
+        assert (well.level, down.level) == (doctor.Level.OK, doctor.Level.ERROR)
+        assert "database" in well.message
+        assert "wait for the sink down, and it takes nothing" in down.message
+
+    def test_a_sink_that_has_just_told_of_trouble_is_not_called_well(self, spool_dir: Path) -> None:
+        append(spool_dir, failure())
+        drainer.drain_now()
+        known = {"host": process.host(), "errors": 1, "dropped": 2, "last_error": "E: no"}
+        Health.objects.create(part="sink.database.flush", at=clock.now(), **known)
+        Health.objects.create(part="sink.databases", at=clock.now(), **known)
+        (found,) = self.sinks()
+        assert found.level is doctor.Level.WARNING
+        assert "1 error, 2 dropped so far, reported at " in found.message
+        Health.objects.filter(part="sink.database.flush").update(at=clock.now() - timedelta(minutes=10))
+        assert [one.level for one in self.sinks()] == [doctor.Level.OK]
+
+    def test_without_a_directory_nobody_can_tell(self, spool_dir: Path, settings: Any) -> None:
+        settings.QAPROD = {"SPOOL_DIR": "/dev/null/nowhere"}
+        spool.forget_directory()
+        (found,) = self.sinks()
+        assert found.level is doctor.Level.UNKNOWN
+
+    def test_a_sink_that_cannot_be_made(self, spool_dir: Path, settings: Any) -> None:
+        settings.QAPROD = {**settings.QAPROD, "SINKS": [f"{__name__}.Unmade"]}
+        assert "Unmade cannot be made" in self.errors("sinks")
+        guard.take()
+
+    def test_the_sinks_are_seen_with_the_database_dead(
+        self, spool_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        append(spool_dir, failure())
+        drainer.drain_now()
+
+        def refuse(since: object) -> None:
+            raise OperationalError("gone")
+
+        monkeypatch.setattr("django_qaprod.queries.health.troubles", refuse)
+        assert [one.level for one in self.sinks()] == [doctor.Level.OK]
+
+    def sinks(self) -> list[doctor.Finding]:
+        return [one for one in doctor.examine() if one.part == "sinks"]
 
     def test_a_spool_that_is_full(self, spool_dir: Path, settings: Any) -> None:
         append(spool_dir, failure())

@@ -49,10 +49,16 @@ class Command(BaseCommand):
     def _print(self, finding: Finding) -> None:
         styles = {
             Level.OK: self.style.SUCCESS,
+            Level.UNKNOWN: self.style.WARNING,
             Level.WARNING: self.style.WARNING,
             Level.ERROR: self.style.ERROR,
         }
-        words = {Level.OK: _("ok"), Level.WARNING: _("warning"), Level.ERROR: _("error")}
+        words = {
+            Level.OK: _("ok"),
+            Level.UNKNOWN: _("unknown"),
+            Level.WARNING: _("warning"),
+            Level.ERROR: _("error"),
+        }
         level = styles[finding.level](f"{words[finding.level]:<8}")
         self.stdout.write(f"{level} {finding.part:<11} {finding.message}")
         if finding.hint:

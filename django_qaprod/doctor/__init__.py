@@ -1,0 +1,49 @@
+"""The doctor: looks at every part of an installation and says what is on, what is wrong and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TypeAlias
+
+from django.conf import settings as django_settings
+from django.db import Error
+
+from . import carrying, installed, rescue, working
+from .findings import Finding, Level, error, words
+from .sending import send_test
+
+__all__ = ["Finding", "Level", "examine", "send_test"]
+
+_Look: TypeAlias = Callable[[], Iterable[Finding]]
+
+_PARTS: dict[str, _Look] = {
+    "middleware": installed.middleware,
+    "logs": installed.logs,
+    "spool": carrying.of_spool,
+    "sinks": carrying.of_sinks,
+    "tables": installed.tables,
+    "worker": working.of_worker,
+    "gauges": working.of_gauges,
+    # Apart, so that the files are seen with the database dead.
+    "rescue": rescue.of_keys_and_files,
+    "submissions": rescue.of_submissions,
+    "inside": working.of_troubles,
+}
+
+
+def examine(*, deploy: bool = False) -> list[Finding]:
+    """Look at every part. Never raises: a part that cannot be looked at is a finding.
+
+    What concerns production alone is left out where ``DEBUG`` is on, unless ``deploy``.
+    """
+    settings = partial(installed.settings, deploy=deploy or not django_settings.DEBUG)
+    parts: dict[str, _Look] = {"settings": settings, **_PARTS}
+    return [finding for part, look in parts.items() for finding in _look(part, look)]
+
+
+def _look(part: str, look: _Look) -> list[Finding]:
+    try:
+        return list(look())
+    except Error as problem:
+        return [error(part, f"The database cannot be asked: {words(problem)}", "Is it up, and migrated?")]
