@@ -16,6 +16,7 @@ from django_qaprod.exceptions import SinkUnavailableError
 from django_qaprod.pipeline import guard
 from django_qaprod.records import Exemplar, NumbersRecord, Record
 from django_qaprod.sinks.opentelemetry import OpenTelemetrySink, exporters, outlet, sink
+from tests.otlp import Received
 from tests.store.make import batch, cell, failure, numbers, trouble
 
 from .judging import Judge, judge
@@ -273,7 +274,17 @@ class TestSeveralExporters:
         assert judging.taken == Witness.seen == {"a": 1}
 
 
-def test_a_failure_of_what_is_declared_has_its_name(otlp: Any, sending: OpenTelemetrySink) -> None:
+def test_a_sum_that_begins_anew_says_when(otlp: Received, sending: OpenTelemetrySink) -> None:
+    """Else it would have fallen without a reason."""
+    give(sending, unmakeable(), counted("a"))
+    give(sending, requests(0.1), after=2)
+    [(_, anew)] = otlp.points("http.server.request.duration")
+    [(_, other)] = otlp.points("many")
+    assert anew.count == 1
+    assert anew.start_time_unix_nano == other.time_unix_nano > other.start_time_unix_nano
+
+
+def test_a_failure_of_what_is_declared_has_its_name(otlp: Received, sending: OpenTelemetrySink) -> None:
     """And of nothing else: a name that was chosen as it happened may be any."""
     told = [failure(kind=kind, name="stock") for kind in ("gauge", "task", "command", "logged")]
     sending.write(batch(*told))

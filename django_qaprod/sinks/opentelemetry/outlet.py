@@ -82,8 +82,8 @@ class Outlet:
         """
         everything = now.style.cumulative and monotonic() >= self._everything_at
         due = self.numbers.due(everything=everything)
-        if not now.style.cumulative:
-            self.numbers.since = now.end
+        # Of what begins anew, with delta or because it was broken, and of what is new.
+        self.numbers.since = now.end
         for first in range(0, len(due), MOST_POINTS):
             self._bring(due[first : first + MOST_POINTS], now)
         if everything:
