@@ -15,7 +15,7 @@ from typing import Any, Final
 from django.db.transaction import atomic
 from django.forms import BaseFormSet, ChoiceField, Field, ModelChoiceField
 from django.forms.utils import pretty_name
-from django.urls import resolve
+from django.urls import Resolver404, resolve
 from django.utils.choices import flatten_choices
 from django.utils.html import strip_tags
 
@@ -79,7 +79,12 @@ def _fields(submission: Submission) -> dict[str, tuple[str, Field]]:
 def _forms(submission: Submission) -> list[type[Any]]:
     """Return the form and formset classes of the view at the submission's address."""
     request = resending.request_of(resending.environ(replace(submission, files=()), ""))
-    request.resolver_match = match = resolve(request.path_info)
+    try:
+        match = resolve(request.path_info)
+    except Resolver404:
+        # The address has moved since.
+        return []
+    request.resolver_match = match
     view: Any = match.func
     options = told_of(view)
     if options is None or options.forms:

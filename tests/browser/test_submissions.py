@@ -53,7 +53,9 @@ def test_every_page_keeps_to_the_policy_and_to_the_width_of_a_phone(page: Page) 
         assert fits(page), address
     for button in ("Show what was sent", "Edit…"):
         page.goto(f"{LIST}{made.pk}/change/")
-        page.get_by_role("button", name=button).click()
+        # Not before its style sheets are there.
+        with page.expect_navigation(wait_until="load"):
+            page.get_by_role("button", name=button).click()
         assert fits(page), button
 
 

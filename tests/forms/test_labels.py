@@ -77,6 +77,11 @@ def test_fields_are_called_as_the_visitor_knew_them() -> None:
     assert "unknown" not in found
 
 
+def test_an_address_that_is_gone_has_no_labels_and_is_no_error_of_ours() -> None:
+    assert of("full_name", address="/moved/") == {}
+    assert guard.take() is None
+
+
 def test_choices_of_the_database_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     made = [Order.objects.create(number=f"N-{number}") for number in range(3)]
     choices = of("order")["order"].choices
