@@ -22,6 +22,7 @@ from pytest_django import Settings
 
 from django_qaprod import Journey, Step, checks, conf, critical, degrade, options, registry
 from django_qaprod.apps import TAG
+from django_qaprod.checks import setup, written
 from django_qaprod.conf import MIDDLEWARE
 from django_qaprod.pipeline import spool
 
@@ -83,7 +84,7 @@ class FailingRouter:
 def _well(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A setup with which nothing is wrong."""
     tmp_path.chmod(0o700)
-    monkeypatch.setattr(checks.tempfile, "gettempdir", lambda: "/nowhere")
+    monkeypatch.setattr(setup.tempfile, "gettempdir", lambda: "/nowhere")
     # Not by ``settings``, which warns of connections that are made already.
     monkeypatch.setattr(django_settings, "DATABASES", {"default": POSTGRESQL})
     settings.MIDDLEWARE = [MIDDLEWARE, "django.middleware.common.CommonMiddleware"]
@@ -327,7 +328,7 @@ def test_a_parent_in_which_anybody_may_rename_is_warned_of(tmp_path: Path) -> No
 def test_a_spool_below_the_temporary_directory_is_warned_of_in_production_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(setup.tempfile, "gettempdir", lambda: str(tmp_path))
     assert ids(deploy=False) == []
     assert "lost" in the("W009").msg
 
@@ -409,9 +410,9 @@ def test_the_checks_are_registered(settings: Settings) -> None:
 
 
 def test_every_id_has_a_test() -> None:
-    here, source = Path(__file__).read_text(), Path(checks.__file__).read_text()
-    raised = set(re.findall(r"\b[EWI]\d{3}\b", source))
-    assert raised == set(re.findall(r"\b[EWI]\d{3}\b", here)), "ids in checks.py and here"
+    sources = "".join(path.read_text() for path in Path(checks.__file__).parent.glob("*.py"))
+    raised = set(re.findall(r"\b[EWI]\d{3}\b", sources))
+    assert raised == set(re.findall(r"\b[EWI]\d{3}\b", Path(__file__).read_text())), "ids there and here"
 
 
 def test_ids_have_no_gaps() -> None:
@@ -422,7 +423,7 @@ def test_ids_have_no_gaps() -> None:
 
 
 def test_every_key_of_an_adapter_tells_how_it_is_written() -> None:
-    assert list(checks._ADAPTERS) == list(options.KEYS.values())
+    assert list(written._ADAPTERS) == list(options.KEYS.values())
 
 
 def test_checks_touch_no_database(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
