@@ -243,6 +243,13 @@ class TestStreams:
         with pytest.raises(SinkUnavailableError, match=f"the socket {where} cannot be reached"):
             drain(make(PROTOCOL="unix", PATH=where), count("a"))
 
+    def test_what_is_logged_of_it_is_one_sentence(self, make: Make, caplog: pytest.LogCaptureFixture) -> None:
+        with pytest.raises(SinkUnavailableError) as down:
+            drain(make(PROTOCOL="tcp", PORT=free_port()), count("a"))
+        guard.caught("sink.statsd.in_words", down.value)
+        guard.take()
+        assert "cannot be reached (Connection refused); the host was left alone." in caplog.text
+
 
 @pytest.fixture
 def full() -> Iterator[Stream]:
