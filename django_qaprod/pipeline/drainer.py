@@ -220,7 +220,8 @@ class Drainer:
                 self._skip(lane.feed, segment, sizes[name])
 
     def _skip(self, feed: Feed, segment: spool.Segment, size: int) -> None:
-        position = feed.cursors.get(segment.name, 0)
+        # What it has gathered is not lost to it.
+        position = feed.holds(segment.name)
         while position < size:
             entries, end = segment.read(position)
             if end == position:

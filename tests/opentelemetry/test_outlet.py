@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,8 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult,
 from pytest_django import Settings
 
 from django_qaprod.exceptions import SinkUnavailableError
-from django_qaprod.pipeline import guard
-from django_qaprod.records import Exemplar, NumbersRecord, Record
+from django_qaprod.pipeline import drainer, feeding, guard, spool
+from django_qaprod.records import Exemplar, NumbersRecord, Record, encode
 from django_qaprod.sinks.opentelemetry import OpenTelemetrySink, exporters, outlet, sink
 from tests.otlp import Received
 from tests.store.make import batch, cell, failure, numbers, trouble
@@ -282,6 +283,32 @@ def test_a_sum_that_begins_anew_says_when(otlp: Received, sending: OpenTelemetry
     [(_, other)] = otlp.points("many")
     assert anew.count == 1
     assert anew.start_time_unix_nano == other.time_unix_nano > other.start_time_unix_nano
+
+
+def test_what_the_sums_hold_is_not_counted_as_lost_when_the_spool_makes_room(
+    judging: Judge, delta: None, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeding, "RETRY_FIRST", 0.0)
+    monkeypatch.setattr(drainer.connections, "close_old", lambda: None)
+    judging.verdict = lambda series: 503
+    written = spool.FileSpool(tmp_path)
+    draining = drainer.Drainer(tmp_path, sinks=("django_qaprod.sinks.opentelemetry.OpenTelemetrySink",))
+    assert draining.acquire()
+    names = [str(number) for number in range(5)]
+    for name in names:
+        written.append(encode(counted(name)))
+        written.close()
+        draining.drain()
+    guard.take()
+    settings.QAPROD = {"OPENTELEMETRY": {}, "SPOOL_MAX_BYTES": 2}
+    draining.drain()
+    assert not spool.file_segments(tmp_path)
+    assert guard.take() is None
+    judging.verdict = lambda series: 200
+    written.append(encode(counted("last")))
+    draining.drain()
+    draining.release()
+    assert judging.taken == Counter([*names, "last"])
 
 
 def test_a_failure_of_what_is_declared_has_its_name(otlp: Received, sending: OpenTelemetrySink) -> None:
