@@ -53,7 +53,8 @@ class _Reading:
         self.deadline = monotonic() + spec.timeout + GRACE
         #: Whether it has been decided how it went: by its thread or by the clock, whichever is first.
         self.decided = False
-        self.ended = False
+        #: Whether nothing of it goes on: before its thread begins, and once that and its helpers have ended.
+        self.ended = True
 
 
 class Asker:
@@ -144,6 +145,7 @@ class Asker:
         one.thread = threading.Thread(
             target=self._read, args=(one,), name=f"qaprod-gauge-{name}", daemon=True
         )
+        one.ended = False
         if not _starts(one.thread, f"gauge.{name}"):
             with self._changed:
                 one.decided = one.ended = True

@@ -366,6 +366,23 @@ def test_whatever_ends_the_thread_that_looks_after_them_nobody_waits_for_ever(
     assert [one.error for one in asker.answers()] == [""]
 
 
+def test_one_that_was_never_begun_is_asked_again(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    asker = Asker()
+    monkeypatch.setattr(threading, "excepthook", lambda told: None)
+
+    def fail(*arguments: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asker, "_begin", fail)
+        assert asker.ask(spec("a", lambda: 1))
+        assert asker.wait(10)
+    assert [one.error for one in asker.answers()] == [asking.NO_THREAD]
+    assert asker.ask(spec("a", lambda: 1))
+    assert asker.wait(10)
+    assert [one.error for one in asker.answers()] == [""]
+
+
 def test_a_reading_has_a_context_of_its_own(records: Records) -> None:
     seen: list[Any] = []
 
