@@ -17,7 +17,7 @@ from django.utils.decorators import sync_and_async_middleware
 
 from ..browser import family
 from ..context import UNMATCHED, Context, enter, leave
-from ..pipeline import numbers, process
+from ..pipeline import hooks, numbers, process
 from ..pipeline.guard import guarded
 from . import streams
 
@@ -115,8 +115,8 @@ def _count(context: Context, request: HttpRequest, status: int, outcome: Outcome
         family(request.META.get("HTTP_USER_AGENT", "")),
     )
     numbers.request(key, now - context.started)
-    if process.request_witnesses:
-        process.tell(process.request_witnesses, context, key, now - context.started)
+    if hooks.request_witnesses:
+        hooks.tell(hooks.request_witnesses, context, key, now - context.started)
     # Not in a destructor: what a tick does may want a lock that is held below.
     if now >= process.due() and not context.dropped:
         process.tick(now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..pipeline import numbers, process
+from ..pipeline import hooks, numbers
 
 if TYPE_CHECKING:
     from ..records import EventRecord
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 def install() -> None:
     """Count the steps that are committed. May be called again."""
-    if _count not in process.step_witnesses:
-        process.step_witnesses.append(_count)
+    if _count not in hooks.step_witnesses:
+        hooks.step_witnesses.append(_count)
 
 
 def _count(event: EventRecord) -> None:

@@ -13,7 +13,7 @@ from django.http import FileResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from .. import context
-from ..pipeline import process
+from ..pipeline import hooks
 from ..pipeline.guard import guarded
 from .signals import report_unhandled
 
@@ -35,8 +35,8 @@ def wrap(response: HttpResponseBase, current: context.Context, finish: Finish) -
     if current.method == "HEAD":
         return False
     stream: Any = response.streaming_content
-    if process.stream_witnesses:
-        process.tell(process.stream_witnesses, current)
+    if hooks.stream_witnesses:
+        hooks.tell(hooks.stream_witnesses, current)
     if response.is_async:
         response.streaming_content = AsyncStream(stream, current, finish)
     else:

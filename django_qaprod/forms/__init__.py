@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..pipeline import process
+from ..pipeline import hooks
 
 
 def install() -> None:
@@ -12,8 +12,8 @@ def install() -> None:
 
     Nothing is imported before then.
     """
-    if _collect not in process.companions:
-        process.companions.append(_collect)
+    if _collect not in hooks.companions:
+        hooks.companions.append(_collect)
 
 
 def _collect(path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from django.db import transaction
 
 from ..conf import events_alias, in_test_run, settings
-from ..pipeline import guard, spool
+from ..pipeline import guard, spool, threads
 from ..store import connections, replays
 
 #: The file in the spool's directory that says that something is queued.
@@ -70,7 +70,7 @@ def start() -> None:
         working = _state.thread is not None and _state.thread.is_alive()
         if not working and not _state.stop.is_set():
             _state.thread = threading.Thread(target=_run, args=(_state,), name="qaprod-replays", daemon=True)
-            _state.thread.start()
+            threads.start(_state.thread)
 
 
 def wait(within: float | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..conf import settings
-from ..pipeline import process
+from ..pipeline import hooks
 
 
 def install() -> None:
@@ -13,14 +13,14 @@ def install() -> None:
 
     May be called again. Imports what reads no earlier than it is to read.
     """
-    if not settings().resource_gauges or _before_flush in process.before_flush:
+    if not settings().resource_gauges or _before_flush in hooks.before_flush:
         return
     from . import open_connections
 
     open_connections.install()
-    process.imports.append(f"{__name__}.resources")
-    process.before_flush.append(_before_flush)
-    process.companions.append(_on_pass)
+    hooks.imports.append(f"{__name__}.resources")
+    hooks.before_flush.append(_before_flush)
+    hooks.companions.append(_on_pass)
 
 
 def _before_flush() -> None:

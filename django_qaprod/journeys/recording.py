@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from .. import conf, context
 from ..exceptions import SubjectKeyError
-from ..pipeline import guard, process
+from ..pipeline import guard, hooks, process
 from ..registry import JourneySpec, StepSpec
 from ..store import events
 from . import properties as allowed
@@ -72,7 +72,7 @@ def _record(taking: Taking, *, strict: bool, forgiving: bool) -> None:
         return
     if not process.storing():
         process.submit(event)
-        process.tell_of_step(event)
+        hooks.tell_of_step(event)
         return
     alias = _foreign_alias(taking.subject)
     if alias is None:
@@ -126,8 +126,8 @@ def _write(event: EventRecord, *, strict: bool) -> None:
             raise
         guard.caught("journeys.refused", error)
         _when_committed(lambda: process.submit(event))
-    if process.step_witnesses:
-        _when_committed(lambda: process.tell_of_step(event))
+    if hooks.step_witnesses:
+        _when_committed(lambda: hooks.tell_of_step(event))
 
 
 def _when_committed(callback: Callable[[], None]) -> None:

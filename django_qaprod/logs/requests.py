@@ -10,7 +10,7 @@ from typing import Final
 
 from .. import context
 from ..context import Context
-from ..pipeline import guard, numbers, process
+from ..pipeline import guard, hooks, numbers
 from .lines import ATTRIBUTE, Fields
 
 logger = logging.getLogger("qaprod.request")
@@ -25,9 +25,9 @@ _waiting: deque[tuple[Context, int, Fields]] = deque(maxlen=MAX_WAITING)
 
 def install() -> None:
     """Log each request that is counted. May be called again."""
-    if log not in process.request_witnesses:
-        process.request_witnesses.append(log)
-        process.before_flush.append(log_waiting)
+    if log not in hooks.request_witnesses:
+        hooks.request_witnesses.append(log)
+        hooks.before_flush.append(log_waiting)
 
 
 def log(current: Context, key: numbers.RequestKey, seconds: float) -> None:

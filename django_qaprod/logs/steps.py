@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from ..pipeline import process
+from ..pipeline import hooks
 from ..records import EventRecord
 from .lines import ATTRIBUTE, Fields
 from .surroundings import scrubbed
@@ -14,8 +14,8 @@ logger = logging.getLogger("qaprod.step")
 
 def install() -> None:
     """Log each step that is committed. May be called again."""
-    if log not in process.step_witnesses:
-        process.step_witnesses.append(log)
+    if log not in hooks.step_witnesses:
+        hooks.step_witnesses.append(log)
 
 
 def log(event: EventRecord) -> None:

@@ -18,7 +18,7 @@ from django.utils.module_loading import import_string
 from ..conf import settings, sink_paths
 from ..store import connections
 from ..typing import Sink
-from . import filelock, guard, lanes, process, spool
+from . import filelock, guard, hooks, lanes, spool
 from .feeding import Feed, Reader, is_inline
 
 LOCK_NAME = "drainer.lock"
@@ -134,7 +134,7 @@ class Drainer:
 
     def _accompany(self) -> None:
         if isinstance(self._source, Path):
-            for companion in process.companions:
+            for companion in hooks.companions:
                 with guard.guard("drainer"):
                     companion(self._source)
 

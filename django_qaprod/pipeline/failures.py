@@ -228,7 +228,7 @@ def _of_exception(
         at=at,
         kind=kind,
         severity=_severity(severity, current, served=served),
-        fingerprint=_fingerprint(error, _group(kind, current), chain, stack, template, chosen),
+        fingerprint=_fingerprint(error, _group(kind, current, name), chain, stack, template, chosen),
         error_type=chain[0].error_type,
         message=chain[0].message,
         chain=chain,
@@ -327,8 +327,13 @@ def _severity(given: Severity | None, current: Context | None, *, served: bool =
     return given if known else "error"
 
 
-def _group(kind: str, current: Context | None) -> str:
-    """Return what tells groups of a kind apart: what replays meet is not what visitors meet."""
+def _group(kind: str, current: Context | None, name: str = "") -> str:
+    """Return what tells groups of a kind apart.
+
+    What replays meet is not what visitors meet, and gauges that share a function fail each for themselves.
+    """
+    if kind == "gauge":
+        return f"gauge {name}"
     return f"replay {kind}" if is_replay(current) else kind
 
 

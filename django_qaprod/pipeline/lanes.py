@@ -9,7 +9,7 @@ from time import monotonic
 
 from ..store import connections
 from ..typing import Sink
-from . import guard, spool
+from . import guard, spool, threads
 from .feeding import Feed, Reader
 
 #: Seconds after which a sink that does not come back from one batch is left to itself, and made anew.
@@ -41,7 +41,7 @@ class Lane:
                 thread = threading.Thread(target=self._run, name="qaprod-sink", daemon=True)
                 # A process that ends starts none (Python 3.12): who waits for this lane does its work.
                 with suppress(RuntimeError):
-                    thread.start()
+                    threads.start(thread)
                     self._thread = thread
             self._changed.notify_all()
 

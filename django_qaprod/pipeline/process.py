@@ -11,11 +11,10 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from time import monotonic, perf_counter, time
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,11 +25,10 @@ from django.core import mail
 from ..conf import in_test_run, settings
 from ..exceptions import SpoolUnavailableError
 from ..store import connections
-from . import filelock, guard, numbers
+from . import filelock, guard, hooks, numbers, threads
 
 if TYPE_CHECKING:
-    from ..context import Context
-    from ..records import EventRecord, FailureRecord, Record
+    from ..records import FailureRecord, Record
     from . import spool
     from .drainer import Drainer
 
@@ -44,36 +42,6 @@ IMPORT_AFTER = 0.5
 EXIT_WITHIN = 2.0
 #: Cells of one record: all that a large site counts in five seconds is longer than a record may be.
 CELLS_PER_RECORD = 50
-
-#: Run, each in a thread of its own, by whichever process drains this machine's spool.
-neighbours: list[Callable[[threading.Event], None]] = []
-
-#: Called with the spool's directory at each of the drainer's passes, for what else lies there. A pass comes
-#: every 2.5 seconds, so they cost nothing when there is nothing to do.
-companions: list[Callable[[Path], None]] = []
-
-
-#: Given each failure before it is appended, with its error where there is one, while what it belongs to is
-#: still served: a tracer, the host's own Sentry. Each returns the record, perhaps with more in it.
-failure_witnesses: list[Callable[[FailureRecord, BaseException | None], FailureRecord]] = []
-
-#: Told of each step when it is committed, in the process that took it.
-step_witnesses: list[Callable[[EventRecord], None]] = []
-
-#: Told of each request when it is counted: its context, the series, and how many seconds it took.
-request_witnesses: list[Callable[[Context, numbers.RequestKey, float], None]] = []
-
-#: Told of the context of a response that goes on as a stream; the request ends with it.
-stream_witnesses: list[Callable[[Context], None]] = []
-
-#: Modules that this process's thread imports when it begins, so that no flush has to.
-imports: list[str] = []
-
-#: Called before each flush, to add to the numbers.
-before_flush: list[Callable[[], None]] = []
-
-#: Called at the end by this process's thread, which is waited for ``EXIT_WITHIN`` seconds altogether.
-at_exit: list[Callable[[], None]] = []
 
 
 class ProcessStatus(NamedTuple):
@@ -92,7 +60,7 @@ class _State:
         self.thread: threading.Thread | None = None
         self.stop = threading.Event()
         self.draining = False
-        #: The threads of ``neighbours``.
+        #: The threads of ``hooks.neighbours``.
         self.beside: list[threading.Thread] = []
         # By ``perf_counter``; zero makes the first request start the thread.
         self.overdue_at = 0.0
@@ -144,22 +112,7 @@ def submit(record: Record) -> None:
 
 def submit_failure(record: FailureRecord, error: BaseException | None = None) -> None:
     """Let the witnesses see a failure, and append it. Never raises."""
-    for witness in failure_witnesses:
-        with guard.guard("witness"):
-            record = witness(record, error)
-    submit(record)
-
-
-def tell_of_step(event: EventRecord) -> None:
-    """Let the witnesses see a step that is committed. Never raises."""
-    tell(step_witnesses, event)
-
-
-def tell(witnesses: Iterable[Callable[..., None]], *seen: object) -> None:
-    """Let each of the witnesses see something. Never raises."""
-    for witness in witnesses:
-        with guard.guard("witness"):
-            witness(*seen)
+    submit(hooks.witnessed(record, error))
 
 
 def tick(now: float) -> None:
@@ -185,7 +138,7 @@ def flush() -> None:
     with guard.guard("flush"):
         from ..records import NumbersRecord, new_id
 
-        tell(before_flush)
+        hooks.tell(hooks.before_flush)
         cells, exemplars = numbers.take(), numbers.take_exemplars()
         at, release = time(), settings().release
         for begin in range(0, len(cells), CELLS_PER_RECORD):
@@ -324,7 +277,7 @@ def _ensure_thread() -> None:
     with _state.lock:
         if not _runs():
             thread = threading.Thread(target=_pulse, args=(_state.stop,), name="qaprod", daemon=True)
-            thread.start()
+            threads.start(thread)
             _state.thread = thread
 
 
@@ -370,7 +323,7 @@ def _pulse(stop: threading.Event) -> None:
             drainer.drain(deadline=deadline)
     with guard.guard("pulse"):
         drainer.release()
-    tell(at_exit)
+    hooks.tell(hooks.at_exit)
 
 
 def _import_rest() -> None:
@@ -379,7 +332,7 @@ def _import_rest() -> None:
     with guard.guard("import"), importing:
         from . import drainer, failures  # noqa: F401
 
-        for name in imports:
+        for name in hooks.imports:
             import_module(name)
 
 
@@ -387,9 +340,9 @@ def _drain(drainer: Drainer, stop: threading.Event) -> None:
     if not drainer.acquire():
         return
     if not _state.draining:
-        for neighbour in neighbours:
+        for neighbour in hooks.neighbours:
             thread = threading.Thread(target=neighbour, args=(stop,), name="qaprod-neighbour", daemon=True)
-            thread.start()
+            threads.start(thread)
             _state.beside.append(thread)
         _state.draining = True
     drainer.drain(wait=False)

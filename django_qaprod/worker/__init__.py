@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from ..conf import settings
-from ..pipeline import process
+from ..pipeline import hooks
 
 
 def install() -> None:
@@ -13,8 +13,8 @@ def install() -> None:
 
     Starts nothing, and imports the jobs no earlier than they are to run.
     """
-    if settings().background == "thread" and _run not in process.neighbours:
-        process.neighbours.append(_run)
+    if settings().background == "thread" and _run not in hooks.neighbours:
+        hooks.neighbours.append(_run)
 
 
 def _run(stop: threading.Event) -> None:

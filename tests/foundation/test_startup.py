@@ -28,8 +28,8 @@ AT_START = {
     "journeys.signals", "journeys.step", "journeys.tracking", "journeys.unknown",
     "models", "models.bookkeeping", "models.deploys", "models.events", "models.failures", "models.numbers",
     "models.pages", "models.submissions",
-    "pipeline", "pipeline.filelock", "pipeline.guard", "pipeline.messages", "pipeline.numbers",
-    "pipeline.process",
+    "pipeline", "pipeline.filelock", "pipeline.guard", "pipeline.hooks", "pipeline.messages",
+    "pipeline.numbers", "pipeline.process", "pipeline.threads",
     "registry", "routers", "store", "store.connections", "store.events", "templatetags",
     "templatetags.qaprod", "text", "worker",
 }  # fmt: skip
@@ -37,8 +37,8 @@ AT_START = {
 # And where views have ``serve_form``, after a POST that went well. What a visitor is served when it does not,
 # what keeps a submission and what replays it come when they are needed.
 SERVING = {
-    "forms.answers", "forms.call", "forms.confirmed", "forms.mixin", "forms.options", "forms.outage", "forms.quiet",
-    "forms.serving", "forms.transactions",
+    "forms.answers", "forms.call", "forms.confirmed", "forms.mixin", "forms.options", "forms.outage",
+    "forms.quiet", "forms.serving", "forms.transactions",
 }  # fmt: skip
 
 PRELUDE = """
@@ -59,7 +59,7 @@ settings.configure(
 import django
 django.setup()
 from django.core.handlers.wsgi import WSGIHandler
-from django_qaprod.pipeline import process
+from django_qaprod.pipeline import hooks, process
 
 handler = WSGIHandler()
 
@@ -175,7 +175,7 @@ def test_forms_that_go_well_import_nothing_of_what_serves_them_when_they_do_not(
 def test_the_first_failure_imports_nothing_once_the_thread_has_begun(tmp_path: Path) -> None:
     script = """
     process.IMPORT_AFTER = 0
-    process.neighbours.clear()  # the worker has imports of its own
+    hooks.neighbours.clear()  # the worker has imports of its own
     get("/plain/")
     end = time.monotonic() + 30
     while not process.status().draining and time.monotonic() < end:

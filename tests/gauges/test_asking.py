@@ -383,6 +383,15 @@ def test_one_that_was_never_begun_is_asked_again(records: Records, monkeypatch: 
     assert [one.error for one in asker.answers()] == [""]
 
 
+def test_gauges_that_share_a_function_fail_each_for_themselves(records: Records) -> None:
+    def broken() -> float:
+        raise LookupError("no such queue")
+
+    ask(spec("queue.high", broken), spec("queue.low", broken))
+    assert {failure.name for failure in records.failures} == {"queue.high", "queue.low"}
+    assert len({failure.fingerprint for failure in records.failures}) == 2
+
+
 def test_a_reading_has_a_context_of_its_own(records: Records) -> None:
     seen: list[Any] = []
 

@@ -268,7 +268,8 @@ def test_each_process_reads_itself_after_a_fork_too(tmp_path: Path) -> None:
 def test_off_it_reads_nothing_and_imports_nothing(tmp_path: Path) -> None:
     script = """
     import json
-    print(json.dumps([len(process.before_flush), "django_qaprod.gauges.resources" in sys.modules]))
+    from django_qaprod.pipeline import hooks
+    print(json.dumps([len(hooks.before_flush), "django_qaprod.gauges.resources" in sys.modules]))
     """
     assert json.loads(run(tmp_path, script, RESOURCE_GAUGES=False)) == [0, False]
     assert json.loads(run(tmp_path, script)) == [1, False], "no earlier than there is something to flush"

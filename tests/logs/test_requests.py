@@ -19,7 +19,7 @@ from pytest_django import Settings
 
 from django_qaprod import capture, conf, context
 from django_qaprod.logs import requests
-from django_qaprod.pipeline import process
+from django_qaprod.pipeline import hooks, process
 from django_qaprod.testing import Records
 
 from .written import FORMATTERS, Keeping, kept
@@ -105,8 +105,8 @@ urlpatterns = [
 
 @pytest.fixture(autouse=True)
 def _host(settings: Settings, records: Records, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(process, "request_witnesses", [])
-    monkeypatch.setattr(process, "before_flush", list(process.before_flush))
+    monkeypatch.setattr(hooks, "request_witnesses", [])
+    monkeypatch.setattr(hooks, "before_flush", list(hooks.before_flush))
     settings.QAPROD = {"LOG_REQUESTS": True}
     with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[conf.MIDDLEWARE], DEBUG=False):
         capture.install()
@@ -331,7 +331,7 @@ def test_a_handler_that_fails_leaves_the_request_alone(monkeypatch: pytest.Monke
 
 
 def test_it_is_off_unless_asked_for(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "request_witnesses", [])
+    monkeypatch.setattr(hooks, "request_witnesses", [])
     settings.QAPROD = {}
     capture.install()
     with kept("qaprod.request") as found:
@@ -341,5 +341,5 @@ def test_it_is_off_unless_asked_for(settings: Settings, monkeypatch: pytest.Monk
 
 def test_it_is_installed_once() -> None:
     capture.install()
-    assert process.request_witnesses == [requests.log]
-    assert process.before_flush.count(requests.log_waiting) == 1
+    assert hooks.request_witnesses == [requests.log]
+    assert hooks.before_flush.count(requests.log_waiting) == 1

@@ -17,7 +17,7 @@ from django_qaprod.context import Context
 from django_qaprod.exceptions import PropertyError
 from django_qaprod.logs import KeyValueFormatter
 from django_qaprod.logs import steps as logged_steps
-from django_qaprod.pipeline import guard, process
+from django_qaprod.pipeline import guard, hooks
 from django_qaprod.testing import Records
 
 from .written import Keeping, ecs, kept, otel, splunk
@@ -141,7 +141,7 @@ class TestUsage:
 class TestSteps:
     @pytest.fixture(autouse=True)
     def _host(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        monkeypatch.setattr(process, "step_witnesses", [])
+        monkeypatch.setattr(hooks, "step_witnesses", [])
         settings.QAPROD = {"LOG_STEPS": True, "RELEASE": "1.0"}
         capture.install()
         with registry.isolated():
@@ -197,18 +197,18 @@ class TestSteps:
         self, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         capture.install()
-        assert process.step_witnesses.count(logged_steps.log) == 1
-        monkeypatch.setattr(process, "step_witnesses", [])
+        assert hooks.step_witnesses.count(logged_steps.log) == 1
+        monkeypatch.setattr(hooks, "step_witnesses", [])
         settings.QAPROD = {}
         capture.install()
-        assert logged_steps.log not in process.step_witnesses
+        assert logged_steps.log not in hooks.step_witnesses
 
 
 @pytest.mark.django_db(transaction=True, databases="__all__")
 def test_a_step_is_logged_when_it_is_committed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     from django_qaprod.testing import store_records
 
-    monkeypatch.setattr(process, "step_witnesses", [logged_steps.log])
+    monkeypatch.setattr(hooks, "step_witnesses", [logged_steps.log])
     with registry.isolated(), store_records(), kept("qaprod.step") as lines:
 
         class CommittedApplication(Journey):

@@ -18,7 +18,7 @@ from pytest_django import Settings
 from django_qaprod import conf, context
 from django_qaprod.contrib import opentelemetry
 from django_qaprod.contrib.opentelemetry import instrumenting, privacy, providing, witnessing
-from django_qaprod.pipeline import guard, numbers, process
+from django_qaprod.pipeline import guard, hooks, numbers
 from django_qaprod.records import Exemplar, NumbersRecord
 from django_qaprod.testing import capture_records
 from django_qaprod.testing.recording import Records
@@ -83,7 +83,7 @@ class TestSwitchingOn:
         opentelemetry.uninstall()
         assert list(site.MIDDLEWARE) == before
         assert not DjangoInstrumentor().is_instrumented_by_opentelemetry
-        assert not process.request_witnesses
+        assert not hooks.request_witnesses
         assert not instrumenting.middleware.methods
         assert context.span_ids is None
 

@@ -18,7 +18,7 @@ from django_qaprod.records import EventRecord, HealthRecord, NumbersRecord, Reco
 ROOT = Path(__file__).parents[2]
 
 PRELUDE = """
-import os, pathlib, sys, time
+import os, pathlib, sys, threading, time
 from django.conf import settings
 settings.configure(
     DATABASES={{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}}},
@@ -26,7 +26,7 @@ settings.configure(
 )
 import django
 django.setup()
-from django_qaprod.pipeline import numbers, process, spool
+from django_qaprod.pipeline import hooks, numbers, process, spool
 from django_qaprod.records import EventRecord, new_id
 
 def record(subject):
@@ -158,12 +158,34 @@ def test_exit_waits_until_a_neighbour_has_let_go(tmp_path: Path) -> None:
         stop.wait()
         time.sleep(0.1)
         pathlib.Path(settings.QAPROD["RELEASE"]).with_name("let-go").touch()
-    process.neighbours[:] = [neighbour]
+    hooks.neighbours[:] = [neighbour]
     record("a")
     wait_until(lambda: process.status().draining)
     """
     run(tmp_path, script)
     assert (tmp_path / "let-go").exists()
+
+
+def test_what_is_being_served_is_not_handed_on_to_our_threads(tmp_path: Path) -> None:
+    """A tracer copies its scope into each thread that begins; ours would keep a visitor's for good."""
+    script = """
+    import contextvars
+    visitor = contextvars.ContextVar("visitor", default="nobody")
+    seen, start = [], threading.Thread.start
+    def starting(thread):
+        seen.append((thread.name, visitor.get()))
+        start(thread)
+    threading.Thread.start = starting
+    hooks.neighbours[:] = [lambda stop: None]
+    visitor.set("ada")
+    record("a")
+    wait_until(lambda: "qaprod-sink" in dict(seen) and "qaprod-neighbour" in dict(seen))
+    pathlib.Path(settings.QAPROD["RELEASE"]).with_name("seen").write_text(repr(dict(seen)))
+    """
+    run(tmp_path, script)
+    seen = (tmp_path / "seen").read_text()
+    assert "'qaprod': 'nobody'" in seen
+    assert "ada" not in seen
 
 
 def test_without_a_directory_memory_serves(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from django.db import OperationalError
 
 from django_qaprod import worker
 from django_qaprod.models import JobRun, Lease
-from django_qaprod.pipeline import guard, process
+from django_qaprod.pipeline import guard, hooks
 from django_qaprod.store import leases
 from django_qaprod.worker import loop, schedule
 from django_qaprod.worker.loop import LEASE, TTL, Outcome, Worker, run_due
@@ -160,15 +160,15 @@ def test_our_own_jobs_run_on_an_empty_database() -> None:
 
 class TestInstall:
     def test_the_worker_is_a_neighbour_of_the_drainer(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(process, "neighbours", [])
+        monkeypatch.setattr(hooks, "neighbours", [])
         worker.install()
         worker.install()
-        assert len(process.neighbours) == 1
+        assert len(hooks.neighbours) == 1
 
     def test_not_where_a_command_does_the_work(
         self, monkeypatch: pytest.MonkeyPatch, settings: object
     ) -> None:
         settings.QAPROD = {"BACKGROUND": "command"}  # type: ignore[attr-defined]
-        monkeypatch.setattr(process, "neighbours", [])
+        monkeypatch.setattr(hooks, "neighbours", [])
         worker.install()
-        assert process.neighbours == []
+        assert hooks.neighbours == []

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from ...conf import in_test_run
-from ...pipeline import process
+from ...pipeline import hooks, process
 from ...sinks.opentelemetry import exporters
 from .exporting import ScrubbingExporter
 
@@ -76,5 +76,5 @@ def _make() -> TracerProvider:
     _ours = TracerProvider(resource=exporters.resource(), shutdown_on_exit=False)
     if exporters.names("traces") and not in_test_run():
         _ours.add_span_processor(BatchSpanProcessor(ScrubbingExporter()))
-        process.at_exit.append(_ours.shutdown)
+        hooks.at_exit.append(_ours.shutdown)
     return _ours

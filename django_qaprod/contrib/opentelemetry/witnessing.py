@@ -10,7 +10,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanContext, Status, StatusCode
 
 from ... import __version__, context, options
-from ...pipeline import numbers, process
+from ...pipeline import hooks, numbers
 from . import events, instrumenting
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ def uninstall() -> None:
 
 def _witnesses() -> tuple[tuple[list[Any], Any], ...]:
     return (
-        (process.failure_witnesses, _on_failure),
-        (process.step_witnesses, _on_step),
-        (process.stream_witnesses, _on_stream),
-        (process.request_witnesses, _on_end),
+        (hooks.failure_witnesses, _on_failure),
+        (hooks.step_witnesses, _on_step),
+        (hooks.stream_witnesses, _on_stream),
+        (hooks.request_witnesses, _on_end),
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.signals import got_request_exception, request_started
 
 from ... import options
-from ...pipeline import process
+from ...pipeline import hooks
 from ...pipeline.guard import guarded
 from ...sinks.sentry import host
 from . import capturing, processing
@@ -30,9 +30,9 @@ _LAST = ("before_send", "before_send_transaction")
 
 def install() -> None:
     """Watch for failures and for the client. May be called again."""
-    if _witness not in process.failure_witnesses:
-        process.failure_witnesses.append(_witness)
-        process.before_flush.append(join)
+    if _witness not in hooks.failure_witnesses:
+        hooks.failure_witnesses.append(_witness)
+        hooks.before_flush.append(join)
     request_started.connect(_on_first_request, dispatch_uid="qaprod.sentry")
     got_request_exception.connect(_on_request_exception, dispatch_uid="qaprod.sentry")
     join()

@@ -18,7 +18,7 @@ from sentry_sdk.transport import Transport
 from django_qaprod.capture import signals
 from django_qaprod.contrib import sentry
 from django_qaprod.contrib.sentry import capturing, joining, processing
-from django_qaprod.pipeline import process
+from django_qaprod.pipeline import hooks
 from django_qaprod.sinks.sentry.flood import Flood
 from tests.recorded import records as records
 from tests.recorded import served as served
@@ -75,9 +75,9 @@ def start(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start
 
 def uninstall() -> None:
     """Take back what we do at start-up, and when we find a client."""
-    if joining._witness in process.failure_witnesses:
-        process.failure_witnesses.remove(joining._witness)
-        process.before_flush.remove(joining.join)
+    if joining._witness in hooks.failure_witnesses:
+        hooks.failure_witnesses.remove(joining._witness)
+        hooks.before_flush.remove(joining.join)
     request_started.disconnect(dispatch_uid="qaprod.sentry")
     got_request_exception.disconnect(dispatch_uid="qaprod.sentry")
     if processing.complete in global_event_processors:
