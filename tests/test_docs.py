@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import textwrap
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +72,10 @@ def headings(page: str) -> dict[str, str]:
 
 def test_every_setting_is_documented_with_its_type_and_default() -> None:
     documented, defaults = headings("settings.md"), conf.Settings()
-    assert list(documented) == [field.name.upper() for field in fields(conf.Settings)]
-    for field in fields(conf.Settings):
-        kind = conf.describe(conf._types()[field.name])
-        line = f"*{kind}; by default* `{getattr(defaults, field.name)!r}`"
-        assert documented[field.name.upper()].startswith(f"\n\n{line}\n\n"), field.name
+    assert list(documented) == [key.upper() for key in conf.types_of_keys()]
+    for key, kind in conf.types_of_keys().items():
+        line = f"*{conf.describe(kind)}; by default* `{getattr(defaults, key)!r}`"
+        assert documented[key.upper()].startswith(f"\n\n{line}\n\n"), key
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from ..dashboard import svg, words
+from ..dashboard import words
 from ..models import Failure
-from ..templatetags.qaprod import ago
+from ..templatetags.qaprod import ago, sparkline
 from . import filters
 from .failure_page import FailurePageViews
 from .pages import banner
@@ -161,8 +161,8 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
         drawn: Any = getattr(failure, "drawn")  # noqa: B009  (get_results puts it there)
         return format_html(
             "{}{}",
-            svg.sparkline(drawn.day, title=gettext("24 hours")),
-            svg.sparkline(drawn.fortnight, title=gettext("14 days")),
+            sparkline(drawn.day, title=gettext("24 hours")),
+            sparkline(drawn.fortnight, title=gettext("14 days")),
         )
 
     @admin.display(description=_("priority"), ordering="priority")

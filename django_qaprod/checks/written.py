@@ -6,7 +6,6 @@ import difflib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import fields
 from importlib import import_module
 
 from django.conf import settings as django_settings
@@ -41,7 +40,7 @@ def check() -> Messages:
 
 
 def _keys() -> Messages:
-    known = [field.name.upper() for field in fields(conf.Settings)]
+    known = [key.upper() for key in conf.types_of_keys()]
     given, defaults = getattr(django_settings, "QAPROD", {}), conf.Settings()
     for problem in conf.problems():
         if problem.unknown:

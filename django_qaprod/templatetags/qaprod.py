@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django import template
 from django.template.context import Context
@@ -11,7 +12,10 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ..dashboard import svg, units, words
+from ..dashboard import words
+
+if TYPE_CHECKING:
+    from ..dashboard.units import Kind
 
 register = template.Library()
 
@@ -20,7 +24,15 @@ register.filter("cut", words.cut)
 register.filter("number", words.number)
 register.filter("percent", words.percent)
 register.filter("seconds", words.seconds)
-register.filter("written", units.written)
+
+
+# What draws and measures is imported by the first page: lists of the admin import this at each start.
+@register.filter
+def written(value: float | None, kind: Kind) -> str:
+    """Return a value of a gauge with its unit."""
+    from ..dashboard import units
+
+    return units.written(value, kind)
 
 
 @register.filter
@@ -45,18 +57,24 @@ def exactly(when: datetime | None) -> str:
 @register.simple_tag
 def sparkline(values: Sequence[float], title: str = "") -> SafeString:
     """Draw values as small columns."""
+    from ..dashboard import svg
+
     return svg.sparkline(values, title=title)
 
 
 @register.simple_tag
 def trace(values: Sequence[float | None], title: str = "") -> SafeString:
     """Draw values as a small line."""
+    from ..dashboard import svg
+
     return svg.trace(values, title=title)
 
 
 @register.simple_tag
 def bar(fraction: float | None, title: str = "", name: str = "") -> SafeString:
     """Draw a fraction as a bar."""
+    from ..dashboard import svg
+
     return svg.bar(fraction, title=title, name=name)
 
 

@@ -19,7 +19,7 @@ AT_START = {
     "apps", "browser",
     "capture", "capture.commands", "capture.logging", "capture.middleware", "capture.signals",
     "capture.streams", "capture.tasks",
-    "clock", "conf", "context", "dashboard", "dashboard.svg", "dashboard.units", "dashboard.words",
+    "clock", "conf", "context", "dashboard", "dashboard.words",
     "databases",
     "degradation", "degradation.breaker", "degradation.criticality", "degradation.declaration",
     "degradation.degrading", "degradation.fallback", "degradation.savepoints", "exceptions", "forms",
