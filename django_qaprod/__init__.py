@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from .degradation import critical as critical
     from .degradation import degrade as degrade
     from .exceptions import QAProdError as QAProdError
+    from .expectations.declaration import Expectation as Expectation
+    from .expectations.working_time import WorkingTime as WorkingTime
     from .forms.mixin import ServeFormMixin as ServeFormMixin
     from .forms.serving import serve_form as serve_form
     from .forms.signals import submission_replayed as submission_replayed
@@ -25,10 +27,12 @@ __version__ = "0.1.0"
 # Lazily (PEP 562): an eager import would load models before the app registry is ready.
 _EXPORTS = {
     "CircuitBreaker": "degradation",
+    "Expectation": "expectations.declaration",
     "Journey": "journeys",
     "QAProdError": "exceptions",
     "ServeFormMixin": "forms.mixin",
     "Step": "journeys",
+    "WorkingTime": "expectations.working_time",
     "critical": "degradation",
     "degrade": "degradation",
     "gauge": "gauges.declaration",
@@ -41,10 +45,12 @@ _EXPORTS = {
 
 __all__ = [
     "CircuitBreaker",
+    "Expectation",
     "Journey",
     "QAProdError",
     "ServeFormMixin",
     "Step",
+    "WorkingTime",
     "critical",
     "degrade",
     "gauge",

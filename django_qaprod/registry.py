@@ -1,4 +1,4 @@
-"""What the host has declared: journeys with their steps, and gauges.
+"""What the host has declared: journeys with their steps, gauges, and expectations.
 
 Only data lives here, so that the read side knows what was declared without importing what records.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
 
 from .exceptions import DeclarationError, UnknownStepError
 
@@ -64,8 +65,32 @@ class GaugeSpec(NamedTuple):
     limit: float | None = None
 
 
+class Repair(Protocol):
+    """What sets a breach right; returns in words what it did, or would do."""
+
+    def __call__(self, breach: Any, /, *, dry_run: bool) -> object: ...
+
+
+class ExpectationSpec(NamedTuple):
+    """A declared expectation. ``when`` and ``then`` are a journey's name and a step's.
+
+    ``due`` says until when the one has to follow the other.
+    """
+
+    name: str
+    when: tuple[str, str]
+    then: tuple[str, str]
+    due: Callable[[datetime], datetime]
+    once: bool = False
+    never_alone: bool = False
+    repair: Repair | None = None
+    by_itself: bool = False
+    repairs_per_hour: int = 60
+
+
 _journeys: dict[str, JourneySpec] = {}
 _gauges: dict[str, GaugeSpec] = {}
+_expectations: dict[str, ExpectationSpec] = {}
 # Each once, in their order: the name of a journey, and what names it.
 _references: dict[tuple[str, str], None] = {}
 
@@ -132,16 +157,33 @@ def gauges() -> tuple[GaugeSpec, ...]:
     return tuple(_gauges.values())
 
 
+def register_expectation(spec: ExpectationSpec) -> None:
+    """Add an expectation. The same one declared again replaces itself.
+
+    Raises ``DeclarationError`` when one of other steps has the name.
+    """
+    known = _expectations.get(spec.name)
+    if known is not None and (known.when, known.then) != (spec.when, spec.then):
+        raise DeclarationError(
+            f"An expectation named {spec.name!r} is already declared, of {'.'.join(known.when)}. "
+            f"Give the one of {'.'.join(spec.when)} another name."
+        )
+    _expectations[spec.name] = spec
+
+
+def expectations() -> tuple[ExpectationSpec, ...]:
+    """Return the declared expectations in the order of their declaration."""
+    return tuple(_expectations.values())
+
+
 @contextmanager
 def isolated() -> Iterator[None]:
     """Forget, at the end of the block, what was declared within it. For tests."""
-    before, measured, referred = dict(_journeys), dict(_gauges), dict(_references)
+    kept: tuple[dict[Any, Any], ...] = (_journeys, _gauges, _expectations, _references)
+    before = [dict(declared) for declared in kept]
     try:
         yield
     finally:
-        _journeys.clear()
-        _journeys.update(before)
-        _gauges.clear()
-        _gauges.update(measured)
-        _references.clear()
-        _references.update(referred)
+        for declared, known in zip(kept, before, strict=True):
+            declared.clear()
+            declared.update(known)

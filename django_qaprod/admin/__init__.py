@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from ..models import Deploy, Event, Failure, GaugePage, Health, JourneyPage, RequestPage, RescuedSubmission
+from ..models import (
+    Breach,
+    Deploy,
+    Event,
+    Failure,
+    GaugePage,
+    Health,
+    JourneyPage,
+    RequestPage,
+    RescuedSubmission,
+)
+from .breaches import BreachAdmin
 from .deploys import DeployAdmin
 from .events import EventAdmin
 from .failures import FailureAdmin
@@ -19,6 +30,7 @@ def register(site: admin.AdminSite) -> None:
     pages = (
         (Failure, FailureAdmin),
         (RescuedSubmission, RescuedSubmissionAdmin),
+        (Breach, BreachAdmin),
         (JourneyPage, JourneyPageAdmin),
         (RequestPage, RequestPageAdmin),
         (GaugePage, GaugePageAdmin),

@@ -3,6 +3,7 @@
 from .bookkeeping import Cursor, Health, JobRun, Lease
 from .deploys import Deploy
 from .events import Event, EventKey
+from .expectations import Breach
 from .failures import Affected, Failure, Occurrence, Stack, Transition
 from .numbers import Bucket, Series
 from .pages import GaugePage, JourneyPage, RequestPage
@@ -10,6 +11,7 @@ from .submissions import RescuedSubmission, SubmissionAct, SubmissionVersion
 
 __all__ = [
     "Affected",
+    "Breach",
     "Bucket",
     "Cursor",
     "Deploy",

@@ -13,7 +13,7 @@ Only the telemetry's database is written; the events are read by short queries.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +30,7 @@ from ..registry import JourneySpec
 from . import journey_facts
 from .journey_facts import Durations, Facts
 from .numbers import OVERFLOW, digest_of
+from .statements import chunked
 
 STEP = "qaprod.journey.step"
 REACHED = "qaprod.journey.reached"
@@ -160,7 +161,7 @@ def _later_hours(journey: str, hour: int, end: int) -> set[int]:
     subjects = Event.objects.filter(journey=journey, at__gte=begin, at__lt=after).order_by()
     keys = list(subjects.values_list("subject", flat=True).distinct())
     hours: set[int] = set()
-    for chunk in _chunked(keys):
+    for chunk in chunked(keys, _CHUNK):
         later = Event.objects.filter(
             journey=journey, subject__in=chunk, at__gte=after, at__lt=clock.moment(end)
         ).order_by()
@@ -241,7 +242,7 @@ def _created(journey: str, missing: dict[str, Key]) -> dict[str, int]:
     ]
     Series.objects.bulk_create(rows, ignore_conflicts=True, batch_size=_CHUNK)
     found: dict[str, int] = {}
-    for chunk in _chunked(list(missing)):
+    for chunk in chunked(list(missing), _CHUNK):
         found.update(Series.objects.filter(digest__in=chunk).values_list("digest", "pk"))
     return found
 
@@ -286,7 +287,7 @@ def _fill_day(journey: str, day: int) -> None:
         Bucket.objects.bulk_create(
             (_bucket(pk, found, start, DAY) for pk, found in merged.items()), batch_size=_CHUNK
         )
-        for chunk in _chunked([row.pk for row in rows]):
+        for chunk in chunked((row.pk for row in rows), _CHUNK):
             Bucket.objects.filter(pk__in=chunk).update(rolled=True)
 
 
@@ -328,8 +329,3 @@ def _move(segment: str, position: int) -> None:
 
 def _floor(epoch: float, step: int) -> int:
     return int(epoch // step) * step
-
-
-def _chunked(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for position in range(0, len(items), _CHUNK):
-        yield items[position : position + _CHUNK]

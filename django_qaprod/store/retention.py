@@ -13,12 +13,13 @@ from time import monotonic
 from typing import Any, Final
 
 from django.db import connections, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from ..clock import now
 from ..conf import events_alias, settings, telemetry_alias
 from ..models import (
     Affected,
+    Breach,
     Bucket,
     Cursor,
     Deploy,
@@ -33,6 +34,7 @@ from ..models import (
 )
 from ..records import first_id
 from . import gone as machines
+from .breaches import SEGMENT
 
 #: ``QAPROD["RETENTION_DAYS"]`` over these. Minutes and hours as long as pages read them: ``queries.buckets``.
 DAYS: Final[Mapping[str, int]] = {
@@ -42,6 +44,7 @@ DAYS: Final[Mapping[str, int]] = {
     "hours": 62,
     "days": 800,
     "deploys": 800,
+    "breaches": 90,
     "health": 30,
     "cursors": 7,
     "events": 400,
@@ -58,6 +61,7 @@ ROWS: Final[Mapping[str, int]] = {
     "days": 1_000_000,
     "stacks": 50_000,
     "deploys": 10_000,
+    "breaches": 100_000,
     "health": 10_000,
     "events": 0,
     "submissions": 20_000,
@@ -66,8 +70,8 @@ ROWS: Final[Mapping[str, int]] = {
 _BATCH = 500
 # The host's own writers wait while we delete from its SQLite file.
 _BATCH_BESIDE_THE_HOST = 50
-# How far each journey is rolled up: no segment, and not to be forgotten.
-_NOT_A_SEGMENT = "events"
+# How far journeys are rolled up, and expectations looked at: no segments, and not to be forgotten.
+_NO_SEGMENTS = Q(segment__startswith="events") | Q(segment__startswith=SEGMENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +161,9 @@ def _telemetry(using: str) -> Iterator[Kept]:
         ("days", buckets.filter(resolution=Bucket.Resolution.DAY), "start"),
         ("occurrences", Occurrence.objects.using(using), "at"),
         ("deploys", Deploy.objects.using(using), "at"),
+        ("breaches", Breach.objects.using(using), "found_at"),
         ("health", Health.objects.using(using), "at"),
-        ("cursors", cursors.exclude(segment__startswith=_NOT_A_SEGMENT), "updated_at"),
+        ("cursors", cursors.exclude(_NO_SEGMENTS), "updated_at"),
     )
     for key, rows, by in tables:
         yield Kept(key=key, rows=rows, by=by, days=days(key), most=most(key))

@@ -6,9 +6,10 @@ columns: `bulk_create` takes 250 µs of CPU for it, this 25.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any, TypeAlias
+from itertools import islice
+from typing import Any, TypeAlias, TypeVar
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -16,6 +17,7 @@ from django.db.models import Field, Model
 from django.db.models.constants import OnConflict
 
 Row: TypeAlias = Sequence[Any]
+T = TypeVar("T")
 
 # What every driver takes as it is; all other kinds of field adapt their values.
 _PLAIN = frozenset(
@@ -24,6 +26,13 @@ _PLAIN = frozenset(
         "ForeignKey", "IntegerField", "PositiveBigIntegerField", "PositiveIntegerField", "TextField",
     }
 )  # fmt: skip
+
+
+def chunked(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield the values in lists of at most that length."""
+    left = iter(values)
+    while some := list(islice(left, size)):
+        yield some
 
 
 def update(model: type[Model], template: str, fields: Sequence[str], row: Row, *, using: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from ..expectations import passes
 from ..forms import queue
 from ..store import event_rollups, occurrences, priority, retention, rollups, states
 from .schedule import Run, job
@@ -33,6 +34,12 @@ def thin_out(run: Run) -> None:
     """Keep as many occurrences as there may be."""
     since = run.now - _AT_FIRST if run.previous is None else run.previous
     occurrences.thin_out(since=since - _OVERLAP)
+
+
+@job("expectations", every=timedelta(minutes=1), offset=timedelta(seconds=30))
+def expectations(run: Run) -> None:
+    """Find what was not followed as expected, and repair what may be repaired."""
+    passes.look(run.stop)
 
 
 @job("roll_up_events", every=timedelta(minutes=5), offset=timedelta(seconds=60))

@@ -24,17 +24,20 @@ class Fault:
     served: bool
     #: Whether what visitors send is kept, so that there is something to replay.
     kept: bool = False
+    #: Whether something that is expected does not come.
+    missing: bool = False
 
     @property
     def pages(self) -> tuple[tuple[str, str, str], ...]:
         """The pages to look at."""
-        return (self.page, _RESCUED) if self.kept else (self.page,)
+        return (self.page, *([_RESCUED] if self.kept else []), *([_BREACHES] if self.missing else []))
 
 
 _FAILURES = "admin:qaprod_failure_changelist"
 _DEGRADED = (_FAILURES, "kind__exact=degraded", "Failures, degraded")
 _UNHANDLED = (_FAILURES, "kind__exact=unhandled", "Failures, unhandled")
 _FAILURES_ALL = (_FAILURES, "", "Failures")
+_BREACHES = ("admin:qaprod_breach_changelist", "", "Breaches")
 _RESCUED = ("admin:qaprod_rescuedsubmission_changelist", "", "Rescued submissions")
 
 FAULTS: tuple[Fault, ...] = (
@@ -83,10 +86,11 @@ FAULTS: tuple[Fault, ...] = (
         title="Flaky e-mail",
         breaks="Every second e-mail to a school is refused by the mail server.",
         visitor="Nothing: their application is submitted. The school has not got it.",
-        look="A degraded failure of the highest severity, named “e-mail to the school”. Which applications "
-        "wait is seen in the site's own admin: Applications, not sent to the school.",
+        look="A degraded failure of the highest severity, named “e-mail to the school”. Two minutes "
+        "later each application that has not reached its school is a breach, with a repair that sends it again.",
         page=_DEGRADED,
         served=True,
+        missing=True,
     ),
     Fault(
         name="broken-form",

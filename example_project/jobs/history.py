@@ -23,7 +23,7 @@ from django_qaprod.sinks.database import DatabaseSink
 from django_qaprod.store import event_rollups, priority, rollups
 from django_qaprod.typing import Batch, Entry
 
-from .qaprod import JobApplication
+from .qaprod import JobApplication, SchoolEmail
 
 MARK = "generated"
 NOTE = "Generated history: none of this happened."
@@ -190,11 +190,11 @@ def _application(chance: random.Random, subject: str, start: int) -> Iterator[Ev
     at = start + chance.random() * _HOUR
     end = timezone.now().timestamp()
 
-    def event(step: str) -> EventRecord:
+    def event(step: str, journey: str = JobApplication.spec.name) -> EventRecord:
         return EventRecord(
             id=new_id(at),
             at=at,
-            journey=JobApplication.spec.name,
+            journey=journey,
             step=step,
             subject=subject,
             variant=form_type,
@@ -212,6 +212,8 @@ def _application(chance: random.Random, subject: str, start: int) -> Iterator[Ev
     at += chance.lognormvariate(4.2, 0.8)
     if chance.random() < on and at < end:
         yield event("submitted")
+        at += chance.lognormvariate(0, 0.5)
+        yield event("sent", SchoolEmail.spec.name)
 
 
 def _numbers(chance: random.Random, start: int, visits: int) -> NumbersRecord:

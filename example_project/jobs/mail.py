@@ -12,7 +12,7 @@ from django_qaprod import degrade
 
 from .forms import answers
 from .models import Application
-from .qaprod import JobApplication
+from .qaprod import JobApplication, SchoolEmail
 
 logger = logging.getLogger(__name__)
 
@@ -29,3 +29,4 @@ def send_application(application: Application) -> None:
         reply_to=[application.email],
     ).send()
     Application.objects.filter(pk=application.pk).update(emailed_at=timezone.now())
+    SchoolEmail.sent.record(application)

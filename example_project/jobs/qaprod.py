@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import Count
 from django.utils import timezone
 
-from django_qaprod import Journey, Step, gauge
+from django_qaprod import Expectation, Journey, Step, gauge
 
 from .models import Application, FormType
 
@@ -21,6 +22,36 @@ class JobApplication(Journey):
     variant = "form_type"
     properties = ("form_type",)
 
+
+class SchoolEmail(Journey):
+    """The e-mail that carries an application to its school."""
+
+    title = "E-mail to the school"
+    sent = Step()
+
+
+def send_again(breach: Any, *, dry_run: bool) -> str:
+    """Send an application to its school once more."""
+    from .mail import send_application
+
+    application = Application.objects.select_related("vacancy__school").get(pk=breach.subject)
+    if dry_run:
+        return f"would write to {application.vacancy.school.email}"
+    send_application(application)
+    application.refresh_from_db()
+    return "sent" if application.emailed_at else "could not be sent; the failure is recorded"
+
+
+# A minute, so that it can be watched; half an hour would do.
+Expectation(
+    "every application reaches its school",
+    when=JobApplication.submitted,
+    then=SchoolEmail.sent,
+    within=timedelta(minutes=1),
+    once=True,
+    never_alone=True,
+    repair=send_again,
+)
 
 # Wherever an application is made, in a view, a command or a test, its journey has begun.
 JobApplication.started.on_create(

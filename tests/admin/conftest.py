@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -38,3 +39,24 @@ def key(settings: Settings) -> str:
     """A key to encrypt with."""
     settings.QAPROD = {**getattr(settings, "QAPROD", {}), "RESCUE_KEYS": [kept.KEY]}
     return kept.KEY
+
+
+@pytest.fixture
+def expectation() -> Iterator[registry.ExpectationSpec]:
+    """An expectation that is declared, with a repair that says what it is asked for."""
+
+    def repair(breach: Any, /, *, dry_run: bool) -> str:
+        if breach.subject == "broken":
+            raise LookupError("no such school")
+        return f"would send {breach.subject}" if dry_run else f"sent {breach.subject}"
+
+    spec = registry.ExpectationSpec(
+        name="reaches the school",
+        when=("JobApplication", "submitted"),
+        then=("JobApplication", "emailed"),
+        due=lambda at: at,
+        repair=repair,
+    )
+    with registry.isolated():
+        registry.register_expectation(spec)
+        yield spec

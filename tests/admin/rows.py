@@ -14,6 +14,7 @@ from django.contrib.auth.models import Permission, User
 from django_qaprod import clock, histogram, metrics
 from django_qaprod.models import (
     Affected,
+    Breach,
     Bucket,
     Cursor,
     Deploy,
@@ -224,9 +225,31 @@ def one_of_each(text: str) -> Failure:
     gauge(metrics.MEMORY, 1e8, label=text, unit="By")
     reading(text[:100], error=text)
     failure(2, kind="gauge", name=text[:100], message=text, priority=1)
+    breach(
+        text, expectation=text, journey=text[:100], step=text[:100], request_id=text, state="dismissed",
+        closed_at=clock.now(), who=text, why=text,
+        tried=[{"at": 1.0, "who": text, "words": text, "failed": True, "dry_run": True}],
+    )  # fmt: skip
     Health.objects.create(host=text, part=text, errors=1, dropped=1, last_error=text, at=clock.now())
     JobRun.objects.create(name=text, started_at=clock.now(), error=text)
     return made
+
+
+def breach(subject: str = "7", **fields: Any) -> Breach:
+    """A breach that is an hour overdue."""
+    at = clock.now()
+    values: dict[str, Any] = {
+        "expectation": "reaches the school",
+        "kind": "missing",
+        "journey": "JobApplication",
+        "step": "submitted",
+        "subject": subject,
+        "event": uuid.uuid4(),
+        "at": at - timedelta(hours=2),
+        "due_at": at - timedelta(hours=1),
+        "found_at": at,
+    }
+    return Breach.objects.create(**values | fields)
 
 
 def submission(key: str = "k", *, sent: Submission | None = None, **fields: Any) -> RescuedSubmission:

@@ -19,7 +19,7 @@ from django.urls import path
 
 from django_qaprod import clock, metrics, registry
 from django_qaprod.admin import register
-from django_qaprod.models import Bucket, Deploy, Event, Health, Lease
+from django_qaprod.models import Breach, Bucket, Deploy, Event, Health, Lease
 from django_qaprod.registry import GaugeSpec, JourneySpec
 from tests.admin import rows
 from tests.forms import kept
@@ -53,7 +53,10 @@ def addresses(journey: JourneySpec) -> list[str]:
     hostile = rows.one_of_each(rows.HOSTILE)
     event = Event.objects.get()
     deploy = Deploy.objects.get()
+    breach = Breach.objects.get()
     return [
+        "breach/?state=all",
+        f"breach/{breach.pk}/change/",
         "failure/?state=all",
         f"failure/{hostile.pk}/change/",
         f"failure/{hostile.pk}/delete/",
@@ -182,6 +185,8 @@ def test_the_health_page_is_not_offered_to_who_may_not_see_it() -> None:
         ("health/", "Nothing has been recorded yet."),
         ("event/", "No events in this window."),
         ("deploy/", "No release is known yet."),
+        ("breach/", "Nothing is expected yet."),
+        ("breach/?q=zzz", "No breach matches."),
     ],
 )
 def test_an_empty_page_says_what_to_do_next(address: str, words: str, client_of_boss: Client) -> None:

@@ -63,6 +63,14 @@ MATRIX = {
     "rescuedsubmission/<path:object_id>/delete/": SHUT,
     "rescuedsubmission/<path:object_id>/change/": READ,
     "rescuedsubmission/<path:object_id>/": REDIRECT,
+    "breach/": ACTIONS,
+    "breach/add/": SHUT,
+    "breach/<str:object_id>/repair/": DO,
+    "breach/<str:object_id>/dismiss/": CONFIRM,
+    "breach/<path:object_id>/history/": SAFE_REDIRECT,
+    "breach/<path:object_id>/delete/": SHUT,
+    "breach/<path:object_id>/change/": READ,
+    "breach/<path:object_id>/": REDIRECT,
     "requestpage/": PAGE,
     "requestpage/route/": PAGE,
     "gaugepage/": PAGE,
@@ -83,14 +91,15 @@ MATRIX = {
     "deploy/<path:object_id>/": REDIRECT,
 }
 
-LIST_ACTIONS = {"failure/": "resolve", "rescuedsubmission/": "replay"}
+LIST_ACTIONS = {"breach/": "dismiss", "failure/": "resolve", "rescuedsubmission/": "replay"}
 # What each of the addresses understands.
 POSTED = {
     "do": "resolve", "note": "n", "post": "yes", "failure": "v1:1", "file": "0", "reason": "spam",
-    "version": "1", "field-0": "Grace",
+    "version": "1", "field-0": "Grace", "why": "n", "confirmed": "yes",
 }  # fmt: skip
 # What changes something for a superuser; to see what was sent is written down.
 ACTING = {
+    "breach/", "breach/<str:object_id>/repair/", "breach/<str:object_id>/dismiss/",
     "failure/", "failure/<int:object_id>/state/", "failure/<path:object_id>/delete/",
     "rescuedsubmission/", "rescuedsubmission/replay-failure/",
     *(
@@ -114,12 +123,13 @@ def snapshot() -> dict[str, Any]:
 
 
 @pytest.fixture
-def ids(key: str) -> dict[str, object]:
+def ids(key: str, expectation: None) -> dict[str, object]:
     failure = rows.failure()
     rows.occurrence(failure)
     deploy = Deploy.objects.create(release="r1", at=clock.now())
     rescued = rows.submission(failure=failure.fingerprint)
     return {
+        "breach": rows.breach().pk,
         "failure": failure.pk,
         "event": rows.event().pk,
         "deploy": deploy.pk,
@@ -145,7 +155,12 @@ def ask(client: Client, address: str, method: str, ids: dict[str, object]) -> in
         address = address.replace(converter, str(ids.get(model, "")))
     data = POSTED if method == "POST" else {}
     if method == "POST" and address in LIST_ACTIONS:
-        data = {"action": LIST_ACTIONS[address], "_selected_action": str(ids[model]), "index": "0"}
+        data = {
+            "action": LIST_ACTIONS[address],
+            "_selected_action": str(ids[model]),
+            "index": "0",
+            "why": "n",
+        }
     asked = client.post if method == "POST" else client.get
     return int(asked(f"/admin/qaprod/{address}", data).status_code)
 

@@ -12,9 +12,9 @@ from typing import Any
 # Of a host with the admin, a journey and a ``degrade``, after its first response. What is not here is
 # imported by the first page, by the process's thread or by the command that needs it.
 AT_START = {
-    "admin", "admin.careful", "admin.deploys", "admin.events", "admin.failure_page", "admin.failures",
-    "admin.filters", "admin.pages", "admin.permissions", "admin.submission_acts", "admin.submission_filters",
-    "admin.submission_page", "admin.submission_views",
+    "admin", "admin.breaches", "admin.careful", "admin.deploys", "admin.events", "admin.failure_page",
+    "admin.failures", "admin.filters", "admin.pages", "admin.permissions", "admin.submission_acts",
+    "admin.submission_filters", "admin.submission_page", "admin.submission_views",
     "admin.submissions",
     "apps", "browser",
     "capture", "capture.commands", "capture.logging", "capture.middleware", "capture.signals",
@@ -26,7 +26,8 @@ AT_START = {
     "gauges", "gauges.open_connections",
     "journeys", "journeys.journey", "journeys.keys", "journeys.properties", "journeys.recording",
     "journeys.signals", "journeys.step", "journeys.tracking", "journeys.unknown",
-    "models", "models.bookkeeping", "models.deploys", "models.events", "models.failures", "models.numbers",
+    "models", "models.bookkeeping", "models.deploys", "models.events",
+    "models.expectations", "models.failures", "models.numbers",
     "models.pages", "models.submissions",
     "pipeline", "pipeline.filelock", "pipeline.guard", "pipeline.hooks", "pipeline.messages",
     "pipeline.numbers", "pipeline.process", "pipeline.threads",
