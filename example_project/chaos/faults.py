@@ -87,7 +87,7 @@ FAULTS: tuple[Fault, ...] = (
         breaks="Every second e-mail to a school is refused by the mail server.",
         visitor="Nothing: their application is submitted. The school has not got it.",
         look="A degraded failure of the highest severity, named “e-mail to the school”. Two minutes "
-        "later each application that has not reached its school is a breach, with a repair that sends it again.",
+        "later each application that has not reached its school is a breach, whose repair sends it again.",
         page=_DEGRADED,
         served=True,
         missing=True,
