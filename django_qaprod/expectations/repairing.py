@@ -47,6 +47,8 @@ def repair(spec: ExpectationSpec, breach: Breach, *, who: str, dry_run: bool = F
         else:
             tried = Tried(words=one_line(str(words) if words is not None else "", 500), failed=False)
     breaches.keep_try(breach, who=who, words=tried.words, failed=tried.failed, dry_run=dry_run)
+    if not dry_run:
+        breaches.close_if_it_came(spec, breach)
     return tried
 
 

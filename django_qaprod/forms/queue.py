@@ -69,8 +69,9 @@ def start() -> None:
         # A view that calls ``sys.exit()`` has ended the thread, too.
         working = _state.thread is not None and _state.thread.is_alive()
         if not working and not _state.stop.is_set():
-            _state.thread = threading.Thread(target=_run, args=(_state,), name="qaprod-replays", daemon=True)
-            threads.start(_state.thread)
+            thread = threading.Thread(target=_run, args=(_state,), name="qaprod-replays", daemon=True)
+            threads.start(thread)
+            _state.thread = thread
 
 
 def wait(within: float | None = None) -> None:

@@ -156,7 +156,7 @@ class _One:
         if self.outermost and callbacks:
             self._connection.on_commit(self._reach)
             # The first, so that no callback of the host's that raises comes before.
-            callbacks.insert(0, callbacks.pop())
+            callbacks.sort(key=lambda callback: callback[1] != self._reach)
         self._atomic.__exit__(None, None, None)
 
     def _reach(self) -> None:

@@ -104,6 +104,14 @@ def keep_try(breach: Breach, *, who: str, words: str, failed: bool, dry_run: boo
     rows.update(tried=[*known, told][-TRIES_KEPT:], tried_at=at, tries=F("tries") + tries)
 
 
+def close_if_it_came(spec: ExpectationSpec, breach: Breach) -> None:
+    """Close a breach at once, if the second step is there."""
+    came = _times(spec.then, {breach.subject}, breach.at - SKEW)[breach.subject]
+    if came and breach.kind == _KINDS.MISSING:
+        rows = Breach.objects.using(telemetry_alias()).filter(pk=breach.pk, state=_STATES.OPEN)
+        rows.update(state=_STATES.CAME, closed_at=came[0])
+
+
 def dismiss(ids: Iterable[int], *, who: str, why: str) -> int:
     """Close open breaches by a person's word; return how many."""
     rows = Breach.objects.using(telemetry_alias()).filter(pk__in=list(ids), state=_STATES.OPEN)

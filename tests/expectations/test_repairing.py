@@ -56,6 +56,20 @@ def test_by_itself_it_is_tried_dry_first(expect: Expect, take: Take) -> None:
     assert breach.state == "open", "only the second step closes it"
 
 
+def test_what_a_repair_brings_about_closes_the_breach_at_once(expect: Expect, take: Take) -> None:
+    def send(breach: Breach, /, *, dry_run: bool) -> None:
+        if not dry_run:
+            take("emailed", breach.subject, ago=0)
+
+    spec = expect(repair=send).spec
+    take("submitted", "7", ago=40)
+    breaches.look(spec)
+    repairing.repair(spec, Breach.objects.get(), who="ada", dry_run=True)
+    assert Breach.objects.get().state == "open"
+    repairing.repair(spec, Breach.objects.get(), who="ada")
+    assert Breach.objects.get().state == "came"
+
+
 def test_without_being_asked_for_nothing_is_repaired(expect: Expect, take: Take) -> None:
     repair = Repair()
     expect(repair=repair)
