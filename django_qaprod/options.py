@@ -5,12 +5,13 @@ Imported only by what is on: a class of options is made at each start of the hos
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, Final, Literal, TypeVar
-from urllib.parse import quote
+from uuid import UUID
 
 from django.core.signals import setting_changed
 
@@ -18,8 +19,10 @@ from . import conf
 
 Options = TypeVar("Options", "StatsD", "OpenTelemetry", "Sentry")
 
-# What stands for an event's id in ``Sentry.event_url``.
+# What stands for an event's id in ``Sentry.event_url``, and what is meant to stand for something.
 _EVENT_ID: Final = "{event_id}"
+_EVENT_UUID: Final = "{event_uuid}"
+_PLACEHOLDER: Final = re.compile(r"\{\w*\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +62,13 @@ class Sentry:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def url_of(self, event_id: str) -> str:
-        """Return where Sentry shows an event, nothing unless ``event_url`` says so."""
-        if not self.event_url.startswith(("https://", "http://")) or _EVENT_ID not in self.event_url:
+        """Return where Sentry shows an event, by its 32 digits; nothing unless ``event_url`` says so."""
+        found = set(_PLACEHOLDER.findall(self.event_url))
+        known = bool(found) and found <= {_EVENT_ID, _EVENT_UUID}
+        if not known or not self.event_url.startswith(("https://", "http://")):
             return ""
-        return self.event_url.replace(_EVENT_ID, quote(event_id, safe=""))
+        event = UUID(event_id)
+        return self.event_url.replace(_EVENT_ID, event.hex).replace(_EVENT_UUID, str(event))
 
 
 #: The key of ``QAPROD`` by the class of its options.

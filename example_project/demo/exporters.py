@@ -138,7 +138,7 @@ def _sentry(directory: Path, family: Family, found: Exporters) -> str:
     )
     found.settings["SENTRY"] = {
         "DSN": f"http://{SENTRY_KEY}@{LOOPBACK}:{port}/1",
-        "EVENT_URL": f"http://{LOOPBACK}:{port}/issues/event/{{event_id}}/",
+        "EVENT_URL": f"http://{LOOPBACK}:{port}/issues/event/{{event_uuid}}/",
     }
     found.places["Sentry's peer"] = (
         f"http://{LOOPBACK}:{port}/  user {SENTRY_USER}, password {SENTRY_PASSWORD}"

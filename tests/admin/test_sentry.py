@@ -44,6 +44,12 @@ def test_what_went_out_by_our_own_client_is_linked_by_its_id(
     assert f"?query={key}&amp;x=1" in body
 
 
+def test_a_place_that_wants_dashes_gets_them(client_of_boss: Client, settings: Settings) -> None:
+    pattern = "https://bugs.example/issues/event/{event_uuid}/"
+    body, _ = page(client_of_boss, settings, {"sentry_event": EVENT}, EVENT_URL=pattern)
+    assert 'href="https://bugs.example/issues/event/9cc3b24f-77ce-46a1-a8d3-f405bd4e3bae/"' in body
+
+
 @pytest.mark.parametrize(
     ("extra", "options"),
     [

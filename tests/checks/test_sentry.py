@@ -69,7 +69,10 @@ def test_what_is_a_dsn_is_none(dsn: str, settings: Settings) -> None:
     [
         ("https://sentry.example/organizations/acme/issues/?query={event_id}", []),
         ("http://bugs.internal/{event_id}/", []),
+        ("http://bugs.internal/{event_uuid}/", []),
         ("https://sentry.example/", ["qaprod.E021"]),
+        ("https://sentry.example/{event}/", ["qaprod.E021"]),
+        ("https://sentry.example/{project}/{event_id}/", ["qaprod.E021"]),
         ("javascript:alert({event_id})", ["qaprod.E021"]),
         ("//sentry.example/{event_id}", ["qaprod.E021"]),
     ],

@@ -11,6 +11,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -48,7 +49,11 @@ def test_one_failure_is_found_everywhere_by_one_id(tmp_path: Path) -> None:
         assert staff.log_in("/admin/login/?next=/admin/", STAFF, STAFF_PASSWORD).good
         page = wait_until(lambda: page_of(staff, occurrence), timeout=30, what="the admin has it")
         assert trace in page
-        assert f"/issues/event/{occurrence}/" in page
+        linked = re.search(rf"http://127\.0\.0\.1:\d+/issues/event/{UUID(occurrence)}/", page)
+        assert linked
+        # To the login at first; a route that there is not is not found.
+        with urllib.request.urlopen(linked[0], timeout=5) as answer:
+            assert answer.status == 200
 
         statsd = where(demo.output(), r"nc 127\.0\.0\.1 (\d+)")
         wait_until(lambda: re.search(rf"'{SERVICE}\.\S*degrad", counters(statsd)), timeout=30)

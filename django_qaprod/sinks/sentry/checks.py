@@ -25,11 +25,12 @@ def check() -> Iterator[CheckMessage]:
             hint="Copy it from your project's settings in Sentry: https://<key>@<host>/<number>.",
             id="qaprod.E020",
         )
-    if chosen.event_url and not chosen.url_of("0"):
+    if chosen.event_url and not chosen.url_of("0" * 32):
         yield Error(
             "QAPROD['SENTRY']['EVENT_URL'] names no place for an event; failures are shown without a link.",
             hint='Write where Sentry shows one, with {event_id} for its id: "https://sentry.example'
-            '/organizations/acme/issues/?query={event_id}".',
+            '/organizations/acme/issues/?query={event_id}". {event_uuid} is the id with dashes; there is no '
+            "other placeholder.",
             id="qaprod.E021",
         )
     if not chosen.dsn and client is None:
