@@ -222,7 +222,7 @@ class FileSpool:
 
 
 class FileSegment:
-    """A segment on disk, as the drainer sees it."""
+    """A segment on disk, as the drainer sees it. One that is gone holds nothing: another has let go of it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -230,11 +230,7 @@ class FileSegment:
 
     def read(self, position: int) -> tuple[tuple[Entry, ...], int]:
         """Return the whole lines behind ``position``, a chunk at most, decoded."""
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            data = os.pread(descriptor, CHUNK, position)
-        finally:
-            os.close(descriptor)
+        data = self._bytes(position, CHUNK)
         end = data.rfind(b"\n") + 1
         if not end and len(data) == CHUNK:
             # No record is so long: a disk that lost power has left zeros.
@@ -249,15 +245,10 @@ class FileSegment:
     def end(self) -> int:
         """Return the position behind the last newline, zero when there is none."""
         size = _stat(self.path)[0]
-        if not size:
-            return 0
+        if not size or self._bytes(size - 1, 1) == b"\n":
+            return size
         tail = max(size - MAX_RECORD - 1, 0)
-        with self.path.open("rb") as file:
-            file.seek(size - 1)
-            if file.read(1) == b"\n":
-                return size
-            file.seek(tail)
-            found = file.read(MAX_RECORD + 1).rfind(b"\n")
+        found = self._bytes(tail, MAX_RECORD + 1).rfind(b"\n")
         return tail + found + 1 if found >= 0 else 0
 
     def discard(self, position: int) -> None:
@@ -265,6 +256,16 @@ class FileSegment:
         if _stat(self.path)[0] > position:
             guard.dropped("spool.torn")
         self.path.unlink(missing_ok=True)
+
+    def _bytes(self, position: int, most: int) -> bytes:
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY)
+        except FileNotFoundError:
+            return b""
+        try:
+            return os.pread(descriptor, most, position)
+        finally:
+            os.close(descriptor)
 
 
 class MemorySpool:

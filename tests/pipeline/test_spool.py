@@ -63,6 +63,22 @@ def test_a_line_cut_by_a_crash_is_waited_for_and_then_skipped(tmp_path: Path) ->
     assert tally.dropped == {"spool.torn": 1}
 
 
+def test_a_segment_that_another_drainer_has_let_go_of_holds_nothing(
+    written: spool.FileSpool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written.append(encode(event("1")))
+    [segment] = spool.file_segments(tmp_path)
+    end, length = segment.end(), spool._stat(segment.path)
+    segment.path.unlink()
+    assert segment.read(0) == ((), 0)
+    assert segment.read(end) == ((), end)
+    assert (segment.abandoned(), segment.end()) == (True, 0)
+    segment.discard(end)
+    # Between the look at its length and the one at its end.
+    monkeypatch.setattr(spool, "_stat", lambda path: length)
+    assert segment.end() == 0
+
+
 def test_a_foreign_line_is_counted_and_does_not_hide_its_neighbours(tmp_path: Path) -> None:
     lines = [encode(event("1")), b'{"_":"from the future"}\n', b"\x00\xff garbage\n", encode(event("2"))]
     (tmp_path / "0-1-a.segment").write_bytes(b"".join(lines))
