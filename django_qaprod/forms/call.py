@@ -19,11 +19,25 @@ if TYPE_CHECKING:
     from django.db.transaction import Atomic
 
     from ..records import FailureRecord
+    from ..text import JSONValue
     from .serving import Serving
 
 T = TypeVar("T")
 
 logger = logging.getLogger("qaprod.forms")
+
+# What the log says by rung, and whether what was sent is lost. The failure's page has words of its own.
+_TOLD: Final = {
+    ("template", False): "was shown the form",
+    ("plain", False): "was shown the form, on a plain page",
+    ("unavailable", False): "was told that the page is unavailable",
+    ("received", False): "was told that what was sent is kept",
+    ("view", False): "got the view's answer",
+    ("passed", False): "got Django's answer to an error that was let pass",
+    ("template", True): "was shown the form again, what was sent is lost",
+    ("plain", True): "was shown the form again, on a plain page, what was sent is lost",
+    ("unavailable", True): "was told that the page is unavailable, what was sent is lost",
+}
 
 
 class Failed:
@@ -173,15 +187,27 @@ class Call:
         """Let the databases answer again."""
         self._refusal.lift()
 
-    def record(self, rung: str, *, served: bool) -> None:
-        """Record what failed, now that it is known which rung was served."""
+    def record(self, rung: str, *, served: bool, lost: bool = False) -> None:
+        """Record what failed, now that it is known what was served, and whether what was sent is lost."""
         current = context.current()
         if current is not None and served:
             current.degraded += 1
         for part, error, prepared in self.failures:
             if prepared is not None:
-                _submit(prepared, error, rung, served=served)
-            _log(self.name, part, rung, error)
+                self._submit(prepared, error, rung, served=served, lost=lost)
+            _log(self.name, part, _TOLD.get((rung, lost), rung), error)
+
+    @guard.guarded("forms.record")
+    def _submit(
+        self, prepared: FailureRecord, error: Exception, rung: str, *, served: bool, lost: bool
+    ) -> None:
+        severity = prepared.severity
+        extra: dict[str, JSONValue] = {**prepared.extra, "served": rung}
+        if lost:
+            extra["lost"] = True
+            # With ``rescue=False`` the host has said that what is sent may be.
+            severity = "critical" if self.options.rescue else severity
+        process.submit_failure(replace(prepared, served=served, severity=severity, extra=extra), error)
 
 
 def _prepared(call: Call, part: str, error: Exception) -> FailureRecord | None:
@@ -200,12 +226,6 @@ def _prepared(call: Call, part: str, error: Exception) -> FailureRecord | None:
 
 
 @guard.guarded("forms.record")
-def _submit(record: FailureRecord, error: Exception, rung: str, *, served: bool) -> None:
-    known = replace(record, served=served, extra={**record.extra, "served": rung})
-    process.submit_failure(known, error)
-
-
-@guard.guarded("forms.record")
-def _log(name: str, part: str, rung: str, error: Exception) -> None:
+def _log(name: str, part: str, told: str, error: Exception) -> None:
     # After the report, which marks the error, so that this record of it is not taken for another one.
-    logger.error("%s failed (%s); the visitor was served: %s.", name, part, rung, exc_info=error)
+    logger.error("%s failed (%s); the visitor %s.", name, part, told, exc_info=error)

@@ -45,8 +45,11 @@ def climb_down(call: Call, error: Exception, *, rung: str = "view", in_doubt: st
         call.lift()
     mark_instead(response)
     seal(call.request)
-    call.record(served, served=response.status_code < 500)
-    if response.status_code >= 500:
+    failed = response.status_code >= 500
+    call.record(
+        served, served=not failed, lost=failed and call.request.method == "POST" and served != "received"
+    )
+    if failed:
         response["Retry-After"] = str(RETRY_AFTER)
         # Django would report the status as an error of its own; ours has been recorded with its reason.
         response._has_been_logged = True  # type: ignore[attr-defined]

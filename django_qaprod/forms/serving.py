@@ -276,7 +276,7 @@ class Serving:
                     raise
                 return refused
             if work.hook_error is not None:
-                self.note_callback(work.hook_error, call)
+                self.note_callback(work.hook_error, call, passing=True)
             return None
         work.roll_back(error)
         return error if self._swallows(error) else None
@@ -298,14 +298,17 @@ class Serving:
             return "commit"
         return "" if self.options.atomic else "untransacted"
 
-    def note_callback(self, error: Exception, call: Callable[[], Call]) -> None:
-        """Record what an ``on_commit`` callback raised: the work is done, and the visitor gets the answer."""
+    def note_callback(self, error: Exception, call: Callable[[], Call], *, passing: bool = False) -> None:
+        """Record what an ``on_commit`` callback raised: the work is done, and the visitor gets the answer.
+
+        ``passing``: the answer is Django's, to the view's own error, so that nobody was served the view.
+        """
         if self.options.reraises:
             raise error
         made = call()
         made.note("on_commit", error)
         made.lift()
-        made.record("view", served=True)
+        made.record("passed" if passing else "view", served=not passing)
 
     def _guard_render(
         self, request: HttpRequest, response: Any, call: Callable[[], Call], *, in_doubt: str

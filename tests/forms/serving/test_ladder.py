@@ -405,6 +405,46 @@ def test_without_keys_nobody_is_told_that_it_was_kept(visitor: Client, settings:
     assert visitor.post("/plain/", {"number": "1"}).status_code == 503
 
 
+@pytest.mark.parametrize(
+    ("view", "told"),
+    [
+        ("order", "the visitor was shown the form again, what was sent is lost."),
+        ("plain", "the visitor was shown the form again, on a plain page, what was sent is lost."),
+    ],
+)
+def test_what_is_lost_is_critical_and_said_so(
+    view: str,
+    told: str,
+    visitor: Client,
+    settings: Settings,
+    records: Records,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings.QAPROD = {**settings.QAPROD, "RESCUE_KEYS": []}
+    host.faults["before"] = ViewError("before all")
+    with caplog.at_level(logging.ERROR, logger="qaprod.forms"):
+        visitor.post(f"/{view}/", {"number": "1", "email": "a@example.com"})
+    assert {record.severity for record in records.failures} == {"critical"}
+    assert all(record.extra["lost"] for record in records.failures)
+    assert not any(record.served for record in records.failures)
+    assert told in caplog.text
+    assert "was served" not in caplog.text
+
+
+def test_what_costs_nothing_is_no_more_severe(
+    visitor: Client, records: Records, caplog: pytest.LogCaptureFixture
+) -> None:
+    host.faults["before"] = ViewError("before all")
+    with caplog.at_level(logging.ERROR, logger="qaprod.forms"):
+        visitor.get("/order/")
+        visitor.post("/order/", {"number": "1"})
+        visitor.post("/order/", {"number": ""})
+    assert {record.severity for record in records.failures} == {"error"}
+    assert not any("lost" in record.extra for record in records.failures)
+    for told in ("was shown the form.", "was told that what was sent is kept."):
+        assert f"the visitor {told}" in caplog.text
+
+
 def test_a_private_field_that_is_required_cannot_be_kept(visitor: Client) -> None:
     host.faults["before"] = ViewError("before all")
     assert visitor.post("/private/", {"number": "1"}).status_code == 503

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -161,7 +162,7 @@ def test_a_callback_without_a_database_leaves_the_others_theirs(
 
 
 def test_a_callback_that_fails_behind_an_error_that_passes_is_recorded(
-    visitor: Client, records: Records
+    visitor: Client, records: Records, caplog: pytest.LogCaptureFixture
 ) -> None:
     def forbid() -> None:
         transaction.on_commit(lambda: host.at("hook"))
@@ -169,8 +170,12 @@ def test_a_callback_that_fails_behind_an_error_that_passes_is_recorded(
 
     host.faults["hook"] = ViewError("the mail server is away")
     host.faults["after"] = forbid
-    assert visitor.post("/plain/", {"number": "1"}).status_code == 403
-    assert [failure.extra["rung"] for failure in records.failures] == ["on_commit"]
+    with caplog.at_level(logging.ERROR, logger="qaprod.forms"):
+        assert visitor.post("/plain/", {"number": "1"}).status_code == 403
+    (failure,) = records.failures
+    assert failure.extra == {"rung": "on_commit", "served": "passed"}
+    assert not failure.served
+    assert "the visitor got Django's answer to an error that was let pass." in caplog.text
 
 
 def test_a_commit_that_is_refused_is_a_failure_like_others(
