@@ -22,6 +22,7 @@ from .. import context
 from ..conf import settings
 from ..pipeline import guard, messages, process
 from . import failures
+from .signals import RAISED
 
 if TYPE_CHECKING:
     from ..records import Severity
@@ -94,6 +95,9 @@ def _report(record: logging.LogRecord) -> None:
     if record.name == _TASKS:
         if error is not None:
             failures().report_exception(error, kind="task", name=_task_name(record))
+    elif record.name == _RESPONSES and _was_raised():
+        # A handler's page that failed: Django logs its 500 without the error, or with the one it was for.
+        return
     elif error is not None:
         failures().report_exception(
             error, kind="logged", severity=severity, extra={"logger": record.name[:200]}
@@ -115,6 +119,11 @@ def _serving(record: logging.LogRecord) -> Iterator[None]:
         yield
     finally:
         context.leave(token)
+
+
+def _was_raised() -> bool:
+    request = _request()
+    return request is not None and RAISED in vars(request)
 
 
 def _request() -> HttpRequest | None:

@@ -12,6 +12,9 @@ from .. import context
 from ..pipeline.guard import guarded
 from . import failures
 
+#: The mark of a request of which an unhandled exception was recorded.
+RAISED = "_qaprod_raised"
+
 
 def install() -> None:
     """Listen for exceptions that no view handled."""
@@ -24,6 +27,9 @@ def _on_request_exception(*, request: HttpRequest | None = None, **kwargs: Any) 
     error = sys.exc_info()[1]
     if error is None:
         return
+    if request is not None:
+        # For Django's word on the response, which need not name the error.
+        vars(request)[RAISED] = True
     if context.current() is not None or request is None:
         report_unhandled(error)
         return

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client, RequestFactory
 from django.urls import ResolverMatch, include, path
@@ -37,7 +38,22 @@ def unavailable(request: HttpRequest, number: int) -> HttpResponse:
     return HttpResponse(status=503)
 
 
+def forbidden(request: HttpRequest) -> HttpResponse:
+    raise PermissionDenied
+
+
+def bad(request: HttpRequest) -> HttpResponse:
+    raise BadRequest
+
+
+def failing_page(request: HttpRequest, exception: Exception) -> HttpResponse:
+    raise KeyError("menu")
+
+
+handler400 = handler403 = handler404 = failing_page
 urlpatterns = [
+    path("forbidden/", forbidden),
+    path("bad/", bad),
     path("logging-and-raising/", logging_and_raising),
     path("alogging-and-raising/", alogging_and_raising),
     path("unavailable/<int:number>/", unavailable),
@@ -126,6 +142,29 @@ def test_a_500_is_one_failure_although_django_logs_it_too(records: Records, clie
     client.raise_request_exception = False
     client.get("/raising/")
     assert [failure.kind for failure in records.failures] == ["unhandled"]
+
+
+@pytest.mark.parametrize("address", ["/nowhere/", "/forbidden/", "/bad/"])
+def test_a_page_of_an_error_that_fails_is_one_failure(address: str, records: Records, client: Client) -> None:
+    client.raise_request_exception = False
+    assert client.get(address).status_code == 500
+    assert [(failure.kind, failure.error_type) for failure in records.failures] == [("unhandled", "KeyError")]
+
+
+async def test_a_page_of_an_error_that_fails_is_one_failure_async(
+    records: Records, async_client: AsyncClient
+) -> None:
+    async_client.raise_request_exception = False
+    assert (await async_client.get("/nowhere/")).status_code == 500
+    assert [(failure.kind, failure.error_type) for failure in records.failures] == [("unhandled", "KeyError")]
+
+
+def test_what_the_host_logs_of_a_request_that_failed_is_a_failure(records: Records, client: Client) -> None:
+    """It may go by the name of Django's logger, too."""
+    client.raise_request_exception = False
+    client.get("/nowhere/")
+    logging.getLogger("django.request").error("the queue is full")
+    assert [failure.kind for failure in records.failures] == ["unhandled", "logged"]
 
 
 async def test_a_500_is_one_failure_although_django_logs_it_too_async(
