@@ -178,5 +178,6 @@ class HealthAdmin(PageAdmin):
 
     def data(self, request: HttpRequest) -> HealthPage:
         from ..dashboard import health
+        from ..forms.checks import rescues_anything
 
-        return health.page()
+        return health.page(rescuing=rescues_anything())

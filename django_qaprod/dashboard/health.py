@@ -10,7 +10,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from .. import registry
+from .. import registry, vault
 from ..queries.health import Health, health
 from ..store import retention, submissions
 from .words import ago, cut, number
@@ -28,7 +28,8 @@ class HealthPage:
     health: Health
     fine: bool
     fresh: bool
-    #: What will be lost soon, and why nothing more is kept; empty when neither is so.
+    #: Why nothing is kept at all, what will be lost soon, why nothing more is kept; empty when it is not so.
+    keyless: str
     expiring: str
     full: str
     #: How many gauges are declared, and how many failed when they were read last.
@@ -36,16 +37,17 @@ class HealthPage:
     failing_gauges: int
 
 
-def page() -> HealthPage:
-    """Return the health page."""
+def page(*, rescuing: bool = False) -> HealthPage:
+    """Return the health page; ``rescuing`` says whether any view is to keep what is sent to it."""
     found = health()
-    expiring, full = _expiring(), _full()
-    fine = not (found.troubles or expiring or full or list(_warnings(found)))
+    keyless, expiring, full = _keyless() if rescuing else "", _expiring(), _full()
+    fine = not (found.troubles or keyless or expiring or full or list(_warnings(found)))
     declared = {spec.name for spec in registry.gauges()}
     return HealthPage(
         health=found,
         fine=fine,
         fresh=_is_fresh(found),
+        keyless=keyless,
         expiring=expiring,
         full=full,
         gauges=len(declared),
@@ -56,6 +58,15 @@ def page() -> HealthPage:
 def warnings() -> list[str]:
     """Return why the numbers of a page may be stale or incomplete; nothing when they are neither."""
     return list(_warnings(health()))
+
+
+def _keyless() -> str:
+    if vault.available():
+        return ""
+    return _(
+        "There are forms with serve_form, and no key in QAPROD['RESCUE_KEYS']: what is sent to them while "
+        "they fail is lost."
+    )
 
 
 def _expiring() -> str:

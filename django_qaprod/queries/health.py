@@ -80,6 +80,11 @@ class Health:
         return sum(trouble.dropped for trouble in self.troubles if trouble.part.startswith(_OF_NUMBERS))
 
     @property
+    def given_up(self) -> int:
+        """How many records were given up in all, by sinks and logs, too."""
+        return sum(trouble.dropped for trouble in self.troubles)
+
+    @property
     def failing_jobs(self) -> tuple[JobRun, ...]:
         """The jobs whose last run ended with an error."""
         return tuple(job for job in self.jobs if job.error)

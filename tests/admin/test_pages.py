@@ -147,6 +147,29 @@ def test_right_after_the_start_nobody_is_missed(
     assert ("Nobody does the periodic work" in body(client_of_boss, "requestpage/")) == told
 
 
+@pytest.mark.parametrize("served", [True, False])
+def test_the_health_page_says_that_nothing_can_be_kept(
+    served: bool, client_of_boss: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("django_qaprod.forms.checks.rescues_anything", lambda: served)
+    rows.alive()
+    settings.QAPROD = {"RESCUE_KEYS": []}
+    said = body(client_of_boss, "health/")
+    assert ("no key in QAPROD[&#x27;RESCUE_KEYS&#x27;]" in said) == served
+    assert ("All is well" in said) != served
+    settings.QAPROD = {"RESCUE_KEYS": [kept.KEY]}
+    assert "All is well" in body(client_of_boss, "health/")
+
+
+def test_the_health_page_s_tile_is_the_sum_of_its_table(client_of_boss: Client) -> None:
+    rows.alive()
+    for part, dropped in (("sink.statsd", 1089), ("logs.queue", 604)):
+        Health.objects.create(host="web-1", part=part, dropped=dropped, at=clock.now())
+    said = body(client_of_boss, "health/")
+    assert "<b>1,693</b> records given up" in said
+    assert "0 of them are missing in these pages" in said
+
+
 def test_the_health_page_warns_before_submissions_are_deleted(client_of_boss: Client, settings: Any) -> None:
     rows.alive()
     settings.QAPROD = {**getattr(settings, "QAPROD", {}), "RESCUE_KEYS": [kept.KEY]}

@@ -43,10 +43,17 @@ def test_what_was_stored_last_and_what_was_dropped() -> None:
     DatabaseSink().write(batch(failure(), numbers(cell(start=minute(2))), trouble(dropped={"spool.full": 3})))
     found = health()
     assert found.dropped == 3
+    assert found.given_up == 3
     assert found.late is None
     assert found.stored_at is not None
     assert found.last_failure is not None
     assert found.last_number is not None
+
+
+def test_what_others_gave_up_is_counted_beside_what_the_pages_lack() -> None:
+    DatabaseSink().write(batch(trouble(dropped={"spool.full": 3, "sink.statsd": 1089, "logs.queue": 604})))
+    found = health()
+    assert (found.given_up, found.dropped) == (1696, 3)
 
 
 def test_roll_ups_that_are_behind() -> None:
