@@ -12,8 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from functools import partial
 from queue import SimpleQueue
-from time import monotonic
-from typing import Any, ParamSpec, TypeVar, TypeVarTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar, TypeVarTuple
 
 from ..pipeline import guard
 from ..store import connections
@@ -26,46 +25,86 @@ Ts = TypeVarTuple("Ts")
 MOST_CALLS = 8
 
 
+class _Call(NamedTuple):
+    future: Future[Any]
+    function: Callable[[], object]
+
+
 class Threads(Executor):
     """At most so many threads, which begin when they are needed and close their connections when they end.
 
-    Calls may come from one thread alone, that of a loop.
+    Calls may come from several threads: asgiref finds it by a context variable, which ``asyncio.to_thread``
+    takes along.
     """
 
     def __init__(self, most: int = 1) -> None:
         self._most = most
-        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._threads: list[threading.Thread] = []
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._changed = threading.Condition()
+        #: Those that have a place, from before they begin until nothing of them goes on.
+        self._threads: set[threading.Thread] = set()
+        self._shut = False
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        """Have a thread call a function."""
-        if len(self._threads) < self._most:
-            thread = threading.Thread(target=self._work, name="qaprod-gauge-calls", daemon=True)
-            thread.start()
-            self._threads.append(thread)
+        """Have a thread call a function. Raises ``RuntimeError`` after ``shutdown``.
+
+        That there is no thread to be had is the future's error.
+        """
         future: Future[R] = Future()
-        self._calls.put(partial(_answer, future, partial(fn, *args, **kwargs)))
+        begins = None
+        with self._changed:
+            if self._shut:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            if len(self._threads) < self._most:
+                begins = threading.Thread(target=self._work, name="qaprod-gauge-calls", daemon=True)
+                self._threads.add(begins)
+            # In here: behind what tells the threads to end nobody would take it.
+            self._calls.put(_Call(future, partial(fn, *args, **kwargs)))
+        if begins is not None:
+            self._begin(begins)
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Have the threads end when they have done what they are at. Never waits, whatever is asked for."""
-        for _ in self._threads:
-            self._calls.put(None)
+        with self._changed:
+            if not self._shut:
+                self._shut = True
+                for _ in self._threads:
+                    self._calls.put(None)
 
     def join(self, within: float | None = None) -> bool:
         """Wait until all have ended, at most that many seconds; return whether they have."""
-        deadline = monotonic() + within if within is not None else None
-        for thread in self._threads:
-            thread.join(max(deadline - monotonic(), 0) if deadline is not None else None)
-        return not any(thread.is_alive() for thread in self._threads)
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._threads, within)
+
+    def _begin(self, thread: threading.Thread) -> None:
+        """Start a thread, not under the lock: that may take its time, and ``join`` is to keep to its own."""
+        try:
+            thread.start()
+        except Exception as error:  # noqa: BLE001 - MemoryError, RuntimeError, and what a tracer's wrapper raises
+            if not thread.is_alive():
+                self._leave(thread, error)
+
+    def _leave(self, thread: threading.Thread, error: Exception) -> None:
+        """Give up a place; calls that wait where no thread is left end with the error."""
+        left = []
+        with self._changed:
+            self._threads.discard(thread)
+            while not self._threads and not self._calls.empty():
+                left.append(self._calls.get())
+            self._changed.notify_all()
+        for call in left:
+            if call is not None and call.future.set_running_or_notify_cancel():
+                call.future.set_exception(error)
 
     def _work(self) -> None:
         try:
             while (call := self._calls.get()) is not None:
-                call()
+                _answer(*call)
         finally:
             with guard.guard("gauges"):
                 connections.close()
+            self._leave(threading.current_thread(), RuntimeError("Its thread has ended."))
 
 
 class Helpers:
