@@ -344,7 +344,11 @@ def test_the_readme_s_example_works(project: Path) -> None:
     (project / "mysite/urls.py").write_text(README_URLS)
     run(project, "manage.py", "migrate", "-v0")
     shown = run(project, "manage.py", "shell", "--no-imports", "-c", README_VISIT).split()
-    assert shown == ["302", "200", "302", "job_application.submitted", "202", "waiting"]
+    assert shown == ["302", "200", "302", "started", "submitted", "202", "waiting"]
+    run(project, "manage.py", "qaprod_tick")
+    funnel, impact = run(project, "manage.py", "shell", "--no-imports", "-c", README_LOOK).splitlines()[-2:]
+    assert funnel == "[('started', 1), ('submitted', 1)]"
+    assert impact == "Job application: 1 of 1 that was started met it; every one of them was served anyway."
 
 
 # Of all that has a table in a new project, a group is the most like an application.
@@ -374,10 +378,21 @@ print(client.get("/apply/").status_code)
 client.force_login(User.objects.create_user("teacher"))
 print(client.get("/apply/").status_code)
 print(client.post("/apply/", {"name": "Ada"}).status_code)
-print(Event.objects.get())
+print(*Event.objects.order_by("id").values_list("step", flat=True))
 with patch("jobs.views.redirect", side_effect=RuntimeError):
     print(client.post("/apply/", {"name": "Grace"}).status_code)
 print(RescuedSubmission.objects.get().state)
+"""
+README_LOOK = """
+from django_qaprod import registry
+from django_qaprod.dashboard import failure as shown, windows
+from django_qaprod.models import Failure
+from django_qaprod.queries import failures, journeys
+
+window, (spec,) = windows.choose({}).window, registry.journeys()
+print([(step.step, step.reached) for step in journeys.funnel(spec, window).steps])
+(impact,) = failures.detail(Failure.objects.get(error_type="RuntimeError").pk, window).impact
+print(shown.in_words(impact))
 """
 
 
