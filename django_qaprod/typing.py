@@ -47,9 +47,8 @@ class Sink(Protocol):
 
     A sink that gathers what it is given, to bring it away together, has ``flush()`` besides: called when it
     was given all that there is. What was written counts only then; if it raises ``SinkUnavailableError``,
-    what was written since it succeeded last comes again. One that keeps what it has gathered meanwhile can
-    have ``holds(segment)``, the position up to which it does: where room must be made in the spool, that does
-    not come again, and is not counted as lost.
+    what was written since it succeeded last comes again. Where room must be made in the spool, it does not,
+    and is counted as lost to the sink (``sink.<name>.behind``), even if the sink has kept it.
     """
 
     name: str

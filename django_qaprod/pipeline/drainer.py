@@ -205,30 +205,30 @@ class Drainer:
     def _relieve(self, sizes: Mapping[str, int]) -> None:
         """Keep sinks that are down for long from filling the spool, which would cost the others new records.
 
-        What is oldest is lost to them, and counted.
+        What is oldest is lost to them, and counted; what one that gathers has of it may arrive all the same.
         """
         room = int(settings().spool_max_bytes * LANES_MAY_FILL)
         excess = sum(sizes.values()) - room
         for name in sorted(sizes) if excess > 0 and isinstance(self._source, Path) else ():
             segment = self._segment(name)
-            if excess <= 0 or not segment.abandoned():
-                continue
-            if any(feed.cursors.get(name, 0) < sizes[name] for feed in self._inline):
-                continue
-            excess -= sizes[name]
-            for lane in self._lanes:
-                self._skip(lane.feed, segment, sizes[name])
+            # One that cannot be read keeps no other.
+            with guard.guard("drainer"):
+                if excess > 0 and segment.abandoned() and self._is_fed(name, sizes[name]):
+                    for lane in self._lanes:
+                        self._skip(lane.feed, segment, sizes[name])
+                    excess -= sizes[name]
+
+    def _is_fed(self, name: str, size: int) -> bool:
+        return all(feed.cursors.get(name, 0) >= size for feed in self._inline)
 
     def _skip(self, feed: Feed, segment: spool.Segment, size: int) -> None:
-        # What it has gathered is not lost to it.
-        position = feed.holds(segment.name)
+        position = feed.cursors.get(segment.name, 0)
         while position < size:
             entries, end = segment.read(position)
-            if end == position:
-                break
             guard.dropped(f"sink.{feed.sink.name}.behind", len(entries))
-            position = end
-        feed.cursors[segment.name] = size
+            position = end if end > position else size
+            # At once: if what lies behind it cannot be read, this is not to be counted again.
+            feed.cursors[segment.name] = position
 
     def _segment(self, name: str) -> spool.Segment:
         if isinstance(self._source, spool.MemorySpool):

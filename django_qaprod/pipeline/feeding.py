@@ -76,11 +76,6 @@ class Feed:
         """Whether it may be tried now."""
         return monotonic() >= self._retry_at
 
-    def holds(self, segment: str) -> int:
-        """Return up to where a sink that gathers has what it was given of a segment, brought away or not."""
-        holds: Callable[[str], int] | None = getattr(self.sink, "holds", None)
-        return max(self.cursors.get(segment, 0), holds(segment) if holds is not None else 0)
-
     def feed(self, segment: spool.Segment, size: int, deadline: float) -> int:
         """Hand the sink what it has not had of a segment of that size; return how many records it took.
 

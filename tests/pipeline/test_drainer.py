@@ -444,6 +444,36 @@ def test_a_sink_that_is_down_for_long_does_not_fill_the_spool_for_the_others(
     assert Another.instance.taken == [*subjects, "20"][lost:]
 
 
+def test_one_segment_that_cannot_be_read_keeps_no_other_from_making_room(
+    written: spool.FileSpool,
+    draining: drainer.Drainer,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Another.unavailable = True
+    for subject in ("1", "2"):
+        append(written, subject)
+        written.close()
+        draining.drain()
+    unreadable, _ = sorted(segment.name for segment in spool.file_segments(tmp_path))
+    read = spool.FileSegment.read
+
+    def broken(segment: spool.FileSegment, position: int) -> object:
+        if segment.name == unreadable:
+            raise PermissionError
+        return read(segment, position)
+
+    monkeypatch.setattr(spool.FileSegment, "read", broken)
+    settings.QAPROD = {**settings.QAPROD, "SPOOL_MAX_BYTES": 2}
+    guard.take()
+    draining.drain()
+    tally = guard.take()
+    assert tally is not None
+    assert tally.dropped["sink.another.behind"] == 1
+    assert [segment.name for segment in spool.file_segments(tmp_path)] == [unreadable]
+
+
 def test_a_sink_that_waits_for_nothing_but_this_machine_is_fed_by_the_drainer_itself(
     written: spool.FileSpool, sinks: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,10 +75,6 @@ class OpenTelemetrySink:
             raise problems[0]
         self._added.clear()
 
-    def holds(self, segment: str) -> int:
-        """Return up to where a segment is in the numbers: that leaves, even if it does not come again."""
-        return self._added.get(segment, 0)
-
     def close(self) -> None:
         """Let go of the connections. What was counted stays."""
         for outlet in self._outlets or ():
