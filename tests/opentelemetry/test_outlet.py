@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -171,6 +173,54 @@ class TestSize:
         assert judging.taken == {"a": 1}
 
 
+class TestASlowEndpoint:
+    """It takes in one flush less than there is."""
+
+    NAMES = [str(number) for number in range(3 * outlet.MOST_POINTS)]
+
+    @pytest.fixture(autouse=True)
+    def _slow(self, judging: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+        def verdict(series: Counter[str]) -> int:
+            time.sleep(0.2)
+            return 200
+
+        judging.verdict = verdict
+        monkeypatch.setattr(sink, "FLUSH_WITHIN", 0.1)
+
+    def flush(self, sending: OpenTelemetrySink) -> None:
+        with pytest.raises(SinkUnavailableError, match="slower"):
+            sending.flush()
+
+    def test_gets_all_of_it_bit_by_bit(self, sending: OpenTelemetrySink, judging: Judge) -> None:
+        sending.write(batch(counted(*self.NAMES)))
+        self.flush(sending)
+        self.flush(sending)
+        sending.flush()
+        assert judging.taken == Counter(self.NAMES)
+
+    def test_what_changes_all_the_time_keeps_nothing_from_it(
+        self, sending: OpenTelemetrySink, judging: Judge
+    ) -> None:
+        for after in range(3):
+            sending.write(batch(counted(*self.NAMES), after=after))
+            self.flush(sending)
+        assert set(judging.taken) == set(self.NAMES)
+
+    def test_a_limit_of_its_size_starves_nothing(
+        self, sending: OpenTelemetrySink, judging: Judge, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        judging.verdict = lambda series: 413 if len(series) > 200 else 200
+        clock = iter(range(10_000))
+        monkeypatch.setattr(outlet, "monotonic", lambda: float(next(clock)))
+        monkeypatch.setattr(sink, "monotonic", lambda: float(next(clock)))
+        monkeypatch.setattr(sink, "FLUSH_WITHIN", 7.0)
+        sending.write(batch(counted(*self.NAMES)))
+        for _ in range(10):
+            with suppress(SinkUnavailableError):
+                sending.flush()
+        assert set(judging.taken) == set(self.NAMES)
+
+
 def unencodable() -> Record:
     return numbers(cell("many", "x", attributes=(("n", "huge"),), count=2**70, total=0.0))
 
@@ -194,6 +244,10 @@ def test_a_broken_series_is_dropped_alone(
     give(sending, counted(*names), after=2)
     assert judging.taken == Counter(names * 2)
     assert guard.take() is None
+
+
+class UnavailableError(Exception):
+    """What a library of an exporter's has for an outage, as gRPC has its ``RpcError``."""
 
 
 class Witness(MetricExporter):
@@ -252,10 +306,12 @@ class TestSeveralExporters:
     def test_it_is_the_same_when_the_other_does(
         self, sending: OpenTelemetrySink, judging: Judge, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(Witness, "fails", ConnectionError())
-        with pytest.raises(SinkUnavailableError, match="ConnectionError"):
-            give(sending, counted("a"))
+        for problem in (ConnectionError(), UnavailableError()):
+            monkeypatch.setattr(Witness, "fails", problem)
+            with pytest.raises(SinkUnavailableError, match=type(problem).__name__):
+                give(sending, counted("a"))
         assert judging.taken == {"a": 1}
+        assert guard.take() is None
         monkeypatch.setattr(Witness, "fails", None)
         give(sending, counted("a"))
         assert judging.taken == Witness.seen == {"a": 1}
@@ -285,8 +341,14 @@ def test_a_sum_that_begins_anew_says_when(otlp: Received, sending: OpenTelemetry
     assert anew.start_time_unix_nano == other.time_unix_nano > other.start_time_unix_nano
 
 
-def test_what_the_sums_hold_is_not_counted_as_lost_when_the_spool_makes_room(
-    judging: Judge, delta: None, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_the_spool_makes_room_of_is_counted_and_arrives_if_the_sums_live_on(
+    judging: Judge,
+    delta: None,
+    restarted: bool,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(feeding, "RETRY_FIRST", 0.0)
     monkeypatch.setattr(drainer.connections, "close_old", lambda: None)
@@ -303,12 +365,15 @@ def test_what_the_sums_hold_is_not_counted_as_lost_when_the_spool_makes_room(
     settings.QAPROD = {"OPENTELEMETRY": {}, "SPOOL_MAX_BYTES": 2}
     draining.drain()
     assert not spool.file_segments(tmp_path)
-    assert guard.take() is None
+    assert tally().dropped == {"sink.opentelemetry.behind": 5}
     judging.verdict = lambda series: 200
+    if restarted:
+        draining.release()
+        assert draining.acquire()
     written.append(encode(counted("last")))
     draining.drain()
     draining.release()
-    assert judging.taken == Counter([*names, "last"])
+    assert judging.taken == Counter(["last"] if restarted else [*names, "last"])
 
 
 def test_a_failure_of_what_is_declared_has_its_name(otlp: Received, sending: OpenTelemetrySink) -> None:

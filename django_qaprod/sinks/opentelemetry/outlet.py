@@ -80,14 +80,15 @@ class Outlet:
 
         Raises ``SinkUnavailableError`` when not all of it was taken, or given up because it never will be.
         """
-        everything = now.style.cumulative and monotonic() >= self._everything_at
-        due = self.numbers.due(everything=everything)
+        if now.style.cumulative and monotonic() >= self._everything_at:
+            # Once: what is taken of it is done with, however many flushes the rest takes.
+            self.numbers.renew()
+            self._everything_at = monotonic() + EVERYTHING_EVERY
+        due = self.numbers.due()
         # Of what begins anew, with delta or because it was broken, and of what is new.
         self.numbers.since = now.end
         for first in range(0, len(due), MOST_POINTS):
             self._bring(due[first : first + MOST_POINTS], now)
-        if everything:
-            self._everything_at = monotonic() + EVERYTHING_EVERY
 
     def close(self) -> None:
         """Let go of the connections. What was counted stays."""
@@ -115,19 +116,12 @@ class Outlet:
     def _export(self, due: Sequence[Due], now: Round) -> Exception | None:
         """Return why not all of it was taken, ``None`` when it was."""
         made = self._ready()
-        if made.session is not None:
-            made.session.answered = None
         try:
             data = _data(list(points.of(due, now.style, now.end)), now.resource)
-            # The exchange is no request of the host's.
-            with suppress_instrumentation():
-                result = made.exporter.export(data)
-        except OSError as error:
-            return SinkUnavailableError(f"The endpoint for metrics: {type(error).__name__}.")
         except Exception as error:  # noqa: BLE001 - as the drainer has it of records: a point that cannot be
             # made must not stop the others.
             return error
-        return None if result is MetricExportResult.SUCCESS else _problem(made)
+        return _sent(made, data)
 
     def _ready(self) -> exporters.Made:
         if self._made is None:
@@ -156,6 +150,22 @@ class Outlet:
 
 def _may_be_of_a_part(problem: Exception) -> bool:
     return not isinstance(problem, MetricsRefusedError) or problem.status == _TOO_LARGE
+
+
+def _sent(made: exporters.Made, data: MetricsData) -> Exception | None:
+    session = made.session
+    if session is not None:
+        session.answered = None
+    try:
+        # The exchange is no request of the host's.
+        with suppress_instrumentation():
+            result = made.exporter.export(data)
+    except Exception as error:  # noqa: BLE001 - exporters of other makes raise what they like
+        if session is not None and session.answered is None:
+            # Nothing was asked yet: a point cannot be encoded.
+            return error
+        return SinkUnavailableError(f"The endpoint for metrics: {type(error).__name__}.")
+    return None if result is MetricExportResult.SUCCESS else _problem(made)
 
 
 def _problem(made: exporters.Made) -> Exception:

@@ -6,10 +6,9 @@ https://opentelemetry.io/docs/specs/otel/metrics/data-model/
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from opentelemetry.sdk import metrics as sdk
@@ -82,9 +81,11 @@ def exponential(buckets: Mapping[int, int]) -> Exponential:
 
 def of(due: Iterable[Due], style: Style, end: int) -> Iterator[export.Metric]:
     """Yield metrics with a point for each of these series, as of ``end``, in nanoseconds since the epoch."""
-    points = _Points(style, end)
-    for metric, found in groupby(due, key=itemgetter(0)):
-        yield points.metric(metric, [key for _, key in found])
+    points, keys = _Points(style, end), defaultdict[Metric[Any], list[Attributes]](list)
+    for metric, key in due:
+        keys[metric].append(key)
+    for metric, found in keys.items():
+        yield points.metric(metric, found)
 
 
 class _Points:

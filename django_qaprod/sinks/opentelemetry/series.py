@@ -82,28 +82,29 @@ class Readings:
 
 @dataclass(slots=True, eq=False)
 class Metric(Generic[Value]):
-    """The series of one name, and which of them have changed since they were brought away."""
+    """The series of one name. ``due`` is the queue, of all metrics, of what is to be brought away."""
 
     name: str
     unit: str
     make: type[Value]
+    due: dict[Due, None]
     series: dict[Attributes, Value] = field(default_factory=dict)
-    changed: set[Attributes] = field(default_factory=set)
 
     def of(self, attributes: Attributes, since: int) -> Value:
-        """Return the series with these attributes, made if there is room for it, and count it as changed."""
+        """Return the series with these attributes, made if there is room for it, and have it brought away."""
         found = self.series.get(attributes)
         if found is None:
             if len(self.series) >= settings().max_series:
                 attributes = _OVERFLOW
             found = self.series.setdefault(attributes, self.make(since))
-        self.changed.add(attributes)
+        # One that waits already keeps its place.
+        self.due[self, attributes] = None
         return found
 
     def forget(self, attributes: Attributes) -> None:
         """Begin this series anew."""
         del self.series[attributes]
-        self.changed.discard(attributes)
+        self.due.pop((self, attributes), None)
 
 
 class Numbers:
@@ -114,6 +115,8 @@ class Numbers:
 
     def __init__(self, since: int) -> None:
         self.since = since
+        # What waits longest comes first, so that nothing waits for ever behind what changes all the time.
+        self._due: dict[Due, None] = {}
         self._durations: dict[str, Metric[Durations]] = {}
         self._counts: dict[str, Metric[Count]] = {}
         self._gauges: dict[str, Metric[Readings]] = {}
@@ -133,12 +136,18 @@ class Numbers:
                 for part, count in found.items():
                     self._count(name, (("qaprod.part", part),), count)
 
-    def due(self, *, everything: bool) -> list[Due]:
-        """Return the series that have changed since they were brought away, or all; metric by metric."""
+    def due(self) -> list[Due]:
+        """Return the series that have changed since they were brought away, what waits longest first."""
+        return list(self._due)
+
+    def renew(self) -> None:
+        """Have everything brought away, changed or not."""
         metrics: Iterable[Metric[Any]] = chain(
             self._durations.values(), self._counts.values(), self._gauges.values()
         )
-        return [(one, key) for one in metrics for key in (one.series if everything else one.changed)]
+        for metric in metrics:
+            for key in metric.series:
+                self._due[metric, key] = None
 
     def settle(self, brought: Iterable[Due], *, cumulative: bool) -> None:
         """Begin anew with what was brought away; sums go on when they are cumulative, and gauges never do."""
@@ -147,7 +156,7 @@ class Numbers:
             if not cumulative or isinstance(value, Readings):
                 metric.forget(key)
                 continue
-            metric.changed.discard(key)
+            self._due.pop((metric, key), None)
             if isinstance(value, Durations):
                 value.exemplars.clear()
 
@@ -181,7 +190,7 @@ class Numbers:
     ) -> Value:
         metric = metrics.get(name)
         if metric is None:
-            metric = metrics[name] = Metric(name, unit, make)
+            metric = metrics[name] = Metric(name, unit, make, self._due)
         return metric.of(attributes, self.since)
 
 
