@@ -124,8 +124,18 @@ def test_an_endpoint_that_is_an_address_is_none(monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.parametrize(
     ("value", "well"),
-    [("collector:4317", True), ("unix:///run/otlp.sock", True), ("collector:grpc", False)],
-    ids=["bare", "socket", "port"],
+    [
+        ("collector:4317", True),
+        ("unix:///run/otlp.sock", True),
+        ("unix:run/otlp.sock", True),
+        ("unix-abstract:otlp", True),
+        ("dns:collector:4317", True),
+        ("dns:///collector:4317", True),
+        ("ipv4:10.0.0.1:4317,10.0.0.2:4317", True),
+        ("passthrough:collector:4317", True),
+        ("collector:grpc", False),
+        ("http://collector:grpc", False),
+    ],
 )
 def test_by_grpc_there_are_other_addresses(monkeypatch: pytest.MonkeyPatch, value: str, well: bool) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")

@@ -12,6 +12,11 @@ from opentelemetry import trace
 from ... import options
 from . import exporters
 
+# https://github.com/grpc/grpc/blob/master/doc/naming.md, and the one that gRPC for Go has besides.
+_RESOLVERS = frozenset(
+    {"dns", "unix", "unix-abstract", "vsock", "ipv4", "ipv6", "xds", "google-c2p", "passthrough"}
+)
+
 
 def check() -> Iterator[CheckMessage]:
     """Yield what is wrong while ``QAPROD["OPENTELEMETRY"]`` is set."""
@@ -93,6 +98,8 @@ def _endpoints(signals: list[exporters.Signal]) -> Iterator[Error]:
 
 def _problem(endpoint: str, *, over_http: bool) -> str:
     """Return what is wrong with an address; by gRPC there are others than those of HTTP, and bare ones."""
+    if not over_http and endpoint.partition(":")[0].lower() in _RESOLVERS:
+        return ""
     scheme = endpoint.partition("://")[0].lower() if "://" in endpoint else ""
     if scheme not in {"http", "https"} and (over_http or scheme):
         return "does not begin with 'http://' or 'https://'" if over_http else ""
