@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -99,6 +101,27 @@ class TestSwitchingOn:
             get("/ok/")
         assert isinstance(trace.get_tracer_provider(), TracerProvider)
         assert providing.is_ours()
+
+    def test_the_exporter_s_thread_knows_nothing_of_the_request_that_began_it(
+        self, traced: Received, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Sentry hands what is current on to each thread, and this one stays."""
+        seen: dict[str, str] = {}
+        served, start = ContextVar("served", default=""), threading.Thread.start
+
+        def handing_on(thread: threading.Thread) -> None:
+            seen[thread.name] = served.get()
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", handing_on)
+        token = served.set("a visitor's")
+        try:
+            with capture_records():
+                get("/ok/")
+        finally:
+            served.reset(token)
+        [name] = [name for name in seen if name.startswith("OtelBatchSpan")]
+        assert seen[name] == ""
 
     def test_in_the_tests_of_a_host_nothing_is_made_and_nothing_leaves(
         self, traced: Received, monkeypatch: pytest.MonkeyPatch
@@ -496,6 +519,47 @@ class TestAHostThatInstrumentsItself:
         server, tail = exported.get_finished_spans()
         assert tail.parent is not None
         assert tail.parent.span_id == server.context.span_id
+
+
+class Nameless(trace.NonRecordingSpan):
+    """A span of a provider of another make: it records, and has what the instrumentation itself asks for."""
+
+    kind = trace.SpanKind.SERVER
+    ended = False
+
+    def is_recording(self) -> bool:
+        return not self.ended
+
+    def end(self, end_time: int | None = None) -> None:
+        assert not self.ended
+        self.ended = True
+
+
+class OfAnotherMake(trace.TracerProvider, trace.NoOpTracer):
+    def __init__(self) -> None:
+        self.begun: list[Nameless] = []
+
+    def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
+        return self
+
+    def start_span(self, *args: Any, **kwargs: Any) -> trace.Span:
+        self.begun.append(Nameless(trace.SpanContext(1, 1, is_remote=False)))
+        return self.begun[-1]
+
+
+def test_spans_of_another_make_need_tell_nothing_of_themselves(site: Settings, no_provider: None) -> None:
+    theirs = OfAnotherMake()
+    trace.set_tracer_provider(theirs)
+    opentelemetry.install()
+    guard.take()
+    try:
+        with capture_records():
+            assert get("/").status_code == 200
+            assert get("/stream/").status_code == 200
+    finally:
+        opentelemetry.uninstall()
+    assert guard.take() is None
+    assert [span.ended for span in theirs.begun] == [True] * 3
 
 
 def test_a_host_that_instruments_itself_and_sets_no_provider_gets_ours(

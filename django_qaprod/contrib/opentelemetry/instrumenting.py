@@ -131,9 +131,9 @@ def _on_view(request: HttpRequest, *args: Any) -> None:
     span, current = trace.get_current_span(), context.current()
     if current is not None:
         current.span = span
-    _tell_root(span, request)
     if not span.get_span_context().is_valid:
         providing.ensure()
+    _tell_root(span, request)
 
 
 def _tell_root(span: Any, request: HttpRequest) -> None:
@@ -142,8 +142,8 @@ def _tell_root(span: Any, request: HttpRequest) -> None:
     if match is None or match.route or not span.is_recording():
         return
     span.set_attribute("http.route", "/")
-    # Not a name that the host has chosen.
-    if span.name in {request.method, f"{request.method} {match.url_name}"}:
+    # Not a name that the host has chosen; spans need not have one that can be read.
+    if getattr(span, "name", None) in {request.method, f"{request.method} {match.url_name}"}:
         span.update_name(f"{request.method} /")
 
 

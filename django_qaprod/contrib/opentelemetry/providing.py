@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from ...conf import in_test_run
-from ...pipeline import hooks, process
+from ...pipeline import hooks, process, threads
 from ...sinks.opentelemetry import exporters
 from .exporting import ScrubbingExporter
 
@@ -75,6 +75,7 @@ def _make() -> TracerProvider:
     global _ours
     _ours = TracerProvider(resource=exporters.resource(), shutdown_on_exit=False)
     if exporters.names("traces") and not in_test_run():
-        _ours.add_span_processor(BatchSpanProcessor(ScrubbingExporter()))
+        # Its thread begins within the first request that is traced.
+        _ours.add_span_processor(threads.apart(BatchSpanProcessor, ScrubbingExporter()))
         hooks.at_exit.append(_ours.shutdown)
     return _ours

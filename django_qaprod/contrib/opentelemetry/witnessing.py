@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanContext, Status, StatusCode
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from ...records import EventRecord, FailureRecord
 
 _SCOPE = "django_qaprod"
+
+# Those whose span is one that was begun here. A span itself need not tell by whom it was.
+_streams: WeakSet[Context] = WeakSet()
 
 
 def install() -> None:
@@ -94,6 +98,7 @@ def _on_stream(current: Context) -> None:
             trace.set_span_in_context(current.span),
             attributes={"http.route": current.route},
         )
+        _streams.add(current)
 
 
 def _on_end(current: Context, key: numbers.RequestKey, seconds: float) -> None:
@@ -102,6 +107,8 @@ def _on_end(current: Context, key: numbers.RequestKey, seconds: float) -> None:
         return
     if span.is_recording():
         _tell_outcome(span, key[3])
+        if current in _streams:
+            span.end()
     if key[3] == "aborted":
         instrumenting.close(current)
     spans = span.get_span_context()
@@ -115,8 +122,6 @@ def _tell_outcome(span: Any, outcome: str) -> None:
     span.set_attribute("qaprod.outcome", outcome)
     if outcome == "server_error":
         span.set_status(Status(StatusCode.ERROR))
-    if span.instrumentation_scope.name == _SCOPE:
-        span.end()
 
 
 @cache
