@@ -16,8 +16,8 @@ def main(failures: int, routes: int, sizes: list[int]) -> None:
     import django
 
     django.setup()
+    from . import pages, passes
     from .history import History, counts
-    from .pages import measured
 
     history = History(failures=failures, routes=routes)
     began = time.monotonic()
@@ -25,7 +25,12 @@ def main(failures: int, routes: int, sizes: list[int]) -> None:
     for size in sizes:
         history.grow(size)
         loaded = time.monotonic() - began
-        answer = {"events": size, "loaded": loaded, "rows": counts(), "pages": list(measured())}
+        answer = {
+            "events": size,
+            "loaded": loaded,
+            "rows": counts(),
+            "pages": [*pages.measured(), *passes.measured()],
+        }
         print(json.dumps(answer), flush=True)
         began = time.monotonic()
 

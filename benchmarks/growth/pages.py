@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -32,9 +33,9 @@ def measured() -> Iterator[dict[str, Any]]:
     for name, url in _pages().items():
         _get(client, url)
         times = [_get(client, url) for _ in range(REPEATS)]
-        before = _rows_read()
-        queries = _queries(client, url)
-        after = _rows_read()
+        before = rows_read()
+        queries = queries_of(partial(_get, client, url))
+        after = rows_read()
         rows = None if before is None or after is None else after - before
         yield {"page": name, "queries": queries, "rows": rows, "milliseconds": median(times) * 1000}
 
@@ -70,17 +71,18 @@ def _get(client: Client, url: str) -> float:
     return seconds
 
 
-def _queries(client: Client, url: str) -> int:
+def queries_of(work: Callable[[], object]) -> int:
+    """Return how many queries something takes."""
     with ExitStack() as stack:
         captured = [
             stack.enter_context(CaptureQueriesContext(connections[alias]))
             for alias in {conf.events_alias(), conf.telemetry_alias()}
         ]
-        _get(client, url)
+        work()
         return sum(len(found) for found in captured)
 
 
-def _rows_read() -> int | None:
+def rows_read() -> int | None:
     """Return the rows and index entries read so far; only PostgreSQL keeps count."""
     connection = connections[conf.telemetry_alias()]
     if connection.vendor != "postgresql":
