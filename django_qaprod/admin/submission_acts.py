@@ -65,6 +65,7 @@ class SubmissionActViews(SubmissionViews):
             "progress": data,
             "unsuccessful": [
                 {
+                    "number": one.number,
                     "reference": one.reference,
                     "url": self.url("change", one.submission),
                     "done": one.done,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,8 +17,9 @@ from .. import clock, vault
 from ..conf import settings
 from ..models import Failure, RescuedSubmission, SubmissionAct, SubmissionVersion
 from ..queries import submissions
-from ..queries.submissions import Kept
+from ..queries.submissions import Kept, Progress
 from ..sent import SESSION, Submission, reference_of
+from ..store import replays
 from ..store.submissions import WARN_WITHIN, expires_at, expiring_soon
 from .words import cut, number, unstored, visible
 
@@ -102,14 +104,17 @@ class SubmissionPage:
     failure: Failure | None
     #: What is said where it is not there.
     unstored: str
+    #: Why it waits untried although somebody has asked for it; nothing otherwise.
+    called_off: str
     history: list[Done]
     versions: list[SubmissionVersion]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """A replay that did not work."""
+    """Replays that did not work for one reason: how many, and the latest of them."""
 
+    number: int
     submission: str
     reference: str
     done: Done
@@ -117,11 +122,18 @@ class Tried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressPage:
-    """How far the replays are that somebody has asked for; ``only`` names the submission if it is one."""
+    """How far the replays are that somebody has asked for; ``only`` names the submission if it is one.
+
+    ``untried`` were called off and are not in ``waiting``; ``unsuccessful`` are the latest attempts, of which
+    ``looked_at`` were looked at, by reason.
+    """
 
     kept: Kept
     done: bool
+    waiting: int
+    untried: int
     unsuccessful: list[Tried]
+    looked_at: int
     only: str
 
     @property
@@ -142,6 +154,7 @@ def page(rescued: RescuedSubmission) -> SubmissionPage:
         expires_soon=rescued.state in submissions.OPEN and expires - clock.now() < WARN_WITHIN,
         failure=found.failures.get(rescued.failure),
         unstored=unstored(rescued.at),
+        called_off=_called_off(rescued),
         history=[_done(act, found.failures) for act in found.acts],
         versions=list(found.versions),
     )
@@ -149,16 +162,31 @@ def page(rescued: RescuedSubmission) -> SubmissionPage:
 
 def progress(*, after: int, by: str) -> ProgressPage:
     """Return how far the replays are that somebody has asked for after an act."""
-    found = submissions.progress(after=after, by=by)
-    tried = [
-        Tried(
+    found, untried = submissions.progress(after=after, by=by), replays.called_off(after=after, by=by)
+    return ProgressPage(
+        kept=found.kept,
+        done=found.done,
+        # Asked apart, so some may have been called off between the two.
+        waiting=max(found.kept.waiting - untried, 0),
+        untried=untried,
+        unsuccessful=list(_by_reason(found)),
+        looked_at=len(found.unsuccessful),
+        only=found.only,
+    )
+
+
+def _by_reason(found: Progress) -> Iterator[Tried]:
+    """Yield the reasons, that of the most first."""
+    reasons = [(act.outcome, act.status, act.why, act.failure) for act in found.unsuccessful]
+    latest = dict(zip(reversed(reasons), reversed(found.unsuccessful), strict=True))
+    for reason, times in Counter(reasons).most_common():
+        act = latest[reason]
+        yield Tried(
+            number=times,
             submission=act.submission_id,
             reference=reference_of(act.submission_id),
             done=_done(act, found.failures),
         )
-        for act in found.unsuccessful
-    ]
-    return ProgressPage(kept=found.kept, done=found.done, unsuccessful=tried, only=found.only)
 
 
 def warnings() -> list[str]:
@@ -332,6 +360,15 @@ def _how(act: SubmissionAct) -> str:
 def _why(act: SubmissionAct) -> str:
     known: Mapping[str, str] = {TO_EDIT: _("to edit it"), TO_DOWNLOAD: _("a file was taken")}
     return known.get(act.why, act.why) if act.act == SubmissionAct.Act.VIEWED else act.why
+
+
+def _called_off(rescued: RescuedSubmission) -> str:
+    if rescued.state != RescuedSubmission.State.WAITING or rescued.reason != replays.CALLED_OFF:
+        return ""
+    return _(
+        "Its replay was called off: one that had failed alike was tried first, and failed again. "
+        "When the fault is mended, ask for it again."
+    )
 
 
 def _took_effect() -> dict[str, str]:

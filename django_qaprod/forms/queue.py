@@ -44,7 +44,10 @@ def ask(ids: Iterable[str], *, who: str, doubtful: bool = False) -> int:
 
 
 def ask_all(failure: str, *, who: str) -> int:
-    """Have all replayed that wait because of a failure, by its fingerprint; return how many were queued."""
+    """Have all replayed that wait because of a failure, by its fingerprint; return how many were queued.
+
+    One goes first; while none has succeeded, one that fails calls off the others.
+    """
     return _told(replays.ask_all(failure, who=who))
 
 

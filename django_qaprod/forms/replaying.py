@@ -263,7 +263,7 @@ def _why(run: Run, response: HttpResponseBase | None) -> tuple[str, str, str]:
 def _given_back(claim: Claim, ending: Ending) -> Outcome:
     held = replays.give_back(claim, ending)
     if held and ending.outcome == _Outcome.FAILED:
-        replays.call_off(claim.rescued)
+        replays.call_off(claim)
     return Outcome(
         id=claim.rescued.pk,
         outcome=ending.outcome if held else _Outcome.INTERRUPTED,

@@ -25,11 +25,15 @@ from .statements import limit
 TTL = timedelta(minutes=5)
 #: How many are asked for after a deploy in one go, and of how many kinds of failure.
 HEAL_MOST, HEAL_KINDS = 60, 500
+#: The ``reason`` of one that waits again untried, because one that is alike has failed.
+CALLED_OFF = "called off"
 
 _CHUNK = 500
 _EXPIRE_MOST = 500
 # No user's name begins like this: it is asked by nobody.
 _HEALER = "release: "
+# How the claim of those that are queued begins that were asked for because they failed alike.
+_TOGETHER = "all-"
 _State = RescuedSubmission.State
 _Act = SubmissionAct.Act
 _Outcome = SubmissionAct.Outcome
@@ -37,11 +41,15 @@ _Outcome = SubmissionAct.Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """The right to replay a submission, as its row says it was when it was claimed, and the attempt's act."""
+    """The right to replay a submission, as its row says it was when it was claimed, and the attempt's act.
+
+    ``together`` says that it was asked for with all of its failure.
+    """
 
     rescued: RescuedSubmission
     act: SubmissionAct
     token: str
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,21 +69,18 @@ def ask(ids: Iterable[str], *, who: str, doubtful: bool = False, using: str | No
 
     What may have taken effect already is left alone, unless a person has confirmed it (``doubtful``).
     """
-    alias, chosen = using or events_alias(), sorted(ids)
-    rows = RescuedSubmission.objects.using(alias).filter(state=_State.WAITING)
-    if not doubtful:
-        rows = rows.filter(in_doubt="")
-    return sum(
-        _ask(rows.filter(pk__in=chosen[begin : begin + _CHUNK]), who=who, using=alias)
-        for begin in range(0, len(chosen), _CHUNK)
-    )
+    rows = RescuedSubmission.objects.using(using or events_alias()).filter(state=_State.WAITING)
+    return _ask(rows if doubtful else rows.filter(in_doubt=""), ids, who=who)
 
 
 def ask_all(failure: str, *, who: str, using: str | None = None) -> int:
-    """Have all replayed that wait because of a failure (its fingerprint) and are not in doubt."""
-    alias = using or events_alias()
-    rows = RescuedSubmission.objects.using(alias).filter(failure=failure, state=_State.WAITING, in_doubt="")
-    return ask(rows.values_list("pk", flat=True), who=who, using=alias)
+    """Have all replayed that wait because of a failure (its fingerprint) and are not in doubt.
+
+    If one of them fails before any has succeeded, the others are called off.
+    """
+    rows = RescuedSubmission.objects.using(using or events_alias()).filter(state=_State.WAITING, in_doubt="")
+    ids = rows.filter(failure=failure).values_list("pk", flat=True)
+    return _ask(rows, ids, who=who, mark=_TOGETHER)
 
 
 def queued(*, using: str | None = None) -> Iterator[str]:
@@ -98,8 +103,11 @@ def claim(pk: str, *, ttl: timedelta = TTL, using: str | None = None) -> Claim |
     alias, token = using or events_alias(), os.urandom(16).hex()
     rows = RescuedSubmission.objects.using(alias)
     until = ExpressionWrapper(Now() + ttl, output_field=DateTimeField())
+    asked = rows.filter(pk=pk, state=_State.QUEUED).values_list("claim", flat=True).first()
+    if asked is None:
+        return None
     with transaction.atomic(using=alias):
-        taken = rows.filter(pk=pk, state=_State.QUEUED).update(
+        taken = rows.filter(pk=pk, state=_State.QUEUED, claim=asked).update(
             state=_State.REPLAYING,
             state_since=now(),
             attempts=F("attempts") + 1,
@@ -118,7 +126,7 @@ def claim(pk: str, *, ttl: timedelta = TTL, using: str | None = None) -> Claim |
             attempt=rescued.attempts,
             outcome=_Outcome.RUNNING,
         )
-    return Claim(rescued=rescued, act=act, token=token)
+    return Claim(rescued=rescued, act=act, token=token, together=asked.startswith(_TOGETHER))
 
 
 def settle(mine: Claim, *, status: int, request_id: str) -> bool:
@@ -222,19 +230,55 @@ def heal(*, most: int = HEAL_MOST, using: str | None = None) -> int:
     return most - left
 
 
-def call_off(rescued: RescuedSubmission) -> int:
-    """After one that was asked for by healing has failed: let the others wait that are alike."""
-    if not rescued.decided_by.startswith(_HEALER):
-        return 0
-    rows = RescuedSubmission.objects.using(rescued._state.db).filter(
+def call_off(mine: Claim) -> int:
+    """After one has failed: let the others wait that are alike and were asked for with it.
+
+    1. Healing calls off what it has asked for.
+    2. Of all of a failure, asked for by a person, the others are called off while none has succeeded.
+    3. What a person has chosen one by one is tried in any case.
+    """
+    rescued = mine.rescued
+    rows = RescuedSubmission.objects.using(_alias(mine)).filter(
         state=_State.QUEUED, failure=rescued.failure, name=rescued.name, decided_by=rescued.decided_by
     )
-    return rows.update(state=_State.WAITING, state_since=now())
+    if not rescued.decided_by.startswith(_HEALER):
+        if not mine.together or _one_has_succeeded(mine):
+            return 0
+        rows = rows.filter(claim__startswith=_TOGETHER)
+    return rows.update(state=_State.WAITING, state_since=now(), reason=CALLED_OFF)
 
 
-def _ask(rows: QuerySet[RescuedSubmission], *, who: str, using: str) -> int:
+def called_off(*, after: int, by: str, using: str | None = None) -> int:
+    """Return how many wait untried of those that somebody has asked for after an act."""
+    alias = using or events_alias()
+    asked = SubmissionAct.objects.using(alias).filter(
+        pk__gt=after, act=_Act.QUEUED, who=by[: limit(SubmissionAct, "who")]
+    )
+    rows = RescuedSubmission.objects.using(alias).filter(pk__in=asked.order_by().values("submission"))
+    return rows.filter(state=_State.WAITING, in_doubt="", reason=CALLED_OFF).count()
+
+
+def _one_has_succeeded(mine: Claim) -> bool:
+    alias = _alias(mine)
+    acts = SubmissionAct.objects.using(alias).filter(submission=mine.rescued.pk, act=_Act.QUEUED)
+    asked_at = acts.order_by("-pk").values_list("at", flat=True)[0]
+    alike = _attempts(asked_at, alias).filter(
+        submission__failure=mine.rescued.failure, submission__name=mine.rescued.name
+    )
+    return alike.filter(outcome=_Outcome.SUCCEEDED).exists()
+
+
+def _ask(rows: QuerySet[RescuedSubmission], ids: Iterable[str], *, who: str, mark: str = "") -> int:
+    chosen = sorted(ids)
+    return sum(
+        _ask_some(rows.filter(pk__in=chosen[begin : begin + _CHUNK]), who=who, mark=mark, using=rows.db)
+        for begin in range(0, len(chosen), _CHUNK)
+    )
+
+
+def _ask_some(rows: QuerySet[RescuedSubmission], *, who: str, mark: str, using: str) -> int:
     # What marks the rows that this call has changed: two people who press at once queue each once.
-    mark = os.urandom(16).hex()
+    mark += os.urandom(14).hex()
     with transaction.atomic(using=using):
         changed = rows.update(
             state=_State.QUEUED,

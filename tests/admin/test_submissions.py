@@ -19,7 +19,8 @@ from django_qaprod import vault
 from django_qaprod.models import Failure, RescuedSubmission, SubmissionAct, SubmissionVersion
 from django_qaprod.registry import JourneySpec
 from django_qaprod.sent import SentFile, reference_of
-from django_qaprod.store import submissions
+from django_qaprod.store import replays, submissions
+from django_qaprod.store.replays import Ending
 from tests.admin import rows
 from tests.forms import kept
 
@@ -560,6 +561,37 @@ def test_all_of_a_failure_are_replayed_from_its_page(client_of_boss: Client) -> 
     assert "1 replay is still to come" in text_of(answer)
     answer = client_of_boss.post(f"{LIST}replay-failure/", {"failure": failure.fingerprint}, follow=True)
     assert "No replay was asked for" in text_of(answer)
+
+
+def test_of_all_of_a_failure_one_is_tried_while_the_fault_is_there(client_of_boss: Client) -> None:
+    made = [rows.submission(f"k{number}", failure="v1:f") for number in range(4)]
+    answer = client_of_boss.post(f"{LIST}replay-failure/", {"failure": "v1:f"}, follow=True)
+    claim = replays.claim(next(replays.queued()))
+    assert claim is not None
+    replays.give_back(claim, Ending(outcome="failed", why="ValueError"))
+    replays.call_off(claim)
+    text = text_of(client_of_boss.get(answer.redirect_chain[-1][0]))
+    assert "Done: 0 of 4 are replayed." in text
+    assert "so 3 others that had failed alike were not tried" in text
+    assert "<b>1</b> did not work and wait again" in text
+    assert "<b>3</b> called off, and wait untried" in text
+    tried, untried = (text_of(client_of_boss.get(url(one))) for one in made[:2])
+    assert "Its replay was called off" in untried
+    assert "Its replay was called off" not in tried
+
+
+def test_what_did_not_work_is_told_by_reason(client_of_boss: Client) -> None:
+    made = [rows.submission(f"k{number}") for number in range(5)]
+    after = rows.act(made[0], "viewed").pk
+    for one in made:
+        rows.act(one, "queued")
+        rows.act(one, outcome="failed", why="ValueError", failure="v1:f", status=500)
+    rows.act(made[4], outcome="refused", why="The form is not valid as it was sent.")
+    text = text_of(client_of_boss.get(f"{LIST}progress/?after={after}&by=boss"))
+    assert text.count("ValueError") == text.count("is not valid as it was sent") == 1
+    assert '<td class="qaprod-number">5</td>' in text
+    assert "The latest 6 attempts, by reason." in text
+    assert [url(one) in text for one in made] == [False, False, False, False, True]
 
 
 @pytest.mark.parametrize("name", ["jobs.views.apply", "replay of jobs.views.apply"])

@@ -494,6 +494,28 @@ def test_all_of_a_failure_are_asked_for(records: Records) -> None:
     assert Order.objects.count() == 3
 
 
+def test_while_the_fault_is_there_one_of_all_is_tried(records: Records) -> None:
+    kept = [post(number=f"N-{i}") for i in range(4)]
+    after = SubmissionAct.objects.latest("pk").pk if SubmissionAct.objects.exists() else 0
+    host.behave["before"] = ValueError("not mended")
+    assert queue.ask_all(kept[0].failure, who="staff") == 4
+    assert queue.work() == 1
+    rows = RescuedSubmission.objects.order_by("pk").values_list("state", "attempts")
+    assert list(rows) == [(State.WAITING, 1), *[(State.WAITING, 0)] * 3]
+    assert replays.called_off(after=after, by="staff") == 3
+    host.behave.clear()
+    assert queue.ask_all(kept[0].failure, who="staff") == 4
+    assert queue.work() == 4
+    assert Order.objects.count() == 4
+
+
+def test_those_that_somebody_has_chosen_are_tried_each(records: Records) -> None:
+    kept = [post(number=f"N-{i}") for i in range(3)]
+    host.behave["before"] = ValueError("not mended")
+    queue.ask([one.pk for one in kept], who="staff")
+    assert queue.work() == 3
+
+
 @pytest.mark.parametrize("sent", [{"csrfmiddlewaretoken": "t"}, {"save": "both"}])
 def test_a_button_is_pressed_again(records: Records, sent: dict[str, str]) -> None:
     host.behave["before"] = ValueError("a bug")

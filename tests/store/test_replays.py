@@ -119,6 +119,57 @@ def test_each_that_is_queued_is_come_to_once() -> None:
     assert list(replays.queued()) == ids
 
 
+class TestAllOfAFailure:
+    """Asked for by a person: one goes first, and if the fault is still there the others are not tried."""
+
+    @staticmethod
+    def next() -> replays.Claim:
+        claim = replays.claim(next(replays.queued()))
+        assert claim is not None
+        return claim
+
+    def test_the_others_wait_with_a_reason_when_the_first_has_failed(self) -> None:
+        for key in "abc":
+            stored(key, failure="f")
+        after = SubmissionAct.objects.count()
+        assert replays.ask_all("f", who="ada") == 3
+        claim = self.next()
+        failed(claim)
+        assert replays.call_off(claim) == 2
+        found = RescuedSubmission.objects.order_by("pk").values_list("state", "reason")
+        assert list(found) == [("waiting", ""), *[("waiting", replays.CALLED_OFF)] * 2]
+        assert replays.called_off(after=after, by="ada") == 2
+        assert replays.called_off(after=after, by="eve") == 0
+        assert replays.ask_all("f", who="ada") == 3
+        assert replays.called_off(after=after, by="ada") == 0
+
+    def test_after_one_has_succeeded_each_stands_for_itself(self) -> None:
+        for key in "abc":
+            stored(key, failure="f")
+        replays.ask_all("f", who="ada")
+        assert replays.settle(self.next(), status=302, request_id="")
+        claim = self.next()
+        failed(claim)
+        assert replays.call_off(claim) == 0
+        # What has succeeded before says nothing of a fault that is back.
+        stored("d", failure="f")
+        failed(self.next())
+        assert replays.ask_all("f", who="ada") == 3
+        claim = self.next()
+        failed(claim)
+        assert replays.call_off(claim) == 2
+
+    def test_what_somebody_has_chosen_or_failed_in_another_way_is_not_called_off(self) -> None:
+        ids = sorted(stored(key, failure="f") for key in "abc")
+        stored("other view", failure="f", name="another")
+        replays.ask(ids[2:], who="ada")
+        assert replays.ask_all("f", who="ada") == 3
+        claim = self.next()
+        failed(claim)
+        assert replays.call_off(claim) == 1
+        assert states() == ["waiting", "waiting", "queued", "queued"]
+
+
 class TestHealing:
     """After a deploy: one of a kind first, the rest at a bounded rate, none after a failure."""
 
@@ -143,7 +194,7 @@ class TestHealing:
             else:
                 failed(claim, outcome)
                 if outcome == "failed":
-                    replays.call_off(claim.rescued)
+                    replays.call_off(claim)
 
     def test_one_is_tried_before_the_rest(self) -> None:
         ids = sorted(self.kept(str(i)) for i in range(5))
@@ -185,7 +236,7 @@ class TestHealing:
         claim = replays.claim(ids[0])
         assert claim is not None
         failed(claim)
-        assert replays.call_off(claim.rescued) == 0
+        assert replays.call_off(claim) == 0
         assert states() == ["waiting", "queued", "queued"]
 
     def test_one_that_is_refused_says_nothing_about_the_others(self) -> None:
