@@ -37,6 +37,8 @@ class Tally(NamedTuple):
 
 class _Inside(threading.local):
     depth = 0
+    # How many of those are blocks of ``ours``.
+    ours = 0
 
 
 class _Counts:
@@ -109,14 +111,21 @@ def inside() -> bool:
     return _inside.depth > 0
 
 
+def inside_ours() -> bool:
+    """Whether this thread is in a block of ``ours``; within a guard alone it may be in code of the host's."""
+    return _inside.ours > 0
+
+
 @contextmanager
 def ours() -> Iterator[None]:
     """Mark what happens in the block as ours, without catching anything."""
     _inside.depth += 1
+    _inside.ours += 1
     try:
         yield
     finally:
         _inside.depth -= 1
+        _inside.ours -= 1
 
 
 def caught(part: str, error: Exception) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from ... import context, options
 from ...conf import settings
 from ...pipeline import process
-from ...pipeline.guard import guard, inside
+from ...pipeline.guard import guard, inside, inside_ours
 from ...sinks.sentry import events, host
 from ...sinks.sentry.scrubbing import scrub_event
 from .marks import mark_of, set_mark
@@ -19,8 +20,16 @@ if TYPE_CHECKING:
 
     from ...records import FailureRecord
 
-# What the names of our threads begin with.
-_OUR_THREADS: Final = "qaprod"
+#: The names of our threads, but for those of gauges, each of which has its own behind the prefix.
+OUR_THREADS: Final = frozenset(
+    {
+        *("qaprod", "qaprod-neighbour", "qaprod-sink", "qaprod-worker", "qaprod-drainer", "qaprod-replays"),
+        *("qaprod-gauges", "qaprod-gauge-calls", "qaprod-statsd-name"),
+        # The OpenTelemetry SDK's, where the provider is ours; the second is what it was called in 1.30.
+        *("OtelBatchSpanRecordProcessor", "OtelBatchSpanProcessor"),
+    }
+)
+OUR_GAUGES: Final = "qaprod-gauge-"
 
 # Where an exception carries its record from Sentry's receiver to ours, which submits it.
 _HELD: Final = "_qaprod_held"
@@ -37,7 +46,8 @@ class WithoutOurs:
 
     def __call__(self, crumb: Breadcrumb, hint: BreadcrumbHint) -> Breadcrumb | None:
         """Return what is to be kept."""
-        if inside():
+        # Not by ``inside`` alone: in a request it is also what we call of the host's.
+        if inside_ours() or (inside() and _is_ours(threading.current_thread().name)):
             return None
         return crumb if self._before is None else self._before(crumb, hint)
 
@@ -151,7 +161,11 @@ def _take_out_our_spans(event: Any) -> None:
 
 def _is_in_our_thread(span: Any) -> bool:
     data = span.get("data") if isinstance(span, dict) else None
-    return str((data or {}).get("thread.name", "")).startswith(_OUR_THREADS)
+    return _is_ours(str((data or {}).get("thread.name", "")))
+
+
+def _is_ours(thread: str) -> bool:
+    return thread in OUR_THREADS or thread.startswith(OUR_GAUGES)
 
 
 def _agree_on_release(event: Any) -> None:

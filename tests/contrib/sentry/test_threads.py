@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import http.client
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +18,12 @@ from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.integrations.stdlib import StdlibIntegration
 from sentry_sdk.integrations.threading import ThreadingIntegration
 
-from django_qaprod import report
+import django_qaprod
+from django_qaprod import Journey, Step, registry, report
+from django_qaprod.contrib.sentry import processing
 from django_qaprod.gauges.asking import Asker
 from django_qaprod.options import Sentry
-from django_qaprod.pipeline import process
+from django_qaprod.pipeline import guard, process
 from django_qaprod.registry import GaugeSpec
 from django_qaprod.sinks.sentry.events import event_of
 from django_qaprod.testing import Records, store_records
@@ -29,6 +33,7 @@ from tests.endpoints import Endpoint
 from .conftest import Kept, Start
 
 INTEGRATIONS = [DjangoIntegration(), LoggingIntegration(), StdlibIntegration(), ThreadingIntegration()]
+PACKAGE = Path(django_qaprod.__file__).parent
 log = logging.getLogger("jobs.gauges")
 
 # Between two pieces of work the drainer looks after the connections of its thread.
@@ -138,6 +143,20 @@ def test_a_gauge_that_fails_says_which_and_nothing_of_who_was_served(start: Star
     assert crumbs(event) == [line.message for line in failure.lines]
 
 
+def test_tags_of_the_process_are_on_what_our_threads_report(start: Start, records: Records) -> None:
+    def unreachable() -> int:
+        raise ConnectionError("refused")
+
+    kept = start(integrations=INTEGRATIONS)
+    scope = sentry_sdk.get_global_scope()
+    scope.set_tag("region", "eu")
+    try:
+        read("orders.open", unreachable)
+    finally:
+        scope.remove_tag("region")
+    assert [event["tags"]["region"] for event in kept.events] == ["eu"]
+
+
 def test_an_error_that_a_gauge_logs_says_of_which(start: Start, records: Records) -> None:
     def complaining() -> int:
         log.error("only half of it")
@@ -160,3 +179,71 @@ def test_gauges_that_are_no_numbers_are_not_one_group(start: Start, records: Rec
     assert event_of(records.failures[0], Sentry(fingerprint=True))["fingerprint"] == [
         records.failures[0].fingerprint
     ]
+
+
+def test_breadcrumbs_of_the_host_s_functions_that_we_call_in_a_request_stay(
+    start: Start, records: Records
+) -> None:
+    def subject(result: object) -> str:
+        sentry_sdk.add_breadcrumb(message="looking up")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 17")
+        return "a-1"
+
+    kept = start(integrations=INTEGRATIONS)
+    with registry.isolated():
+
+        class Vacancy(Journey):
+            filled = Step()
+
+        Vacancy.filled.track(subject=subject)(lambda: 1)()
+    sentry_sdk.capture_message("afterwards")
+    assert [event.subject for event in records.events] == ["a-1"]
+    assert crumbs(kept.events[-1]) == ["looking up", "SELECT 17"]
+
+
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [
+        ("qaprod", False),
+        ("qaprod-sink", False),
+        ("qaprod-gauge-orders.open", False),
+        ("OtelBatchSpanRecordProcessor", False),
+        ("qaprod_shop-export_0", True),
+        ("qaprod-shop", True),
+        ("", True),
+    ],
+)
+def test_threads_are_ours_by_their_whole_name(name: str, left: bool, start: Start, records: Records) -> None:
+    kept = start(integrations=INTEGRATIONS, traces_sample_rate=1.0)
+    found: list[Any] = []
+
+    def work() -> None:
+        with sentry_sdk.start_span(op="theirs"), guard.guard("x"):
+            sentry_sdk.add_breadcrumb(message="theirs")
+        sentry_sdk.capture_message("afterwards")
+        found.append(crumbs(kept.events[-1]))
+
+    with sentry_sdk.start_transaction(name="the host's"):
+        thread = threading.Thread(target=work, name=name or None)
+        thread.start()
+        thread.join(10)
+    assert found == [["theirs"] if left else []]
+    (transaction,) = kept.transactions
+    assert [span["op"] for span in transaction["spans"]] == (["theirs"] if left else [])
+
+
+def test_every_thread_that_we_start_has_a_name_that_is_known() -> None:
+    found = {name for path in PACKAGE.rglob("*.py") for name in names_of_threads(path)}
+    ours = {name for name in processing.OUR_THREADS if name.startswith("qaprod")}
+    assert found == ours | {processing.OUR_GAUGES}
+
+
+def names_of_threads(path: Path) -> Iterator[str]:
+    """Yield the names that a module gives to threads; of an f-string its beginning."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"Thread", "threading.Thread"}:
+            (name,) = [keyword.value for keyword in node.keywords if keyword.arg == "name"]
+            first = name.values[0] if isinstance(name, ast.JoinedStr) else name
+            assert isinstance(first, ast.Constant)
+            yield str(first.value)
