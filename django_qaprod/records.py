@@ -21,6 +21,8 @@ from .text import JSONValue
 
 FailureKind = Literal["unhandled", "degraded", "logged", "task", "command", "gauge", "replay"]
 Severity = Literal["info", "warning", "error", "critical"]
+#: Kinds of failures that belong to no request, but to what has a name in the host's code, and so are few.
+NAMED: Final[frozenset[FailureKind]] = frozenset({"command", "gauge", "task"})
 #: How the names of failures begin that a replay has met.
 REPLAY_OF: Final = "replay of "
 #: Where the extra of a failure has the id of the event that a Sentry client of the host's made of it; empty

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from ... import histogram
 from ...conf import settings
-from ...records import Cell, Exemplar, FailureRecord, HealthRecord, NumbersRecord, Record
+from ...records import NAMED, Cell, Exemplar, FailureRecord, HealthRecord, NumbersRecord, Record
 
 REQUEST_DURATION = "http.server.request.duration"
 FAILURES = "qaprod.failures"
@@ -33,7 +33,7 @@ Due: TypeAlias = tuple["Metric[Any]", Attributes]
 
 _OVERFLOW: Attributes = (("otel.metric.overflow", True),)
 # Whose name is that of a declaration, so that there are few.
-_NAMED = frozenset({"degraded", "gauge", "task", "command"})
+_NAMED = NAMED | {"degraded"}
 
 
 # Of each of these ``since``, in nanoseconds since the epoch, says when its counting began.

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from ...options import Sentry
-from ...records import SENTRY_EVENT, ChainLink, FailureRecord, LogLine
+from ...records import NAMED, SENTRY_EVENT, ChainLink, FailureRecord, LogLine
 from ...text import one_line
 
 #: Where a log record's failure has the name of its logger.
@@ -19,9 +19,6 @@ LOGGER: Final = "logger"
 LEFT_OUT: Final = "qaprod.left_out"
 
 _MAX_TAG: Final = 200
-
-# Kinds of failures that belong to no request, but to what has a name of its own.
-_NAMED: Final = frozenset({"command", "gauge", "task"})
 
 _LEVELS: Final = {"critical": "fatal", "error": "error", "warning": "warning", "info": "info"}
 _SOURCES: Final = {"cause": "__cause__", "context": "__context__"}
@@ -72,7 +69,7 @@ def particulars(record: FailureRecord, chosen: Sentry) -> Data:
         "contexts": {"qaprod": _context(record)},
         "extra": {key: value for key, value in record.extra.items() if key != SENTRY_EVENT},
     }
-    if record.kind in _NAMED:
+    if record.kind in NAMED:
         event["transaction"] = record.name
     if chosen.fingerprint:
         event["fingerprint"] = [record.fingerprint]
@@ -108,7 +105,7 @@ def tags_of(record: FailureRecord) -> dict[str, str]:
         {
             "qaprod.failure": record.fingerprint,
             "qaprod.kind": record.kind,
-            record.kind: record.name if record.kind in _NAMED else "",
+            record.kind: record.name if record.kind in NAMED else "",
             "journey": record.journey,
             "step": record.extra.get("step", ""),
             "route": record.route,

@@ -6,15 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import inf, isfinite
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from ... import histogram
-from ...records import Cell, FailureRecord, HealthRecord, NumbersRecord, Record
+from ...records import NAMED, Cell, FailureRecord, HealthRecord, NumbersRecord, Record
 from .names import DEGRADATIONS, DROPPED, DURATION, ERRORS, FAILURES, REQUESTS, Attributes, Names
 from .sampling import rate, sample
-
-# Kinds of failures whose names stand in the host's code, and so are few.
-_NAMED: Final = frozenset({"command", "gauge", "task"})
 
 #: The name of a series, its label and its attributes.
 Key: TypeAlias = tuple[str, str, Attributes]
@@ -104,5 +101,5 @@ def _failure(record: FailureRecord) -> Key:
     where = (("qaprod.journey", record.journey), ("http.route", record.route))
     if record.kind == "degraded":
         return DEGRADATIONS.name, "", (("qaprod.name", record.name), severity, *where)
-    named = record.name if record.kind in _NAMED else ""
+    named = record.name if record.kind in NAMED else ""
     return FAILURES.name, "", (kind, severity, *where, ("qaprod.name", named))
