@@ -109,9 +109,11 @@ def test_an_error_whose_message_counts_something_itself_does_not_hang() -> None:
 
 
 def test_a_destructor_that_counts_may_come_in_between() -> None:
-    with guard._counts.lock:
-        thread_is_the_same = guard._counts.lock.acquire(blocking=False)
-    assert thread_is_the_same
+    lock = guard._counts.lock
+    with lock:
+        assert lock.acquire(blocking=False)
+        # Else this thread has it for good, and the next one that counts waits for ever.
+        lock.release()
 
 
 def test_no_secret_of_an_error_is_counted_or_logged(caplog: pytest.LogCaptureFixture) -> None:
