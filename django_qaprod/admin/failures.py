@@ -137,12 +137,18 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
 
     @admin.display(description=_("times"), ordering="count")
     def times(self, failure: Failure) -> SafeString:
-        """Return how often it happened, and how many people met it."""
-        people = ngettext("%(people)s person", "%(people)s people", failure.people)
+        """Return how often it happened, and how many people and subjects met it: most may be anonymous."""
+        people = ngettext("%(n)s person", "%(n)s people", failure.people)
+        subjects = ngettext("%(n)s subject", "%(n)s subjects", failure.subjects)
+        met = ((people, failure.people), (subjects, failure.subjects))
         return format_html(
-            '{}<span class="qaprod-quiet">{}</span>',
+            "{}{}",
             words.number(failure.count),
-            people % {"people": words.number(failure.people)} if failure.people else "",
+            format_html_join(
+                "",
+                '<span class="qaprod-quiet">{}</span>',
+                ((label % {"n": words.number(number)},) for label, number in met if number),
+            ),
         )
 
     @admin.display(description=_("last seen"), ordering="last_seen")

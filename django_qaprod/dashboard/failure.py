@@ -14,7 +14,7 @@ from ..models import Affected, Failure, Occurrence, Transition
 from ..queries import failures
 from ..queries.failures import FailureDetail, Frame, Impact, OccurrencePage
 from ..records import REPLAY_OF, SENTRY_EVENT
-from . import charts, events, priority, windows, words
+from . import charts, events, priority, served, windows, words
 from .charts import Chart, Line
 
 PER_PAGE = 10
@@ -58,6 +58,9 @@ class Happened:
     chain: list[Raised]
     lines: list[LoggedLine]
     extra: list[tuple[str, str]]
+    #: What the visitor got, and what of a served form's view failed, if it was one.
+    visitor: str
+    part: str
     #: Where Sentry shows it, nothing if that is not known.
     event_url: str = ""
 
@@ -123,6 +126,8 @@ def happened(occurrence: Occurrence) -> Happened:
         ],
         lines=_lines(occurrence.lines),
         extra=_extra(occurrence.extra),
+        visitor=served.visitor(occurrence),
+        part=served.part(occurrence),
         event_url=events.url_of(occurrence),
     )
 
@@ -161,10 +166,10 @@ def in_words(impact: Impact) -> str:
         return _("%(met)s; none of them was served.") % {"met": met}
     if impact.served == impact.met:
         return _("%(met)s; every one of them was served anyway.") % {"met": met}
-    served = ngettext(
+    some = ngettext(
         "%(served)s of them was served anyway", "%(served)s of them were served anyway", impact.served
     ) % {"served": words.number(impact.served)}
-    return _("%(met)s; %(served)s.") % {"met": met, "served": served}
+    return _("%(met)s; %(served)s.") % {"met": met, "served": some}
 
 
 def _chart(detail: FailureDetail) -> Chart:
@@ -220,7 +225,8 @@ def _lines(stored: object) -> list[LoggedLine]:
 def _extra(stored: object) -> list[tuple[str, str]]:
     if not isinstance(stored, dict):
         return []
-    return [(str(key), _flat(value)) for key, value in stored.items() if key != SENTRY_EVENT]
+    told = {SENTRY_EVENT, *served.TOLD}
+    return [(str(key), _flat(value)) for key, value in stored.items() if key not in told]
 
 
 def _flat(value: object) -> str:

@@ -49,6 +49,11 @@ class Shown:
         """Whether nobody took a step in the window, or the one before it."""
         return not any(row.count.events or row.count.previous_events for row in self.rows)
 
+    @property
+    def compared(self) -> bool:
+        """Whether the window before has any numbers: else everything would be new."""
+        return any(row.count.previous_events for row in self.rows)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JourneyPage:

@@ -55,6 +55,8 @@ class RequestsPage:
     hidden: int
     search: str
     order: str
+    #: Whether the window before has any numbers: else everything would be new.
+    compared: bool
     error: float = RELATIVE_ERROR
 
 
@@ -87,6 +89,7 @@ def page(given: Mapping[str, str]) -> RequestsPage:
         hidden=max(len(rows) - PER_PAGE, 0),
         search=search,
         order=order,
+        compared=any(row.previous_count for row in known),
     )
 
 

@@ -38,6 +38,7 @@ def _facts(failure: Failure) -> Iterator[tuple[str, str]]:
     yield _("Route"), f"{failure.method} {failure.route}".strip()
     yield _("Occurrences"), number(failure.count)
     yield _("People"), number(failure.people)
+    yield _("Subjects"), number(failure.subjects)
     yield _("First seen"), _seen(failure.first_seen.isoformat(timespec="seconds"), failure.first_release)
     yield _("Last seen"), _seen(failure.last_seen.isoformat(timespec="seconds"), failure.last_release)
     yield _("Priority"), f"{number(failure.priority)} ({priority.explained(failure)})"

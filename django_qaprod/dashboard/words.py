@@ -16,6 +16,8 @@ from ..models import Failure
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 _KEPT = "\n\t"
+# Of fewer, how many times as many it is now says nothing.
+_FEW = 10
 _ON_ITS_WAY = timedelta(minutes=1)
 # Joiners make emoji; they can neither reorder nor hide other text.
 _JOINERS = "\u200c\u200d"
@@ -91,12 +93,14 @@ def local(when: datetime) -> datetime:
 
 
 def change(now: float, before: float) -> str:
-    """Return how a number compares with an earlier one: ``+12%``, ``=``; nothing without an earlier one."""
+    """Return how a number compares with an earlier one: ``+12%``, ``=``, ``none before``."""
     if not before:
-        return _("new") if now else ""
+        return _("none before") if now else ""
     ratio = (now - before) / before
     if abs(ratio) < 0.005:
         return "="
+    if ratio >= 10 and before < _FEW:
+        return _("%(number)s before") % {"number": number(before)}
     if ratio >= 10:
         return _("%(number)s times as many") % {"number": number(round(now / before))}
     return f"{'+' if ratio > 0 else MINUS}{percent(abs(ratio))}"

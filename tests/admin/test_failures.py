@@ -66,6 +66,44 @@ def test_the_priority_is_explained(client_of_boss: Client) -> None:
     assert "in the last hour" not in body, "parts of no points are left out"
 
 
+def test_people_and_subjects_are_counted_in_words(client_of_boss: Client) -> None:
+    many, one = rows.failure(1, count=592, people=38, subjects=258), rows.failure(2, count=1, people=1)
+    listed = client_of_boss.get(LIST).content.decode()
+    for words in ("38 people", "258 subjects", "1 person"):
+        assert f'<span class="qaprod-quiet">{words}</span>' in listed
+    page = client_of_boss.get(page_of(one)).content.decode()
+    assert "<b>1</b> signed-in person" in page
+    assert "<b>1</b> time</div>" in page
+    assert "<b>38</b> signed-in people" in client_of_boss.get(page_of(many)).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("extra", "served", "said"),
+    [
+        (
+            {"rung": "view", "served": "template", "lost": True},
+            False,
+            "was shown the form again; what was sent is lost",
+        ),
+        ({"rung": "view", "served": "template"}, True, "was shown the form"),
+        ({"rung": "on_commit", "served": "passed"}, False, "got the error page that the view wanted"),
+        ({"rung": "view", "served": "received"}, True, "was told that what was sent is kept"),
+        ({}, True, "was served anyway"),
+        ([], False, "was not served"),
+    ],
+)
+def test_what_the_visitor_got_is_told_in_words(
+    extra: Any, served: bool, said: str, client_of_boss: Client
+) -> None:
+    failure = rows.failure(kind="degraded")
+    rows.occurrence(failure, extra=extra, served=served)
+    page = client_of_boss.get(page_of(failure)).content.decode()
+    assert f"<dd>{said}" in page
+    assert ("what failed</dt>" in page) == bool(extra)
+    for name in ("rung", "received", "lost</bdi>"):
+        assert name not in page
+
+
 def test_a_get_and_a_post_of_one_view_are_told_apart(client_of_boss: Client) -> None:
     made = [rows.failure(n, method=method, route="a/") for n, method in enumerate(("GET", "POST"))]
     listed = client_of_boss.get(LIST).content.decode()

@@ -416,3 +416,25 @@ def test_the_nonce_of_a_policy_is_used() -> None:
 @pytest.mark.parametrize("address", ["event/?journey__exact=%00", "deploy/?release__exact=%00"])
 def test_nul_in_a_stock_filter_is_no_error(address: str, client_of_boss: Client) -> None:
     assert client_of_boss.get(f"/admin/qaprod/{address}").status_code in {200, 302}
+
+
+def test_nothing_is_compared_with_a_time_before_there_was_anything(
+    client_of_boss: Client, journey: JourneySpec
+) -> None:
+    rows.requests("a/")
+    rows.event(subject="1", at=clock.now())
+    for address in ("requestpage/", "requestpage/route/?route=a/", "journeypage/"):
+        said = body(client_of_boss, address)
+        assert "none before" not in said
+        assert "was 0%" not in said
+    assert "none by this time a week ago" in body(client_of_boss, "journeypage/")
+
+
+def test_a_week_ago_is_told_in_plain_words(client_of_boss: Client, journey: JourneySpec) -> None:
+    ago = clock.now() - timedelta(days=7, seconds=1)
+    for subject in range(12):
+        rows.event(subject=f"now {subject}", at=clock.now())
+    rows.event(subject="then", at=ago)
+    said = body(client_of_boss, "journeypage/")
+    assert "1 by this time a week ago<" in said or "1 by this time a week ago;" in said
+    assert "times as many" not in said

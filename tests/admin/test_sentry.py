@@ -29,12 +29,12 @@ def page(client: Client, settings: Settings, extra: Any, **options: Any) -> tupl
 
 
 def test_an_event_of_the_sites_own_client_is_linked(client_of_boss: Client, settings: Settings) -> None:
-    body, _ = page(client_of_boss, settings, {"sentry_event": EVENT, "rung": "view"}, EVENT_URL=PATTERN)
+    body, _ = page(client_of_boss, settings, {"sentry_event": EVENT, "school": "x"}, EVENT_URL=PATTERN)
     link = f'href="https://sentry.example/organizations/acme/issues/?query={EVENT}&amp;x=1"'
     assert body.count(link) == 1
     assert 'rel="noreferrer"' in body
     assert "sentry_event" not in body
-    assert "rung" in body
+    assert "school" in body
 
 
 def test_what_went_out_by_our_own_client_is_linked_by_its_id(

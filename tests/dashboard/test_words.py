@@ -75,7 +75,8 @@ def test_stretches_of_time(value: float | None, shown: str) -> None:
 @pytest.mark.parametrize(
     ("now", "before", "shown"),
     [
-        (5, 0, "new"),
+        (5, 0, "none before"),
+        (591, 1, "1 before"),
         (0, 0, ""),
         (100, 100, "="),
         (112, 100, "+12%"),
