@@ -61,7 +61,7 @@ class SubmissionPageViews(SubmissionActViews):
 
         rescued = self.submission(request, object_id, "decrypt")
         if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
+            return self._instead(request, rescued)
         version = self._version(request, rescued)
         try:
             submission = self._opened(request, rescued, version=version)
@@ -107,7 +107,7 @@ class SubmissionPageViews(SubmissionActViews):
 
         rescued = self.submission(request, object_id, "decrypt", "edit")
         if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
+            return self._instead(request, rescued)
         if rescued.state != _State.WAITING:
             return self.not_waiting(request, rescued)
         try:
@@ -141,6 +141,12 @@ class SubmissionPageViews(SubmissionActViews):
         return True
 
     # What they share
+
+    def _instead(self, request: HttpRequest, rescued: RescuedSubmission) -> HttpResponse:
+        """Lead who reloads, or has signed in again meanwhile, back to where the button is."""
+        if request.method in {"GET", "HEAD"}:
+            return HttpResponseRedirect(self.page_url(rescued))
+        return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
 
     def _page(self, request: HttpRequest, rescued: RescuedSubmission, **more: Any) -> HttpResponse:
         from ..dashboard import submissions

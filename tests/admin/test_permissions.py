@@ -37,6 +37,9 @@ NOTE_FORM = {"GET": (302, 403, 200, 200, 200), "POST": (302, 403, 403, 302, 302)
 # What has a permission of its own, by POST alone, or behind a page that asks whether it is meant.
 SHOW = {"GET": (302, 403, 403, 403, 405), "POST": (302, 403, 403, 403, 200)}
 DO = {"GET": (302, 403, 403, 403, 405), "POST": (302, 403, 403, 403, 302)}
+# By GET they lead back: whoever signs in again arrives so.
+SHOW_OR_BACK = {**SHOW, "GET": (302, 403, 403, 403, 302)}
+DO_OR_BACK = {**DO, "GET": (302, 403, 403, 403, 302)}
 CONFIRM = {"GET": (302, 403, 403, 403, 200), "POST": (302, 403, 403, 403, 302)}
 DELETE = {"GET": (302, 403, 403, 403, 200), "POST": (302, 403, 403, 403, 302)}
 
@@ -54,9 +57,9 @@ MATRIX = {
     "rescuedsubmission/add/": SHUT,
     "rescuedsubmission/progress/": READ,
     "rescuedsubmission/replay-failure/": DO,
-    "rescuedsubmission/<str:object_id>/content/": SHOW,
+    "rescuedsubmission/<str:object_id>/content/": SHOW_OR_BACK,
     "rescuedsubmission/<str:object_id>/file/": SHOW,
-    "rescuedsubmission/<str:object_id>/edit/": DO,
+    "rescuedsubmission/<str:object_id>/edit/": DO_OR_BACK,
     "rescuedsubmission/<str:object_id>/replay/": CONFIRM,
     "rescuedsubmission/<str:object_id>/discard/": CONFIRM,
     "rescuedsubmission/<path:object_id>/history/": SAFE_REDIRECT,

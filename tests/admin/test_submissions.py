@@ -389,6 +389,16 @@ def test_an_edit_is_a_version_beside_the_original(client_of_boss: Client) -> Non
     assert acts(made)[:3] == [("viewed", "boss", "edit"), ("viewed", "boss", "edit"), ("edited", "boss", "")]
 
 
+@pytest.mark.parametrize("view", ["edit", "content"])
+def test_a_reload_leads_back_to_the_page_and_shows_nothing(view: str, client_of_boss: Client) -> None:
+    made = rows.submission()
+    for ask in (client_of_boss.get, client_of_boss.head):
+        answer = ask(url(made, view))
+        assert (answer.status_code, answer["Location"]) == (302, url(made))
+    assert client_of_boss.put(url(made, view)).status_code == 405
+    assert acts(made) == []
+
+
 def test_lines_stay_lines(client_of_boss: Client) -> None:
     made = rows.submission(sent=kept.sent(fields=(("name", " Ada "), ("letter", "a\nb"))))
     assert "<textarea" in text_of(client_of_boss.post(url(made, "edit")))
