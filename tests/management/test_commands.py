@@ -146,6 +146,14 @@ class TestDoctor:
         settings.QAPROD = {**settings.QAPROD, "SINKS": []}
         assert self.send(spool_dir, within=0.1).level is doctor.Level.ERROR
 
+    def test_a_test_waits_for_every_sink(self, spool_dir: Path, settings: Any) -> None:
+        settings.QAPROD = {**settings.QAPROD, "SENTRY": {"DSN": "http://key@127.0.0.1:9/1"}}
+        finding = self.send(spool_dir, within=1.0)
+        assert finding.level is doctor.Level.ERROR
+        assert "were stored, but not taken by sentry" in finding.message
+        assert not Series.objects.filter(name="qaprod.doctor").exists()
+        guard.take()
+
     def send(self, path: Path, within: float = 5.0) -> doctor.Finding:
         with pytest.MonkeyPatch.context() as patch:
             # The thread of this process has another connection, which sees nothing of a test's transaction.
