@@ -49,20 +49,24 @@ def one_line(text: str, limit: int = 200) -> str:
     return clean(" ".join(spaced.split()), limit)
 
 
-def clean_json(value: object, *, limit: int = 1000, depth: int = MAX_DEPTH) -> JSONValue:
+def clean_json(
+    value: object, *, limit: int = 1000, depth: int = MAX_DEPTH, strict_numbers: bool = False
+) -> JSONValue:
     """Return ``value`` as plain JSON data, bounded in depth, length and size.
 
-    What JSON has no word for (``NaN``, a date, an object) becomes text. ``__str__`` is called
-    on nothing but strings, numbers, dates, UUIDs and decimals; other objects are named by their type.
+    What JSON has no word for (``NaN``, a date, an object) becomes text, but with ``strict_numbers`` a number
+    that no store can hold becomes nothing. ``__str__`` is called on nothing but strings, numbers, dates,
+    UUIDs and decimals; other objects are named by their type.
     """
-    return _Cleaner(limit).clean(value, depth)
+    return _Cleaner(limit, strict_numbers=strict_numbers).clean(value, depth)
 
 
 class _Cleaner:
     """One value's way into JSON; ``left`` bounds what a list that holds itself a hundred times becomes."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, strict_numbers: bool) -> None:
         self.limit = limit
+        self.strict_numbers = strict_numbers
         self.left = MAX_VALUES
 
     def clean(self, value: object, depth: int) -> JSONValue:
@@ -74,10 +78,10 @@ class _Cleaner:
         if issubclass(kind, str):
             return clean(str.__str__(value), self.limit)
         if issubclass(kind, int):
-            return _integer(int.__int__(value))  # type: ignore[arg-type]
+            return self._number(_integer(int.__int__(value)))  # type: ignore[arg-type]
         if issubclass(kind, float):
             number = float.__float__(value)  # type: ignore[arg-type]
-            return number if math.isfinite(number) else str(number)
+            return self._number(number if math.isfinite(number) else str(number))
         if depth <= 0 or self.left <= 0:
             return ELLIPSIS
         if issubclass(kind, Mapping):
@@ -85,6 +89,9 @@ class _Cleaner:
         if issubclass(kind, (list, tuple, set, frozenset)):
             return [self.clean(item, depth - 1) for item in self._some(value)]  # type: ignore[arg-type,var-annotated]
         return clean(_plain(value, kind), self.limit)
+
+    def _number(self, number: float | str) -> float | str | None:
+        return None if self.strict_numbers and isinstance(number, str) else number
 
     def _object(self, value: Mapping[object, object], depth: int) -> dict[str, JSONValue]:
         return {_key(key): self.clean(item, depth) for key, item in self._some(value.items())}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any, Final, Literal
 
 from ..exceptions import DeclarationError
@@ -24,21 +25,21 @@ def logging_config(
     *,
     level: str | int = "INFO",
     format: Literal["json", "ecs", "keyvalue", "console"] = "json",  # noqa: A002 - the word for it
-    resource: Mapping[str, str] | None = None,
+    resource: Mapping[str, str | None] | None = None,
     servers: bool = False,
     mail_admins: bool = False,
 ) -> dict[str, Any]:
     """Return a ``LOGGING`` that writes one line for each record to standard output.
 
-    ``level`` is that of the project's loggers. ``resource`` are fields of every line. With ``servers`` the
-    lines of gunicorn, uvicorn and granian go the same way, but for their access logs. With ``mail_admins``
-    Django mails errors to ``ADMINS``, as it does without a ``LOGGING``. What is returned is plain data, and
-    may be changed.
+    ``level`` is that of the project's loggers. ``resource`` are fields of every line, but for those that are
+    ``None``. With ``servers`` the lines of gunicorn, uvicorn and granian go the same way, but for their
+    access logs. With ``mail_admins`` Django mails errors to ``ADMINS``, as it does without a ``LOGGING``.
+    What is returned is plain data, and may be changed.
 
     Raises ``DeclarationError`` for a format or a level that there is not, and a resource that is not text.
     """
     chosen("format", format, _FORMATTERS)
-    if not isinstance(level, int):
+    if not isinstance(level, int) or isinstance(level, bool):
         chosen("level", level, logging.getLevelNamesMapping())
     config: dict[str, Any] = {
         "version": 1,
@@ -72,7 +73,10 @@ def chosen(argument: str, value: object, known: Mapping[str, object]) -> None:
 
 
 def text_by_name(resource: object) -> dict[str, str]:
-    """Return the fields of every line. Raises ``DeclarationError`` for what is no text under a name."""
+    """Return the fields of every line, without those that are ``None``: a variable may not be set.
+
+    Raises ``DeclarationError`` for what is no text under a name.
+    """
     if resource is None:
         return {}
     if not isinstance(resource, Mapping):
@@ -80,12 +84,12 @@ def text_by_name(resource: object) -> dict[str, str]:
             f"resource is a dict, such as {{'service.name': 'jobs'}}, not {type(resource).__name__}."
         )
     for name, value in resource.items():
-        if not (isinstance(name, str) and isinstance(value, str)):
+        if not (isinstance(name, str) and isinstance(value, (str, NoneType))):
             raise DeclarationError(
                 f"resource is a dict of text to text, so its {name!r} cannot be {value!r}. Leave it out, or "
                 "write it as text."
             )
-    return dict(resource)
+    return {name: value for name, value in resource.items() if value is not None}
 
 
 def _loggers(*, by_hand: bool) -> dict[str, dict[str, Any]]:

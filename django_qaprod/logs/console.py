@@ -26,7 +26,9 @@ class ConsoleFormatter(Formatter):
     standard output is a terminal, ``NO_COLOR`` is not set and ``TERM`` is not ``dumb``) colours the level.
     """
 
-    def __init__(self, *, resource: Mapping[str, str] | None = None, colours: bool | None = None) -> None:
+    def __init__(
+        self, *, resource: Mapping[str, str | None] | None = None, colours: bool | None = None
+    ) -> None:
         super().__init__(resource=resource)
         self._colours = _wanted() if colours is None else colours
 

@@ -25,7 +25,7 @@ class Formatter(logging.Formatter):
     ``QAPROD["RELEASE"]``, unless they are given. Raises ``DeclarationError`` if they are not text.
     """
 
-    def __init__(self, *, resource: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *, resource: Mapping[str, str | None] | None = None) -> None:
         super().__init__()
         service = os.environ.get("OTEL_SERVICE_NAME", "")
         self._resource = {**({"service.name": service} if service else {}), **text_by_name(resource)}

@@ -118,7 +118,7 @@ class JSONFormatter(Formatter):
     """
 
     def __init__(
-        self, *, fields: Literal["otel", "ecs"] = "otel", resource: Mapping[str, str] | None = None
+        self, *, fields: Literal["otel", "ecs"] = "otel", resource: Mapping[str, str | None] | None = None
     ) -> None:
         layouts: Mapping[str, Callable[[logging.LogRecord, Line, str], str]] = {"otel": _otel, "ecs": _ecs}
         chosen("fields", fields, layouts)

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from ..pipeline import messages, scrub
 from ..pipeline.guard import guarded
-from ..text import ELLIPSIS, MAX_INTEGER, JSONValue
+from ..text import ELLIPSIS, MAX_INTEGER, JSONValue, clean_json
 from . import errors, surroundings
 from .surroundings import Surroundings
 
@@ -95,10 +95,10 @@ def of(record: logging.LogRecord) -> Line:
 
 
 def storable(value: object) -> object:
-    """Return a value, and nothing in the place of a number that a store cannot hold.
+    """Return a value, and nothing in the place of each number that a store cannot hold.
 
     That is what is no number (RFC 8259), and a whole one beyond 64 bits. As text it would make a store
-    refuse the line, whose field is one of numbers.
+    refuse the line, whose field is one of numbers. What may have some in it comes back as plain data.
     """
     # By its type alone: for ``isinstance`` a lazy ``request.user`` would run a query.
     kind = type(value)
@@ -108,6 +108,8 @@ def storable(value: object) -> object:
         return value if isfinite(float.__float__(value)) else None  # type: ignore[arg-type]
     if issubclass(kind, int):
         return value if -MAX_INTEGER <= int.__int__(value) <= MAX_INTEGER else None  # type: ignore[arg-type]
+    if issubclass(kind, (Mapping, list, tuple, set, frozenset)):
+        return clean_json(value, limit=scrub.MAX_TEXT, strict_numbers=True)
     return value
 
 

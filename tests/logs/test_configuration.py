@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from django_qaprod.exceptions import DeclarationError
-from django_qaprod.logs import logging_config
+from django_qaprod.logs import JSONFormatter, logging_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -125,14 +125,23 @@ for chosen in ("json", "ecs", "keyvalue", "console"):
         ("level", "LOUD", "level is one of 'CRITICAL', .*, not 'LOUD'"),
         ("level", "info", "level is one of .*'INFO', .*, not 'info'"),
         ("level", None, "level is one of .*, not None"),
+        ("level", True, "level is one of .*, not True"),
         ("resource", "jobs", "resource is a dict, such as {'service.name': 'jobs'}, not str"),
-        ("resource", {"service.name": None}, "its 'service.name' cannot be None. Leave it out"),
+        ("resource", {"service.name": 7}, "its 'service.name' cannot be 7. Leave it out"),
         ("resource", {1: "x"}, "its 1 cannot be 'x'"),
     ],
 )
 def test_a_wrong_argument_is_refused_with_what_to_write(argument: str, value: Any, words: str) -> None:
     with pytest.raises(DeclarationError, match=words):
         logging_config(**{argument: value})
+
+
+def test_a_resource_that_no_variable_names_is_left_out() -> None:
+    given = {"service.name": "jobs", "deployment.environment.name": os.environ.get("QAPROD_NOT_SET")}
+    config = logging_config(resource=given)
+    assert config["formatters"]["line"]["resource"] == {"service.name": "jobs"}
+    line = JSONFormatter(resource=given).format(logging.LogRecord("a", 20, "", 0, "x", None, None))
+    assert json.loads(line)["resource"] == {"service.name": "jobs"}
 
 
 def test_a_level_may_be_a_number_or_one_of_the_host_s() -> None:

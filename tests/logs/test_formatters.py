@@ -141,6 +141,7 @@ class TestExtras:
             "nan": float("nan"),
             "huge": 2**63,
             "whole": {"deep": [1, None, True]},
+            "limits": {"low": 1.5, "high": float("inf"), "all": [2**63 - 1, (2**63, -(10**5000))]},
             "thing": object(),
             "broken": Broken(),
         }
@@ -152,9 +153,15 @@ class TestExtras:
             "nan": None,
             "huge": None,
             "whole": {"deep": [1, None, True]},
+            "limits": {"low": 1.5, "high": None, "all": [2**63 - 1, [None, None]]},
             "thing": "<object>",
             "broken": "<Broken>",
         }
+
+    def test_numbers_that_no_store_can_hold_are_left_out_of_pairs(self) -> None:
+        line = KeyValueFormatter().format(record("x", extra={"limits": {"low": 1.5, "high": float("inf")}}))
+        assert "limits_low=1.5" in line
+        assert "limits_high" not in line
 
     @every_formatter
     def test_no_user_is_looked_up_to_be_shown(self, name: str) -> None:

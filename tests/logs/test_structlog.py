@@ -96,8 +96,9 @@ def test_what_the_host_has_bound_stays_but_for_the_ids(output: StringIO, served:
 
 
 def test_a_number_that_no_store_can_hold_is_null(output: StringIO) -> None:
-    structlog.get_logger().info("paid", amount=float("inf"), count=10**30, pages=3)
+    structlog.get_logger().info("paid", amount=float("inf"), count=10**30, pages=3, limits=[float("nan"), 1])
     (event,) = events(output)
+    assert event["limits"] == [None, 1]
     assert (event["amount"], event["count"], event["pages"]) == (None, None, 3)
 
 

@@ -74,6 +74,10 @@ class TestUsage:
         assert "usage_amount" not in line
         assert "usage_currency=EUR" in line
 
+    def test_nor_is_it_in_a_list(self, lines: Keeping) -> None:
+        log_usage("payment_limit_changed", amount=[500, math.nan, {"more": math.inf}])
+        assert lines.objects[0]["qaprod.usage"] == {"amount": [500, None, {"more": None}]}
+
     def test_the_largest_numbers_stay_as_they_are(self, lines: Keeping) -> None:
         log_usage("payment_limit_changed", amount=2**63 - 1, more=1.5e308)
         assert lines.objects[0]["qaprod.usage"] == {"amount": 2**63 - 1, "more": 1.5e308}
