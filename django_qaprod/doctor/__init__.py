@@ -33,7 +33,7 @@ _PARTS: dict[str, _Look] = {
 
 
 def examine(*, deploy: bool = False) -> list[Finding]:
-    """Look at every part. Never raises: a part that cannot be looked at is a finding.
+    """Look at every part. Raises no error: a part that cannot be looked at is a finding.
 
     What concerns production alone is left out where ``DEBUG`` is on, unless ``deploy``.
     """
@@ -43,7 +43,15 @@ def examine(*, deploy: bool = False) -> list[Finding]:
 
 
 def _look(part: str, look: _Look) -> list[Finding]:
+    found: list[Finding] = []
     try:
-        return list(look())
+        # One by one: what was found before it fails is said.
+        for finding in look():
+            found.append(finding)  # noqa: PERF402
     except Error as problem:
-        return [error(part, f"The database cannot be asked: {words(problem)}", "Is it up, and migrated?")]
+        found.append(
+            error(part, f"The database cannot be asked: {words(problem)}", "Is it up, and migrated?")
+        )
+    except Exception as problem:  # noqa: BLE001 - it is asked about what is broken, in whatever way
+        found.append(error(part, f"It cannot be looked at: {words(problem)}"))
+    return found

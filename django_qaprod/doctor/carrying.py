@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -12,10 +12,11 @@ from django.db import Error
 from django.utils.module_loading import import_string
 
 from .. import clock, conf
-from ..pipeline import drainer, filelock, process, spool
-from ..pipeline.drainer import Backlog
+from ..pipeline import drainer, filelock, guard, process, spool
 from ..queries import health as health_queries
 from ..queries.health import Trouble
+from . import backlog
+from .backlog import Backlog
 from .findings import Finding, error, number, ok, unknown, warning, words
 
 TWO_PASSES = 2 * drainer.EVERY + 0.5
@@ -77,27 +78,46 @@ def of_sinks() -> Iterator[Finding]:
         yield error("sinks", "QAPROD['SINKS'] is empty: nothing is stored.")
         return
     directory = spool.status().directory
-    looks = _look_twice(directory) if directory is not None else None
+    found = {path: _name(path) for path in paths}
+    looks = _look_twice(directory, _names(found.values())) if directory is not None else None
     told = _told()
-    for path in paths:
+    for path, name in found.items():
+        yield _of_sink(path, name, looks, told) if isinstance(name, str) else name
+
+
+def sink_names() -> list[str]:
+    """Return the names of those sinks that can be made; each is made for that and let go of."""
+    return _names(_name(path) for path in conf.sink_paths())
+
+
+def _names(found: Iterable[str | Finding]) -> list[str]:
+    return [name for name in found if isinstance(name, str)]
+
+
+def _name(path: str) -> str | Finding:
+    """Return what a sink is called, which is made for that and let go of; else what is wrong with it."""
+    # What it logs meanwhile is no failure of the host's.
+    with guard.ours():
         try:
-            import_string(path)
-        except ImportError as problem:
-            yield error("sinks", f"{path} cannot be imported: {words(problem)}")
-            continue
-        made = drainer.load_sinks((path,))
-        if made:
-            yield _of_sink(path, made[0][1].name, looks, told)
-        else:
-            yield error("sinks", f"{path} cannot be made, so it takes nothing.", "The log says why.")
+            make = import_string(path)
+        except Exception as problem:  # noqa: BLE001 - whatever its module raises is what there is to say
+            return error("sinks", f"{path} cannot be imported: {words(problem)}")
+        try:
+            sink = make()
+            name = str(sink.name)
+        except Exception as problem:  # noqa: BLE001 - so it is with what makes it
+            return error("sinks", f"{path} cannot be made, so it takes nothing: {words(problem)}")
+    with guard.guard("sinks"):
+        sink.close()
+    return name
 
 
-def _look_twice(directory: Path) -> _Looks:
-    first = second = drainer.backlog(directory)
+def _look_twice(directory: Path, sinks: Collection[str]) -> _Looks:
+    first = second = backlog.of(directory, sinks)
     if any(first.waiting.values()):
         # What came in this moment is none: a drainer passes every 2.5 seconds.
         time.sleep(TWO_PASSES)
-        second = drainer.backlog(directory)
+        second = backlog.of(directory, sinks)
     held = filelock.is_held(directory / drainer.LOCK_NAME)
     return _Looks(first, second, drained=held or first.moved_at != second.moved_at)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ..pipeline import guard
 from ..text import one_line
 
 
@@ -56,5 +57,5 @@ def number(count: int, thing: str) -> str:
 
 
 def words(problem: Exception) -> str:
-    """Return an error on one line."""
-    return one_line(f"{type(problem).__name__}: {problem}", 300)
+    """Return an error on one line, without secrets."""
+    return one_line(f"{type(problem).__name__}: {guard.words_of(problem)}", 300)

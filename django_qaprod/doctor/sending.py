@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from django.db import Error
 
 from ..pipeline import drainer, process, spool
 from ..records import Cell, FailureRecord, NumbersRecord, new_id
 from ..store import probes
+from . import backlog, carrying
 from .findings import Finding, error, ok, words
 
 #: Seconds that a test record may take through spool, drainer and sinks.
@@ -31,6 +32,8 @@ def send_test(*, within: float = TEST_WITHIN) -> Finding:
         probes.remove(mark)
     except Error as problem:
         return error("test", f"The store cannot be asked: {words(problem)}")
+    except Exception as problem:  # noqa: BLE001 - as of every part: whatever is broken
+        return error("test", f"It cannot go the whole way: {words(problem)}")
     took = time.monotonic() - began
     if not arrived:
         return error("test", f"A failure and a number were not stored within {took:.0f} s.", _STUCK)
@@ -59,23 +62,24 @@ def _test_records(mark: str) -> tuple[FailureRecord, NumbersRecord]:
 
 def _wait(mark: str, sent: Mapping[str, int], deadline: float) -> tuple[bool, list[str]]:
     """Wait; return whether it is stored, and which sinks have not taken it."""
+    sinks = carrying.sink_names()
     # Whoever is this machine's drainer may do it; if nobody is, we are.
     while True:
         drainer.drain_now(deadline=deadline)
-        arrived, lacking = probes.arrived(mark), _lacking(sent)
+        arrived, lacking = probes.arrived(mark), _lacking(sinks, sent)
         if (arrived and not lacking) or time.monotonic() > deadline:
             return arrived, lacking
         time.sleep(_POLL)
 
 
-def _lacking(sent: Mapping[str, int]) -> list[str]:
+def _lacking(sinks: Collection[str], sent: Mapping[str, int]) -> list[str]:
     """Return the sinks that have not had all that the segments held; one that is gone was had by all."""
     path = spool.directory()
     if path is None:
         return []
-    known, left = drainer.backlog(path), spool.sizes(path)
+    cursors, left = backlog.of(path, sinks).cursors, spool.sizes(path)
     return [
         sink
-        for sink in known.waiting
-        if any(known.cursors.get(sink, {}).get(name, 0) < size for name, size in sent.items() if name in left)
+        for sink in sinks
+        if any(cursors.get(sink, {}).get(name, 0) < size for name, size in sent.items() if name in left)
     ]
