@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -14,9 +15,13 @@ from django.utils.translation import gettext_lazy as _
 from ..dashboard import submissions, words
 from ..forms.labels import Choices, FieldLabel
 from ..sent import Submission
+from .submission_fields import Told
 
 # Longer than this, a line has no place in a single-line input.
 _LINE = 80
+# What may be typed as by the visitor; browsers read others as they like, and send something else.
+_TYPES = frozenset({"email", "tel"})
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 class DiscardForm(forms.Form):
@@ -33,7 +38,8 @@ class DiscardForm(forms.Form):
 class EditForm(forms.Form):
     """Each value that was sent, in the order in which it was sent; ``number`` is its version.
 
-    Fields are called as the visitor knew them, and offer what could be chosen, as far as ``labels`` says so.
+    Fields are called as the visitor knew them, and offer what could be chosen, as far as ``labels`` says so;
+    ``told`` is what they say of what was sent. What they would refuse is taken all the same.
     """
 
     CONFLICT = _(
@@ -50,12 +56,13 @@ class EditForm(forms.Form):
         data: Any = None,
         *,
         labels: Mapping[str, FieldLabel] = MappingProxyType({}),
+        told: Mapping[str, Told] = MappingProxyType({}),
     ) -> None:
         super().__init__(data, initial={"version": number})
         self._submission, self._number = submission, number
         for at, (name, value) in enumerate(submission.fields):
             known = labels.get(name) or FieldLabel(label=name)
-            self.fields[f"field-{at}"] = _field(submission, name, value, known)
+            self.fields[f"field-{at}"] = _field(submission, name, value, known, told.get(name, Told()))
 
     def clean_version(self) -> int:
         """Refuse an edit of a version that is not the latest any more."""
@@ -79,15 +86,20 @@ class EditForm(forms.Form):
         return self.edited().fields != self._submission.fields
 
 
-def _field(submission: Submission, name: str, value: str, known: FieldLabel) -> forms.CharField:
-    said = (words.cut(known.help_text, 300), *submissions.marks(submission, name))
+def _field(submission: Submission, name: str, value: str, known: FieldLabel, told: Told) -> forms.CharField:
+    refused = _("the form would refuse this: %(why)s") % {"why": words.cut(told.refused, 300)}
+    said = (
+        words.cut(known.help_text, 300),
+        *submissions.marks(submission, name),
+        refused if told.refused else "",
+    )
     return forms.CharField(
         label=words.cut(known.label, 100),
         label_suffix="",
         initial=value,
         required=False,
         strip=False,
-        widget=_select(value, known.choices) if known.choices else _input(value),
+        widget=_select(value, known.choices) if known.choices else _input(value, told.input_type),
         help_text="; ".join(filter(None, said)),
     )
 
@@ -100,10 +112,20 @@ def _select(value: str, choices: Choices) -> forms.Select:
     return forms.Select(choices=offered)
 
 
-def _input(value: str) -> forms.Textarea | forms.TextInput:
+def _input(value: str, input_type: str) -> forms.Textarea | forms.TextInput:
     if len(value) > _LINE or "\n" in value or "\r" in value:
         return forms.Textarea({"class": "vLargeTextField", "rows": 6})
-    return forms.TextInput({"class": "vTextField"})
+    return forms.TextInput({"class": "vTextField", "type": _type(value, input_type)})
+
+
+def _type(value: str, wanted: str) -> str:
+    # Browsers trim an address and write it in ASCII, and show nothing of what is no date.
+    unchanged = (
+        not value or bool(_DATE.fullmatch(value))
+        if wanted == "date"
+        else wanted in _TYPES and value.isascii() and value == value.strip()
+    )
+    return wanted if unchanged else "text"
 
 
 def _kept(before: str, now: str) -> str:

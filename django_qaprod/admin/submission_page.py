@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ..sent import Submission
 
 _State = RescuedSubmission.State
+#: How many fields a warning names.
+_NAMED = 10
 #: What the form for editing sends besides the fields: the token, the version, the button.
 _BESIDES = 3
 
@@ -103,6 +105,7 @@ class SubmissionPageViews(SubmissionActViews):
         """Show the fields as text to be corrected, and store what becomes of them as a new version."""
         from ..dashboard import submissions
         from ..forms.labels import labels_of
+        from .submission_fields import told_of
         from .submission_forms import EditForm
 
         rescued = self.submission(request, object_id, "decrypt", "edit")
@@ -118,7 +121,8 @@ class SubmissionPageViews(SubmissionActViews):
             self.message_user(request, refused, messages.WARNING)
             return HttpResponseRedirect(self.page_url(rescued))
         data = request.POST if "version" in request.POST else None
-        form = EditForm(submission, rescued.version, data, labels=labels_of(submission))
+        known = labels_of(submission)
+        form = EditForm(submission, rescued.version, data, labels=known, told=told_of(submission))
         if not form.is_valid():
             return self._edit_page(request, rescued, form)
         if not form.has_changed():
@@ -126,6 +130,10 @@ class SubmissionPageViews(SubmissionActViews):
         elif not self._stored(request, rescued, form.edited()):
             form.add_error(None, form.CONFLICT)
             return self._edit_page(request, rescued, form)
+        else:
+            self._warn(
+                request, [known[name].label if name in known else name for name in _refused(form.edited())]
+            )
         if "replay" in request.POST and may(request, "replay", of="rescuedsubmission"):
             return self._replayed(request, rescued)
         return HttpResponseRedirect(self.page_url(rescued))
@@ -139,6 +147,19 @@ class SubmissionPageViews(SubmissionActViews):
             request, _("Version %(n)d is stored beside the original.") % {"n": rescued.version + 1}
         )
         return True
+
+    def _warn(self, request: HttpRequest, refused: list[str]) -> None:
+        from ..dashboard.words import cut
+
+        # No reasons: they may repeat what was typed, and a message is kept as it is.
+        if refused:
+            named = ", ".join(cut(label, 60) for label in refused[:_NAMED])
+            self.message_user(
+                request,
+                _("The form would refuse what is in: %(fields)s. It is stored all the same; Edit… says why.")
+                % {"fields": named},
+                messages.WARNING,
+            )
 
     # What they share
 
@@ -201,6 +222,13 @@ class SubmissionPageViews(SubmissionActViews):
 
 
 _ACTS = ("decrypt", "edit", "replay", "discard")
+
+
+def _refused(edited: Submission) -> list[str]:
+    """Return the names of the fields of which the form would refuse what they hold now."""
+    from .submission_fields import told_of
+
+    return [name for name, told in told_of(edited).items() if told.refused]
 
 
 def _uneditable(request: HttpRequest, submission: Submission) -> str:

@@ -17,6 +17,7 @@ from pytest_django import Settings
 
 from django_qaprod import vault
 from django_qaprod.models import Failure, RescuedSubmission, SubmissionAct, SubmissionVersion
+from django_qaprod.pipeline import guard
 from django_qaprod.registry import JourneySpec
 from django_qaprod.sent import SentFile, reference_of
 from django_qaprod.store import replays, submissions
@@ -428,6 +429,59 @@ def test_an_edit_shows_what_the_visitor_saw(client_of_boss: Client, settings: Se
     client_of_boss.post(url(made, "edit"), {**data, "field-1": "n"})
     made.refresh_from_db()
     assert submissions.opened(made, who="x").fields[1] == ("region", "n")
+
+
+def test_what_the_form_would_refuse_is_said_and_stored_all_the_same(
+    client_of_boss: Client, settings: Settings
+) -> None:
+    settings.ROOT_URLCONF = "tests.admin.labelled"
+    fields = (("name", "Ada"), ("email", "ada@example.org"), ("tags", "a"), ("tags", "b"), ("broken", "x"))
+    made = rows.submission(sent=kept.sent(fields=fields))
+    data = {"version": "1", "field-0": "Ada", "field-2": "a", "field-3": "b", "field-4": "x"}
+    opened = text_of(client_of_boss.post(url(made, "edit")))
+    assert "would refuse" not in opened
+    assert re.search(r'<input type="email" name="field-1"', opened)
+    stored = client_of_boss.post(
+        url(made, "edit"), {**data, "field-1": "secret, not an address"}, follow=True
+    )
+    made.refresh_from_db()
+    assert submissions.opened(made, who="x").fields[1] == ("email", "secret, not an address")
+    assert "The form would refuse what is in: Your address." in text_of(stored)
+    assert not any("secret" in str(message) for message in stored.context["messages"])
+    opened = text_of(client_of_boss.post(url(made, "edit")))
+    assert "the form would refuse this: Enter a valid email address." in opened
+    assert opened.count("would refuse") == 1
+    answer = client_of_boss.post(
+        url(made, "edit"), {**data, "version": "2", "field-1": "ada@example.com"}, follow=True
+    )
+    assert "would refuse" not in text_of(answer)
+    guard.take()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("email", "ada@example.org", "email"),
+        ("email", "ada@bücher.example", "text"),
+        ("email", " ada@example.org", "text"),
+        ("born", "1815-12-10", "date"),
+        ("born", "10 December 1815", "text"),
+        ("name", "Ada", "text"),
+        ("unknown", "Ada", "text"),
+    ],
+)
+def test_an_input_has_the_visitor_s_type_where_it_leaves_the_value_as_it_is(
+    name: str, value: str, shown: str, client_of_boss: Client, settings: Settings
+) -> None:
+    settings.ROOT_URLCONF = "tests.admin.labelled"
+    made = rows.submission(sent=kept.sent(fields=((name, value),)))
+    assert f'<input type="{shown}" name="field-0"' in text_of(client_of_boss.post(url(made, "edit")))
+
+
+def test_what_is_masked_is_not_judged(client_of_boss: Client, settings: Settings) -> None:
+    settings.ROOT_URLCONF = "tests.admin.labelled"
+    made = rows.submission(sent=kept.sent(fields=(("email", "[masked]"),), withheld=("email",)))
+    assert "would refuse" not in text_of(client_of_boss.post(url(made, "edit")))
 
 
 @pytest.fixture
