@@ -43,18 +43,6 @@ class DrainReport:
     failing: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backlog:
-    """What sinks have not had yet of a directory, in bytes, and when anything moved for the last time.
-
-    ``cursors`` says how far each is, by segment.
-    """
-
-    waiting: dict[str, int]
-    cursors: dict[str, dict[str, int]]
-    moved_at: float | None
-
-
 class Drainer:
     """Drains a directory, or one process's memory; has the machine's lock from ``acquire`` to ``release``."""
 
@@ -279,18 +267,6 @@ def drain_now(*, deadline: float | None = None) -> DrainReport:
         return drainer.drain(deadline=deadline)
     finally:
         drainer.release()
-
-
-def backlog(path: Path) -> Backlog:
-    """Return what waits in a directory, by the cursors that its drainer keeps there. For the doctor."""
-    kept = path / CURSORS_NAME
-    cursors, segments = _read_cursors(kept), spool.file_segments(path)
-    waiting = {
-        sink.name: sum(max(one.end() - cursors.get(sink.name, {}).get(one.name, 0), 0) for one in segments)
-        for _, sink in load_sinks()
-    }
-    moved_at = kept.stat().st_mtime if kept.exists() else None
-    return Backlog(waiting=waiting, cursors=cursors, moved_at=moved_at)
 
 
 def load_sinks(paths: tuple[str, ...] | None = None) -> list[tuple[Callable[[], Sink], Sink]]:
