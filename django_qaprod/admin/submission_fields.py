@@ -34,16 +34,16 @@ def told_of(submission: Submission) -> dict[str, Told]:
     Each is asked alone, as the form's class has it: what the form's own code makes of it is not known, and
     what cannot be asked says nothing.
     """
-    fields, data = labels._fields(submission), QueryDict(mutable=True)
+    fields, data = labels.fields_of(submission), QueryDict(mutable=True)
     for name, value in submission.fields:
         data.appendlist(name, value)
     known: dict[str, Told] = {}
     for sent in islice(data, _MOST):
-        found = labels._found(sent, fields)
+        found = labels.field_of(sent, fields)
         if found is None:
             continue
         # Its validators are the host's, and may ask a database.
-        with guard.guard("forms.labels"), labels._savepoints():
+        with guard.guard("forms.labels"), labels.savepoints():
             name, field = found
             known[sent] = Told(
                 input_type=str(getattr(field.widget, "input_type", "") or ""),

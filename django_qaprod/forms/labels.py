@@ -43,11 +43,11 @@ class FieldLabel:
 
 def labels_of(submission: Submission) -> dict[str, FieldLabel]:
     """Return what is known of the fields, by the names under which they were sent."""
-    fields = _fields(submission)
+    fields = fields_of(submission)
     known: dict[str, FieldLabel] = {}
     labels: dict[int, FieldLabel | None] = {}
     for sent in dict.fromkeys(name for name, _value in submission.fields):
-        found = _found(sent, fields)
+        found = field_of(sent, fields)
         if found is None:
             continue
         name, field = found
@@ -60,14 +60,16 @@ def labels_of(submission: Submission) -> dict[str, FieldLabel]:
     return known
 
 
-def _found(sent: str, fields: Mapping[str, tuple[str, Field]]) -> tuple[str, Field] | None:
+def field_of(sent: str, fields: Mapping[str, tuple[str, Field]]) -> tuple[str, Field] | None:
+    """Return the field that was sent under a name, and its own name."""
     # The prefix of a form is known to its view alone.
     return fields.get(canonical(sent)) or fields.get(sent.rpartition("-")[2])
 
 
-def _fields(submission: Submission) -> dict[str, tuple[str, Field]]:
+def fields_of(submission: Submission) -> dict[str, tuple[str, Field]]:
+    """Return the fields of the forms at a submission's address, by their names without a prefix."""
     found: dict[str, tuple[str, Field]] = {}
-    with guard.guard("forms.labels"), _savepoints():
+    with guard.guard("forms.labels"), savepoints():
         for form in _forms(submission):
             is_set = issubclass(form, BaseFormSet)
             prefix = f"{form.get_default_prefix()}-__prefix__-" if is_set else ""
@@ -95,12 +97,12 @@ def _forms(submission: Submission) -> list[type[Any]]:
 
 
 def _label(name: str, field: Field) -> FieldLabel | None:
-    with guard.guard("forms.labels"), _savepoints():
+    with guard.guard("forms.labels"), savepoints():
         label = FieldLabel(
             label=strip_tags(str(field.label or pretty_name(name))),
             help_text=strip_tags(str(field.help_text)),
         )
-        with guard.guard("forms.labels"), _savepoints():
+        with guard.guard("forms.labels"), savepoints():
             return replace(label, choices=_choices(field))
         return label
     return None
@@ -124,7 +126,7 @@ def _rows(field: ModelChoiceField[Any]) -> Iterator[tuple[Any, Any]]:
 
 
 @contextmanager
-def _savepoints() -> Iterator[None]:
+def savepoints() -> Iterator[None]:
     """Take back what fails in the block, so that the transaction around it goes on."""
     with ExitStack() as stack:
         for connection in in_transaction():
