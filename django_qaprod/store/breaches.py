@@ -235,11 +235,12 @@ def _keep(breaches: Iterable[Breach]) -> int:
     """Store those that are new; return how many of them are open."""
     rows, kept = Breach.objects.using(telemetry_alias()), 0
     for some in chunked(breaches, _CHUNK):
-        one = some[0]
-        known = set(
-            rows.filter(expectation=one.expectation, event__in=[breach.event for breach in some])
-            .values_list("kind", "event")
-        )  # fmt: skip
+        stored = rows.filter(
+            expectation=some[0].expectation,
+            kind__in={breach.kind for breach in some},
+            event__in=[breach.event for breach in some],
+        )
+        known = set(stored.values_list("kind", "event"))
         new = [breach for breach in some if (breach.kind, breach.event) not in known]
         rows.bulk_create(new, ignore_conflicts=True)
         kept += sum(breach.state == _STATES.OPEN for breach in new)
