@@ -13,7 +13,8 @@ from ..journeys import Step
 from ..registry import ExpectationSpec, Repair
 from .working_time import WorkingTime
 
-_MAX_NAME = 200
+# With what stands before and behind it, it is the name of a cursor.
+_MAX_NAME = 150
 
 
 class Expectation:

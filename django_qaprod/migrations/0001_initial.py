@@ -93,7 +93,7 @@ class Migration(migrations.Migration):
             name='Breach',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('expectation', models.CharField(max_length=200, verbose_name='expectation')),
+                ('expectation', models.CharField(max_length=150, verbose_name='expectation')),
                 ('kind', models.CharField(choices=[('missing', 'has not come'), ('twice', 'came more than once'), ('alone', 'came without the other')], max_length=16, verbose_name='kind')),
                 ('journey', models.CharField(max_length=100, verbose_name='journey')),
                 ('step', models.CharField(max_length=100, verbose_name='step')),

@@ -24,7 +24,7 @@ class Breach(models.Model):
         CAME = "came", _("came late")
         DISMISSED = "dismissed", _("dismissed")
 
-    expectation = models.CharField(_("expectation"), max_length=200)
+    expectation = models.CharField(_("expectation"), max_length=150)
     kind = models.CharField(_("kind"), max_length=16, choices=Kind)
     journey = models.CharField(_("journey"), max_length=100)
     step = models.CharField(_("step"), max_length=100)

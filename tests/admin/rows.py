@@ -226,7 +226,7 @@ def one_of_each(text: str) -> Failure:
     reading(text[:100], error=text)
     failure(2, kind="gauge", name=text[:100], message=text, priority=1)
     breach(
-        text, expectation=text, journey=text[:100], step=text[:100], request_id=text, state="dismissed",
+        text, expectation=text[:150], journey=text[:100], step=text[:100], request_id=text, state="dismissed",
         closed_at=clock.now(), who=text, why=text,
         tried=[{"at": 1.0, "who": text, "words": text, "failed": True, "dry_run": True}],
     )  # fmt: skip

@@ -186,6 +186,14 @@ def test_a_pass_reads_what_is_new(expect: Expect, take: Take) -> None:
                 assert not [row[3] for row in cursor.fetchall() if row[3].startswith("SCAN")], query["sql"]
 
 
+def test_the_longest_name_fits(journey: Any, take: Take) -> None:
+    name = "x" * 150
+    spec = Expectation(name, when=journey.submitted, then=journey.emailed, within=timedelta(minutes=30)).spec
+    take("submitted", "7", ago=40)
+    look(spec)
+    assert found(expectation=name) == {"7"}
+
+
 def test_how_far_it_has_looked_is_not_forgotten(expect: Expect, take: Take) -> None:
     spec = expect().spec
     take("submitted", "7", ago=40)

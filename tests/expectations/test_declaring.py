@@ -38,6 +38,14 @@ def test_a_step_does_not_follow_itself(expect: Expect, journey: Any) -> None:
         expect(then=journey.submitted)
 
 
+@pytest.mark.parametrize("name", ["", "x" * 151, 7])
+def test_a_name_is_a_short_text(journey: Any, name: Any) -> None:
+    within = timedelta(minutes=30)
+    with pytest.raises(DeclarationError, match="a name of at most 150 characters"):
+        Expectation(name, when=journey.submitted, then=journey.emailed, within=within)
+    Expectation("x" * 150, when=journey.submitted, then=journey.emailed, within=within)
+
+
 def test_a_name_is_taken_once(expect: Expect, journey: Any) -> None:
     expect()
     expect(within=timedelta(minutes=10))
