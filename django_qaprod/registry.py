@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from .exceptions import DeclarationError, UnknownStepError
@@ -74,13 +74,14 @@ class Repair(Protocol):
 class ExpectationSpec(NamedTuple):
     """A declared expectation. ``when`` and ``then`` are a journey's name and a step's.
 
-    ``due`` says until when the one has to follow the other.
+    ``due`` says until when the one has to follow the other, which is never less than ``least`` later.
     """
 
     name: str
     when: tuple[str, str]
     then: tuple[str, str]
     due: Callable[[datetime], datetime]
+    least: timedelta
     once: bool = False
     never_alone: bool = False
     repair: Repair | None = None

@@ -20,6 +20,7 @@ _SPEC = ExpectationSpec(
     when=(JOURNEY, "started"),
     then=(JOURNEY, "submitted"),
     due=lambda at: at + timedelta(minutes=30),
+    least=timedelta(minutes=30),
 )
 
 

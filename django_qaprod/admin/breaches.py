@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -142,8 +143,8 @@ class BreachAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("state"))
     def shown_state(self, breach: Breach) -> SafeString:
-        """Return its state, and how often a repair was tried."""
-        tried = ngettext("%(n)s try to repair it", "%(n)s tries to repair it", breach.tries)
+        """Return its state, and how often the worker has tried to repair it."""
+        tried = ngettext("%(n)s try by itself", "%(n)s tries by itself", breach.tries)
         return format_html(
             '<span class="qaprod-state qaprod-{}">{}</span><span class="qaprod-quiet">{}</span>',
             breach.state,
@@ -173,7 +174,8 @@ class BreachAdmin(ReadOnlyAdmin):
         context = {
             "title": gettext("Breach of %(name)s") % {"name": words.cut(breach.expectation, 90)},
             "page": data,
-            "failures": [(failure, self._failure_url(failure)) for failure in data.failures],
+            "failures": self._failures(request, data.failures),
+            "may_see_failures": request.user.has_perm("qaprod.view_failure"),
             "repair_url": self._url("repair", breach.pk),
             "dismiss_url": self._url("dismiss", breach.pk),
             "may_repair": data.repairable and may(request, "repair", of="breach"),
@@ -189,8 +191,11 @@ class BreachAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         return HttpResponseRedirect(self._url("change", self._breach(object_id).pk))
 
+    # Of the host's transaction: what it sends is out, whatever becomes of the request.
+    @transaction.non_atomic_requests
     def repair_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show, by POST, what the repair would do; by a POST that confirms it, have it done."""
+        from ..dashboard import breaches as dashboard
         from ..expectations import repairing
 
         self._require(request, "repair")
@@ -198,7 +203,7 @@ class BreachAdmin(ReadOnlyAdmin):
             return HttpResponseNotAllowed(["POST"])
         breach = self._breach(object_id)
         spec = repairing.of(breach.expectation)
-        if spec is None or spec.repair is None or breach.state != _State.OPEN:
+        if not dashboard.page(breach).repairable or spec is None:
             self.message_user(request, gettext("It cannot be repaired any more."), messages.WARNING)
             return HttpResponseRedirect(self._url("change", breach.pk))
         confirmed = request.POST.get("confirmed") == "yes"
@@ -222,7 +227,8 @@ class BreachAdmin(ReadOnlyAdmin):
             return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
         breach = self._breach(object_id)
         back = self._url("change", breach.pk)
-        return self._dismissing(request, [breach.pk], {}, back=back) or HttpResponseRedirect(back)
+        ids = [breach.pk] if breach.state == _State.OPEN else []
+        return self._dismissing(request, ids, {}, back=back) or HttpResponseRedirect(back)
 
     @admin.action(description=_("Dismiss…"), permissions=["dismiss"])
     def dismiss(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
@@ -277,10 +283,12 @@ class BreachAdmin(ReadOnlyAdmin):
     def _url(self, view: str, *args: object) -> str:
         return reverse(f"admin:qaprod_breach_{view}", args=args, current_app=self.admin_site.name)
 
-    def _failure_url(self, failure: Failure) -> str:
-        if not self.admin_site.is_registered(Failure):
-            return ""
-        return reverse("admin:qaprod_failure_change", args=(failure.pk,), current_app=self.admin_site.name)
+    def _failures(self, request: HttpRequest, found: Iterable[Failure]) -> list[tuple[Failure, str]]:
+        if not request.user.has_perm("qaprod.view_failure"):
+            return []
+        known, site = self.admin_site.is_registered(Failure), self.admin_site.name
+        name = "admin:qaprod_failure_change"
+        return [(one, reverse(name, args=(one.pk,), current_app=site) if known else "") for one in found]
 
     def _breach(self, object_id: str) -> Breach:
         known = object_id.isascii() and object_id.isdigit() and len(object_id) < 19

@@ -12,6 +12,7 @@ from typing import Any
 from django.core.checks import CheckMessage
 
 from .. import conf
+from ..expectations import checks as expectations
 from ..forms import checks as forms
 from ..logs import checks as logs
 from . import setup, written
@@ -23,7 +24,7 @@ def check_always(*, app_configs: object = None, **kwargs: Any) -> list[CheckMess
     """Return what is wrong."""
     found = [*written.check()]
     if conf.settings().enabled:
-        found += [*setup.check(), *forms.check_always(), *logs.check()]
+        found += [*setup.check(), *forms.check_always(), *logs.check(), *expectations.check()]
     return found
 
 

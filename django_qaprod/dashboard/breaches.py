@@ -39,7 +39,7 @@ class BreachPage:
 def page(breach: Breach) -> BreachPage:
     """Return what is shown of a breach."""
     spec = next((spec for spec in registry.expectations() if spec.name == breach.expectation), None)
-    is_open = breach.state == Breach.State.OPEN
+    is_missing = breach.state == Breach.State.OPEN and breach.kind == Breach.Kind.MISSING
     return BreachPage(
         followed_by=".".join(spec.then) if spec is not None else "",
         late=late(breach),
@@ -55,7 +55,7 @@ def page(breach: Breach) -> BreachPage:
         ],
         failures=failures_around(breach),
         declared=spec is not None,
-        repairable=is_open and spec is not None and spec.repair is not None,
+        repairable=is_missing and spec is not None and spec.repair is not None,
     )
 
 

@@ -48,6 +48,7 @@ class Expectation:
             when=(when.journey.name, when.spec.name),
             then=(then.journey.name, then.spec.name),
             due=_due(name, within),
+            least=within.length if isinstance(within, WorkingTime) else within,
             once=once,
             never_alone=never_alone,
             repair=repair,

@@ -21,5 +21,5 @@ def look(stop: threading.Event) -> breaches.Looked:
             looked = breaches.look(spec)
             found, closed, whole = found + looked.found, closed + looked.closed, whole and looked.whole
             if spec.by_itself:
-                repairing.repair_by_itself(spec)
+                repairing.repair_by_itself(spec, stop)
     return breaches.Looked(found=found, closed=closed, whole=whole)

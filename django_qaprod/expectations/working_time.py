@@ -54,8 +54,10 @@ class WorkingTime:
 
     def due(self, start: datetime) -> datetime:
         """Return when so much working time has passed since ``start``."""
-        zone = self._zone or timezone.get_default_timezone()
-        local = start.astimezone(zone)
+        own = timezone.get_default_timezone()
+        zone = self._zone or own
+        # Where ``USE_TZ`` is off, times are Django's own zone's and do not say so.
+        local = (start if start.tzinfo else start.replace(tzinfo=own)).astimezone(zone)
         left, day = self.length, local.date()
         for _ in range(_FURTHEST):
             opens, closes = self._hours(day, zone)
@@ -65,7 +67,11 @@ class WorkingTime:
             if self._is_worked(day) and there > 0:
                 if left.total_seconds() <= there:
                     due = datetime.fromtimestamp(begins.timestamp() + left.total_seconds(), zone)
-                    return due.astimezone(start.tzinfo) if start.tzinfo else due.replace(tzinfo=None)
+                    return (
+                        due.astimezone(start.tzinfo)
+                        if start.tzinfo
+                        else due.astimezone(own).replace(tzinfo=None)
+                    )
                 left -= timedelta(seconds=there)
             day += timedelta(days=1)
         # Holidays without end are a mistake; somebody is to hear of it.
@@ -75,10 +81,11 @@ class WorkingTime:
         return datetime.combine(day, self.begin, zone), datetime.combine(day, self.end, zone)
 
     def _is_worked(self, day: date) -> bool:
-        return day.weekday() in self.days and not self._is_holiday(day)
+        return day.weekday() in self.days and not self.is_holiday(day)
 
     @cached_property
-    def _is_holiday(self) -> IsHoliday:
+    def is_holiday(self) -> IsHoliday:
+        """Whether nobody is at work on a day, whatever weekday it is."""
         if callable(self.holidays):
             return self.holidays
         if not self.holidays:

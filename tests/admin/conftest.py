@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -55,6 +56,7 @@ def expectation() -> Iterator[registry.ExpectationSpec]:
         when=("JobApplication", "submitted"),
         then=("JobApplication", "emailed"),
         due=lambda at: at,
+        least=timedelta(0),
         repair=repair,
     )
     with registry.isolated():

@@ -71,7 +71,7 @@ def test_a_repair_is_tried_dry_and_done_when_that_is_confirmed(client_of_boss: C
     assert "sent 17" in done
     breach.refresh_from_db()
     assert [(one["who"], one["dry_run"]) for one in breach.tried] == [("boss", True), ("boss", False)]
-    assert breach.tries == 1
+    assert breach.tries == 0, "those of people do not count for the worker"
 
 
 def test_a_repair_that_fails_dry_cannot_be_confirmed(client_of_boss: Client) -> None:
@@ -145,3 +145,31 @@ def test_the_list_and_a_page_read_a_fixed_number_of_rows(client_of_boss: Client)
     for number in range(30):
         rows.breach(str(number))
     assert (queries(LIST), queries(f"{LIST}{breach.pk}/change/")) == few
+
+
+def test_who_may_not_look_at_failures_is_not_shown_them() -> None:
+    breach = rows.breach("17")
+    failure = rows.failure(message="a secret of the host's")
+    Affected.objects.create(
+        failure=failure, who="subject", journey="JobApplication", key="17", at=clock.now()
+    )
+    for name, given in (("without", ()), ("with", ("view_failure",))):
+        client = Client()
+        client.force_login(rows.user(name, "view_breach", *given))
+        text = body(client, f"{LIST}{breach.pk}/change/")
+        assert ("a secret of the host" in text) == (name == "with")
+
+
+def test_a_nul_in_the_reason_is_left_out(client_of_boss: Client) -> None:
+    breach = rows.breach("17")
+    body(client_of_boss, f"{LIST}{breach.pk}/dismiss/", why="They\x00 phoned.")
+    breach.refresh_from_db()
+    assert breach.state == "dismissed"
+    assert "\x00" not in breach.why
+
+
+def test_what_came_twice_has_no_repair(client_of_boss: Client) -> None:
+    breach = rows.breach("17", kind="twice")
+    assert "Repair…" not in body(client_of_boss, f"{LIST}{breach.pk}/change/")
+    text = body(client_of_boss, f"{LIST}{breach.pk}/repair/", confirmed="yes")
+    assert "It cannot be repaired any more." in text

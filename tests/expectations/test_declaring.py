@@ -8,9 +8,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from pytest_django import Settings
 
 from django_qaprod import Expectation, WorkingTime, registry
 from django_qaprod.exceptions import DeclarationError
+from django_qaprod.expectations import checks
 
 LONDON = ZoneInfo("Europe/London")
 Expect = Callable[..., Expectation]
@@ -106,3 +108,22 @@ def test_a_calendar_that_never_opens_ends() -> None:
 def test_a_wrong_calendar_is_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(DeclarationError, match=words):
         WorkingTime(timedelta(hours=4), **options)
+
+
+def test_a_country_that_nobody_knows_is_found_by_a_check(expect: Expect) -> None:
+    expect(within=WorkingTime(timedelta(hours=4), holidays="GB-ENG"))
+    assert list(checks.check()) == []
+    expect(within=WorkingTime(timedelta(hours=4), holidays="XX"))
+    (found,) = checks.check()
+    assert found.id == "qaprod.E026"
+    assert "reaches the school" in found.msg
+
+
+@pytest.mark.parametrize(
+    ("own", "zone"), [("America/New_York", "Europe/London"), ("UTC", "America/New_York")]
+)
+def test_without_zones_times_are_those_of_the_project(settings: Settings, own: str, zone: str) -> None:
+    settings.USE_TZ, settings.TIME_ZONE = False, own
+    working = WorkingTime(timedelta(hours=4), zone=zone)
+    start = datetime(2025, 3, 5, 10, tzinfo=ZoneInfo(zone)).astimezone(ZoneInfo(own)).replace(tzinfo=None)
+    assert working.due(start) - start == timedelta(hours=4)

@@ -49,10 +49,8 @@ def test_by_itself_it_is_tried_dry_first(expect: Expect, take: Take) -> None:
     go()
     assert repair.asked == [("7", True), ("7", False)]
     breach = Breach.objects.get()
-    assert [(one["who"], one["words"], one["dry_run"]) for one in breach.tried] == [
-        ("qaprod", "would send", True),
-        ("qaprod", "sent", False),
-    ]
+    (told,) = breach.tried
+    assert (told["who"], told["words"], told["dry_run"], told["failed"]) == ("qaprod", "sent", False, False)
     assert breach.state == "open", "only the second step closes it"
 
 
@@ -149,3 +147,80 @@ def test_one_expectation_that_cannot_be_looked_at_holds_back_no_other(
     tally = guard.take()
     assert tally is not None
     assert tally.errors == {"expectation.reaches the school": 1}
+
+
+def test_what_came_twice_is_never_repaired(expect: Expect, take: Take) -> None:
+    """The repair would send it a third time."""
+    repair = Repair()
+    expect(repair=repair, by_itself=True, once=True)
+    take("submitted", "7", ago=40)
+    take("emailed", "7", ago=39)
+    take("emailed", "7", ago=38)
+    go()
+    assert Breach.objects.get().kind == "twice"
+    assert repair.asked == []
+
+
+def test_what_ends_the_process_is_a_try(expect: Expect, take: Take) -> None:
+    def kill(breach: Breach, /, *, dry_run: bool) -> None:
+        raise SystemExit
+
+    expect(repair=kill, by_itself=True)
+    take("submitted", "7", ago=40)
+    with pytest.raises(SystemExit):
+        go()
+    breach = Breach.objects.get()
+    assert (breach.tries, breach.tried[0]["words"]) == (1, "It was begun, and did not end.")
+    go()
+    assert Breach.objects.get().tries == 1, "not before its pause is over"
+
+
+def test_words_that_cannot_be_said_are_a_try_that_failed(expect: Expect, take: Take, records: Any) -> None:
+    class Mute:
+        def __str__(self) -> str:
+            raise LookupError("no words")
+
+    spec = expect(repair=lambda breach, *, dry_run: Mute()).spec
+    take("submitted", "7", ago=40)
+    breaches.look(spec)
+    assert repairing.repair(spec, Breach.objects.get(), who="ada").failed
+
+
+def test_what_was_dismissed_or_came_meanwhile_is_left_alone(expect: Expect, take: Take) -> None:
+    asked: list[str] = []
+
+    def repair(breach: Breach, /, *, dry_run: bool) -> None:
+        asked.append(breach.subject)
+        breaches.dismiss(Breach.objects.filter(subject="b").values_list("pk", flat=True), who="ada", why="x")
+        if dry_run:
+            take("emailed", "c", ago=0)
+
+    expect(repair=repair, by_itself=True)
+    take("submitted", "a", ago=42)
+    take("submitted", "b", "c", ago=41)
+    go()
+    assert set(asked) == {"a"}
+
+
+def test_many_tries_of_one_are_so_many_of_the_hour_s(expect: Expect, take: Take) -> None:
+    repair = Repair(broken="real")
+    expect(repair=repair, by_itself=True, repairs_per_hour=2)
+    take("submitted", "7", ago=40)
+    passes.look(threading.Event())
+    for _ in range(4):
+        Breach.objects.update(tried_at=clock.now() - timedelta(minutes=11))
+        passes.look(threading.Event())
+    assert len(repair.asked) == 2 * 2
+
+
+def test_a_stop_ends_repairs(expect: Expect, take: Take) -> None:
+    stop, asked = threading.Event(), []
+
+    def repair(breach: Breach, /, *, dry_run: bool) -> None:
+        asked.append(breach.subject)
+        stop.set()
+
+    expect(repair=repair, by_itself=True)
+    take("submitted", *"abc", ago=40)
+    passes.look(stop)
+    assert len(set(asked)) == 1
