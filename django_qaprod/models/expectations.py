@@ -11,7 +11,8 @@ from ..text import one_line
 class Breach(models.Model):
     """An event that was not followed as expected. ``event`` is its id, ``at`` its time.
 
-    It closes itself when what was missing comes. ``tried`` holds the last tries to repair it.
+    It closes itself when what was missing comes. ``tried`` holds the last tries to repair
+    it, ``tries`` counts those of the worker.
     """
 
     class Kind(models.TextChoices):

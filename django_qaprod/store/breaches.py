@@ -123,7 +123,11 @@ def keep_end(breach: Breach, *, who: str, words: str, failed: bool, dry_run: boo
     """Write down how a try that was claimed has ended."""
     rows = Breach.objects.using(telemetry_alias()).filter(pk=breach.pk)
     known = rows.values_list("tried", flat=True).first() or []
-    rows.update(tried=[*known[:-1], _told(who, words, failed=failed, dry_run=dry_run)])
+    # Somebody else may have tried meanwhile.
+    begun = next((at for at in reversed(range(len(known))) if known[at]["who"] == who), len(known))
+    rows.update(
+        tried=[*known[:begun], _told(who, words, failed=failed, dry_run=dry_run), *known[begun + 1 :]]
+    )
 
 
 def keep_try(breach: Breach, *, who: str, words: str, failed: bool, dry_run: bool) -> None:

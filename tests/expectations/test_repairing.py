@@ -224,3 +224,15 @@ def test_a_stop_ends_repairs(expect: Expect, take: Take) -> None:
     take("submitted", *"abc", ago=40)
     passes.look(stop)
     assert len(set(asked)) == 1
+
+
+def test_what_a_person_tries_meanwhile_is_kept_beside(expect: Expect, take: Take) -> None:
+    def repair(breach: Breach, /, *, dry_run: bool) -> str:
+        breaches.keep_try(breach, who="ada", words="I looked.", failed=False, dry_run=True)
+        return "sent"
+
+    expect(repair=repair, by_itself=True)
+    take("submitted", "7", ago=40)
+    go()
+    told = [(one["who"], one["words"]) for one in Breach.objects.get().tried]
+    assert told == [("qaprod", "sent"), ("ada", "I looked."), ("ada", "I looked.")]
