@@ -42,12 +42,13 @@ class QAProdConfig(AppConfig):
         routers.install()
         post_migrate.connect(routers.migrate_own_file, sender=self, dispatch_uid="qaprod.migrate")
         if conf.settings().enabled:
-            from . import capture, forms, gauges, worker
+            from . import alerts, capture, forms, gauges, worker
 
             capture.install()
             forms.install()
             gauges.install()
             worker.install()
+            alerts.install()
             _install_adapters()
             if conf.settings().auto_middleware:
                 _put_middleware_first()

@@ -71,6 +71,13 @@ class Settings(typing.NamedTuple):
     rescue_max_bytes: int = 5 * 1024 * 1024
     rescue_spool_max_bytes: int = 256 * 1024 * 1024
     serve_early: tuple[str, ...] = ()
+    # Who is told
+    base_url: str = ""
+    channels: Mapping[str, Mapping[str, object]] = {}
+    last_resort: Mapping[str, object] | None = None
+    heartbeat_url: str = ""
+    default_rules: bool = True
+    notifications_per_hour: int = 20
     # How much is kept
     occurrences_per_failure: int = 50
     affected_per_failure: int = 10_000

@@ -74,3 +74,14 @@ class UnreadableError(QAProdError, ValueError):
 
 class CannotKeepError(QAProdError):
     """A submission cannot be kept whole, so the visitor is not told that it was. The message is for staff."""
+
+
+class ChannelError(QAProdError):
+    """A message could not be sent. ``permanent`` says that to try again is useless.
+
+    The message may be shown: it holds no secret of the channel's.
+    """
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent

@@ -1,11 +1,11 @@
-"""What the host has declared: journeys with their steps, gauges, and expectations.
+"""What the host has declared: journeys with their steps, gauges, expectations, rules and routes.
 
 Only data lives here, so that the read side knows what was declared without importing what records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
@@ -89,9 +89,70 @@ class ExpectationSpec(NamedTuple):
     repairs_per_hour: int = 60
 
 
+class Measure(NamedTuple):
+    """What a rule watches.
+
+    ``kind`` is ``step`` (``journey``, ``name``), ``failures`` (``journey``), ``requests`` (``name`` is
+    the route), ``breaches`` (``name`` is the expectation), ``gauge`` or ``series`` (``name``). ``where`` are
+    further conditions: attributes and their values.
+    """
+
+    kind: str
+    name: str = ""
+    journey: str = ""
+    where: tuple[tuple[str, str], ...] = ()
+
+
+class RuleSpec(NamedTuple):
+    """A declared rule. ``kind`` names how it is judged: ``threshold``, ``dip`` and so on.
+
+    ``numbers`` are what the admin may override; durations among them are seconds. ``by`` is the property that
+    tells its alerts apart. ``hours`` says whether it is judged at a moment. ``cron`` is a heartbeat's.
+    ``builtin`` rules are ours.
+    """
+
+    name: str
+    kind: str
+    of: Measure
+    numbers: Mapping[str, float]
+    per: Measure | None = None
+    by: str = ""
+    severity: str = "error"
+    journey: str = ""
+    runbook: str = ""
+    description: str = ""
+    inhibited_by: tuple[str, ...] = ()
+    to: tuple[str, ...] = ()
+    hours: Callable[[datetime], bool] | None = None
+    cron: str = ""
+    on: bool = True
+    builtin: bool = False
+
+
+class RouteSpec(NamedTuple):
+    """A declared route: alerts that match all its conditions go to the channels ``to``.
+
+    Of a severity at least ``severity``; ``journeys`` and ``rules`` match any where they are empty. ``hours``
+    says when it is open. Who has not acknowledged within ``escalate_after`` seconds is helped by
+    ``escalate_to``. ``further`` lets later routes match, too.
+    """
+
+    name: str
+    to: tuple[str, ...]
+    severity: str = "info"
+    journeys: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    hours: Callable[[datetime], bool] | None = None
+    escalate_after: float = 0.0
+    escalate_to: tuple[str, ...] = ()
+    further: bool = False
+
+
 _journeys: dict[str, JourneySpec] = {}
 _gauges: dict[str, GaugeSpec] = {}
 _expectations: dict[str, ExpectationSpec] = {}
+_rules: dict[str, RuleSpec] = {}
+_routes: dict[str, RouteSpec] = {}
 # Each once, in their order: the name of a journey, and what names it.
 _references: dict[tuple[str, str], None] = {}
 
@@ -177,10 +238,40 @@ def expectations() -> tuple[ExpectationSpec, ...]:
     return tuple(_expectations.values())
 
 
+def register_rule(spec: RuleSpec) -> None:
+    """Add a rule. The same one declared again replaces itself, and one of ours that has its name.
+
+    Raises ``DeclarationError`` when one that watches something else has the name.
+    """
+    known = _rules.get(spec.name)
+    if known is not None and (known.kind, known.of) != (spec.kind, spec.of):
+        raise DeclarationError(
+            f"A rule named {spec.name!r} is already declared. Give one of the two another name."
+        )
+    _rules[spec.name] = spec
+
+
+def rules() -> tuple[RuleSpec, ...]:
+    """Return the declared rules in the order of their declaration."""
+    return tuple(_rules.values())
+
+
+def register_route(spec: RouteSpec) -> None:
+    """Add a route, behind those that are declared already. One of the same name is replaced."""
+    _routes[spec.name] = spec
+
+
+def routes() -> tuple[RouteSpec, ...]:
+    """Return the declared routes in the order in which they are tried."""
+    return tuple(_routes.values())
+
+
 @contextmanager
 def isolated() -> Iterator[None]:
     """Forget, at the end of the block, what was declared within it. For tests."""
-    kept: tuple[dict[Any, Any], ...] = (_journeys, _gauges, _expectations, _references)
+    kept: tuple[dict[Any, Any], ...] = (
+        _journeys, _gauges, _expectations, _rules, _routes, _references,
+    )  # fmt: skip
     before = [dict(declared) for declared in kept]
     try:
         yield

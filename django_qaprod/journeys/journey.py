@@ -9,7 +9,7 @@ from django.utils.text import camel_case_to_spaces
 
 from .. import registry
 from ..exceptions import DeclarationError
-from ..registry import JourneySpec
+from ..registry import JourneySpec, Measure
 from . import recording
 from .step import Step
 from .unknown import JourneyType
@@ -58,6 +58,11 @@ class Journey(metaclass=JourneyType):
         Does nothing outside a request.
         """
         recording.bind(cls.spec, subject)
+
+    @classmethod
+    def failures(cls) -> Measure:
+        """Return the failures of this journey, for a rule to watch."""
+        return Measure(kind="failures", journey=cls.spec.name)
 
 
 def _own_steps(cls: type[Journey]) -> list[Step]:

@@ -171,23 +171,3 @@ class Affected(models.Model):
 
     def __str__(self) -> str:
         return f"{self.who} {self.key}"
-
-
-class Transition(models.Model):
-    """A change of a failure's state: when, who (a user name, or ``qaprod`` itself) and why."""
-
-    failure = models.ForeignKey(Failure, on_delete=models.CASCADE, related_name="transitions")
-    at = models.DateTimeField(_("at"))
-    who = models.CharField(_("who"), max_length=150)
-    before = models.CharField(_("before"), max_length=16, choices=Failure.State)
-    after = models.CharField(_("after"), max_length=16, choices=Failure.State)
-    why = models.CharField(_("why"), max_length=500, blank=True)
-
-    class Meta:
-        verbose_name = _("transition")
-        verbose_name_plural = _("transitions")
-        ordering = ("-at", "-pk")
-        indexes = (models.Index(fields=("failure", "-at"), name="qaprod_transition_latest"),)
-
-    def __str__(self) -> str:
-        return f"{self.before} → {self.after}"

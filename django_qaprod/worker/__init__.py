@@ -7,6 +7,9 @@ import threading
 from ..conf import settings
 from ..pipeline import hooks
 
+#: Modules that register jobs when the worker begins: parts above this one add theirs in ``ready()``.
+job_modules: list[str] = [f"{__name__}.jobs"]
+
 
 def install() -> None:
     """Make the worker a neighbour of the drainer: a thread of the process that drains, unless a command is.

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from time import perf_counter
 
 from ..clock import moment
@@ -16,7 +17,7 @@ from ..models import JobRun
 from ..pipeline import guard, process
 from ..store import connections, jobruns, leases
 from ..text import one_line
-from . import jobs as jobs
+from . import job_modules
 from .gauges import Gauges
 from .schedule import Job, Run, registry
 
@@ -56,6 +57,8 @@ class Worker:
     def __init__(self, *, watch: Watcher = _ignore) -> None:
         self.holder = f"{process.host()}:{os.getpid()}:{os.urandom(3).hex()}"
         self._watch = watch
+        for name in job_modules:
+            import_module(name)
         self._stop = threading.Event()
         self._acquired_at = time.monotonic()
         self._gauges = Gauges()

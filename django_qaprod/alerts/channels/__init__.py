@@ -1,0 +1,1 @@
+"""Channels: how a message reaches people. ``QAPROD["CHANNELS"]`` says which there are."""

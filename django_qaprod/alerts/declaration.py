@@ -1,0 +1,315 @@
+"""The rules, as they are declared in the host's ``qaprod`` modules. Data alone: ``judging`` judges them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack
+
+from .. import registry
+from ..exceptions import DeclarationError
+from ..journeys import Step
+from ..registry import Measure, RuleSpec
+from .measures import beats
+
+Watched: TypeAlias = "Step | Measure"
+Severity: TypeAlias = Literal["info", "warning", "error", "critical"]
+
+#: Numbers of a rule that are seconds.
+DURATIONS = frozenset({"window", "for", "keep_firing", "within", "every", "grace", "period"})
+SEVERITIES = ("info", "warning", "error", "critical")
+
+_MAX_NAME = 150
+_KEEP_FIRING = timedelta(minutes=10)
+
+
+class Common(TypedDict, total=False):
+    """What every rule takes; ``docs/alerts.md`` explains each."""
+
+    severity: Severity
+    by: str
+    min_count: int
+    for_: timedelta
+    keep_firing: timedelta
+    hours: Callable[[datetime], bool]
+    inhibited_by: tuple[str, ...]
+    to: tuple[str, ...]
+    runbook: str
+    description: str
+    on: bool
+
+
+class Rule:
+    """A declared rule. Registers itself.
+
+    Raises ``DeclarationError`` for what cannot be judged, and when another one has the name.
+    """
+
+    kind: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        name: str,
+        of: Watched,
+        numbers: Mapping[str, float | timedelta | None],
+        common: Common,
+        *,
+        per: Watched | None = None,
+        cron: str = "",
+    ) -> None:
+        _refuse(self, name, common)
+        measure = self._measure(name, of)
+        given = {"min_count": common.get("min_count"), "for": common.get("for_", timedelta(0))}
+        given["keep_firing"] = common.get("keep_firing", _KEEP_FIRING)
+        self.spec = RuleSpec(
+            name=name,
+            kind=self.kind,
+            of=measure,
+            per=None if per is None else self._measure(name, per),
+            numbers=self._numbers(name, {**numbers, **{key: v for key, v in given.items() if v is not None}}),
+            by=common.get("by", ""),
+            severity=common.get("severity", "error"),
+            journey=measure.journey,
+            runbook=common.get("runbook", ""),
+            description=common.get("description", ""),
+            inhibited_by=tuple(common.get("inhibited_by", ())),
+            to=tuple(common.get("to", ())),
+            hours=common.get("hours"),
+            cron=cron,
+            on=common.get("on", True),
+        )
+        registry.register_rule(self.spec)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.spec.name!r}>"
+
+    def _measure(self, name: str, watched: Any) -> Measure:
+        if isinstance(watched, Step):
+            return Measure(kind="step", name=watched.spec.name, journey=watched.journey.name)
+        if isinstance(watched, Measure):
+            return watched
+        raise DeclarationError(
+            f"{type(self).__name__}({name!r}) watches a step of a journey, JobApplication.failures(), or "
+            f"what alerts.requests(), failures(), breaches(), gauge() or series() return, not {watched!r}."
+        )
+
+    def _numbers(self, name: str, numbers: Mapping[str, float | timedelta | None]) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for key, value in numbers.items():
+            if value is None:
+                continue
+            if isinstance(value, timedelta) != (key in DURATIONS):
+                kind = "a timedelta" if key in DURATIONS else "a number"
+                raise DeclarationError(f"{type(self).__name__}({name!r}, {key}=…) is {kind}, not {value!r}.")
+            found[key] = _number(type(self).__name__, name, key, value)
+        return found
+
+
+class Threshold(Rule):
+    """Wrong when ``of`` happens ``at_least`` or ``at_most`` so often within ``window``.
+
+    Of a gauge: when its mean in the window is that much or more, or less. A threshold of 1 is first class.
+    """
+
+    kind = "threshold"
+
+    def __init__(
+        self,
+        name: str,
+        /,
+        *,
+        of: Watched,
+        at_least: float | None = None,
+        at_most: float | None = None,
+        window: timedelta = timedelta(minutes=5),
+        **common: Unpack[Common],
+    ) -> None:
+        _either(self, name, at_least=at_least, at_most=at_most)
+        super().__init__(name, of, {"at_least": at_least, "at_most": at_most, "window": window}, common)
+
+
+class Ratio(Rule):
+    """Wrong when the share ``of`` is ``above`` or ``below``, once there are ``min_count`` of ``per``."""
+
+    kind = "ratio"
+
+    def __init__(
+        self,
+        name: str,
+        /,
+        *,
+        of: Watched,
+        per: Watched,
+        above: float | None = None,
+        below: float | None = None,
+        window: timedelta = timedelta(hours=1),
+        **common: Unpack[Common],
+    ) -> None:
+        _either(self, name, above=above, below=below)
+        given: Common = {"min_count": 20, **common}
+        super().__init__(name, of, {"above": above, "below": below, "window": window}, given, per=per)
+
+
+class Absence(Rule):
+    """Wrong when ``of`` has not happened for as long as ``window``; only while ``hours`` go on, if given."""
+
+    kind = "absence"
+
+    def __init__(self, name: str, /, *, of: Watched, window: timedelta, **common: Unpack[Common]) -> None:
+        super().__init__(name, of, {"window": window}, common)
+
+
+class Heartbeat(Rule):
+    """Wrong when what runs ``every`` so often, or when ``cron`` says, has not ended ``grace`` later.
+
+    It is told by the step ``of``, or by ``manage.py qaprod_beat NAME -- command``.
+    """
+
+    kind = "heartbeat"
+
+    def __init__(
+        self,
+        name: str,
+        /,
+        *,
+        every: timedelta | None = None,
+        cron: str = "",
+        grace: timedelta = timedelta(minutes=5),
+        of: Watched | None = None,
+        **common: Unpack[Common],
+    ) -> None:
+        _either(self, name, every=every, cron=cron or None)
+        if cron:
+            from .cron import Cron
+
+            Cron(cron)
+        super().__init__(
+            name, of if of is not None else beats(name), {"every": every, "grace": grace}, common, cron=cron
+        )
+
+
+class BurnRate(Rule):
+    """Wrong when ``of`` takes the errors that ``objective`` allows of ``per`` within ``period`` too fast.
+
+    By several windows and rates: Google's SRE Workbook, chapter 5, "Multiwindow, Multi-Burn-Rate Alerts".
+    """
+
+    kind = "burn_rate"
+
+    def __init__(
+        self,
+        name: str,
+        /,
+        *,
+        of: Watched,
+        per: Watched,
+        objective: float,
+        period: timedelta = timedelta(days=30),
+        **common: Unpack[Common],
+    ) -> None:
+        if not 0 < objective < 1:
+            raise DeclarationError(f"BurnRate({name!r}, objective=…) is a share as 0.999, not {objective!r}.")
+        given: Common = {"min_count": 20, **common}
+        super().__init__(name, of, {"objective": objective, "period": period}, given, per=per)
+
+
+class OutOfSync(Rule):
+    """Wrong when ``other`` is less than ``at_least`` (a share) of ``one``, counted to ``within`` ago.
+
+    ``one`` counts in a window that ended ``within`` ago, ``other`` in the same one and until now, so that
+    what is on its way is no fault. For counts that no subject joins; ``Expectation`` is for those that it does.
+    """
+
+    kind = "out_of_sync"
+
+    def __init__(
+        self,
+        name: str,
+        /,
+        *,
+        one: Watched,
+        other: Watched,
+        within: timedelta,
+        at_least: float = 1.0,
+        window: timedelta = timedelta(hours=1),
+        **common: Unpack[Common],
+    ) -> None:
+        given: Common = {"min_count": 1, **common}
+        numbers = {"within": within, "at_least": at_least, "window": window}
+        super().__init__(name, other, numbers, given, per=one)
+
+
+class Dip(Rule):
+    """Wrong when there are fewer ``of`` than at the same hours of the weeks before, and it is not chance.
+
+    ``once_in_days`` says how rare it has to be: chance alone tells of a dip once in that time. Without ``window`` the windows are chosen by how many there usually are.
+    """
+
+    kind = "dip"
+
+    def __init__(
+        self,
+        name: str,
+        /,
+        *,
+        of: Watched,
+        window: timedelta | None = None,
+        once_in_days: float = 365.0,
+        weeks: int = 8,
+        **common: Unpack[Common],
+    ) -> None:
+        numbers = {"window": window, "once_in_days": once_in_days, "weeks": weeks}
+        super().__init__(name, of, numbers, common)
+
+
+class Trend(Rule):
+    """Wrong when a gauge ``reaches`` a limit ``within`` a time, if it goes on as it did in ``window``."""
+
+    kind = "trend"
+
+    def __init__(
+        self,
+        name: str,
+        /,
+        *,
+        of: Measure,
+        reaches: float,
+        within: timedelta,
+        window: timedelta | None = None,
+        **common: Unpack[Common],
+    ) -> None:
+        given = {"reaches": reaches, "within": within, "window": window}
+        super().__init__(name, of, given, common)
+        if self.spec.of.kind != "gauge":
+            raise DeclarationError(f'Trend({name!r}, of=…) is a gauge: of=alerts.gauge("…").')
+
+
+def _number(rule: str, name: str, key: str, value: Any) -> float:
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
+        raise DeclarationError(f"{rule}({name!r}, {key}=…) is a number, not {value!r}.")
+    if number < 0 or (number == 0 and key in {"window", "within", "every", "period"}):
+        raise DeclarationError(f"{rule}({name!r}, {key}=…) is above zero, not {value!r}.")
+    return float(number)
+
+
+def _either(rule: Rule, name: str, **given: object) -> None:
+    if sum(value is not None for value in given.values()) != 1:
+        raise DeclarationError(f"{type(rule).__name__}({name!r}) takes one of {' and '.join(given)}.")
+
+
+def _refuse(rule: Rule, name: Any, common: Mapping[str, Any]) -> None:
+    said = f"{type(rule).__name__}({name!r}"
+    if not isinstance(name, str) or not 0 < len(name) <= _MAX_NAME:
+        raise DeclarationError(f"A rule has a name of at most {_MAX_NAME} characters, not {name!r}.")
+    if unknown := sorted(common.keys() - Common.__annotations__.keys()):
+        raise DeclarationError(f"{said}): there is no option {unknown[0]!r}.")
+    if common.get("severity", "error") not in SEVERITIES:
+        raise DeclarationError(f"{said}, severity=…) is one of {', '.join(SEVERITIES)}.")
+    for key in ("to", "inhibited_by"):
+        if isinstance(common.get(key), str):
+            raise DeclarationError(f'{said}, {key}=…) is a tuple of names: {key}=("{common[key]}",)')
+    hours = common.get("hours")
+    if hours is not None and not callable(hours):
+        raise DeclarationError(f"{said}, hours=…) is WorkingHours(…) or a function of a moment.")

@@ -1,0 +1,1 @@
+"""The outbox: what is to leave is stored with its cause, claimed by lease, sent, and marked."""

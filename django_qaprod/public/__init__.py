@@ -1,0 +1,1 @@
+"""Pages for people without a login, by one ``include("django_qaprod.urls")``."""
