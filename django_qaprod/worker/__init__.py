@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from ..conf import settings
 from ..pipeline import hooks
 
 #: Modules that register jobs when the worker begins: parts above this one add theirs in ``ready()``.
 job_modules: list[str] = [f"{__name__}.jobs"]
+
+#: Wait, at most so many seconds, for what jobs have begun in threads: for cron, whose process ends.
+awaited: list[Callable[[float], object]] = []
 
 
 def install() -> None:

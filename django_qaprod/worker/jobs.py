@@ -7,7 +7,10 @@ from datetime import timedelta
 from ..expectations import passes
 from ..forms import queue
 from ..store import event_rollups, occurrences, priority, retention, rollups, states
+from . import awaited
 from .schedule import Run, job
+
+awaited.append(queue.wait)
 
 # How far back a job looks that has never succeeded.
 _AT_FIRST = timedelta(days=1)

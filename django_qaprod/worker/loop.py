@@ -17,7 +17,7 @@ from ..models import JobRun
 from ..pipeline import guard, process
 from ..store import connections, jobruns, leases
 from ..text import one_line
-from . import job_modules
+from . import awaited, job_modules
 from .gauges import Gauges
 from .schedule import Job, Run, registry
 
@@ -29,6 +29,8 @@ HOLDER_WAITS, OTHERS_WAIT = 30.0, 20.0
 RENEW_AFTER = 15.0
 #: Seconds before a database that failed is tried again: the first wait and the longest.
 RETRY_FIRST, RETRY_MOST = 5.0, 60.0
+#: Seconds that cron waits for what jobs have begun.
+WAITED = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +150,7 @@ class Worker:
 def run_due() -> list[Outcome] | None:
     """Run what is due once, for cron; ``None`` when another process holds the lease.
 
-    What gauges answered is in the spool afterwards.
+    What gauges answered is in the spool afterwards, and what jobs began in threads of their own has ended.
     """
     worker = Worker()
     if not worker.acquire():
@@ -158,6 +160,8 @@ def run_due() -> list[Outcome] | None:
     finally:
         leases.release(LEASE, worker.holder)
         process.flush()
+        for wait in awaited:
+            wait(WAITED)
 
 
 def _lag(runs: Mapping[str, JobRun]) -> float:

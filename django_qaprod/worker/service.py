@@ -69,7 +69,6 @@ class Service:
             self._watch(outcome)
         if any(outcome.gauge for outcome in outcomes):
             drain_now()
-        queue.wait()
         return not report.failing and not any(outcome.error and not outcome.gauge for outcome in outcomes)
 
     @connections.kept()

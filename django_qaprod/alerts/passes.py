@@ -1,0 +1,195 @@
+"""A look at all rules: judge each, keep what changed, and have it told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib import import_module
+from time import monotonic
+from typing import Any
+
+from .. import clock
+from ..models import Alert, Deploy, Rule
+from ..pipeline import guard
+from ..queries import rules as known
+from ..registry import RuleSpec
+from ..store import alerts
+from ..store.alerts import Change
+from . import telling
+from .judging.base import Judge, Judgement, Verdict
+from .sight import LiveSight
+from .states import NONE, Standing, step
+
+#: Seconds that a look may take: what is left then is looked at first the next time.
+WITHIN = 25.0
+#: Alerts of a rule and key that fire so often within that time are flapping: held until they are calm.
+FLAPS, FLAPS_WITHIN, CALM = 3, timedelta(hours=1), 1800.0
+#: Kinds that are wrong when something is missing: not judged while numbers may be on their way.
+_MISSING = frozenset({"absence", "dip", "heartbeat", "out_of_sync"})
+#: Alerts of one rule at a time: more keys than that are no news but a flood.
+MOST_KEYS = 50
+_KEPT_VERDICTS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What a look came to: how many rules were judged, could not be, and say nothing."""
+
+    judged: int = 0
+    failed: int = 0
+    silent: int = 0
+    left: int = 0
+
+
+def look(
+    stop: threading.Event, *, previous: datetime | None = None, sight: LiveSight | None = None
+) -> Looked:
+    """Judge the rules that are on. One that cannot be judged holds back no other.
+
+    ``previous`` is when the last look ended well.
+    """
+    before = None if previous is None else clock.epoch(previous)
+    seen = sight or LiveSight(previous=before)
+    deadline, at = monotonic() + WITHIN, clock.moment(seen.taken_at)
+    specs = _oldest_first(known.effective())
+    judged = failed = silent = left = 0
+    deploys = list(Deploy.objects.filter(at__gte=at - 2 * telling.BY_DEPLOY, at__lte=at))
+    for place, spec in enumerate(specs):
+        if stop.is_set() or monotonic() > deadline:
+            left = len(specs) - place
+            break
+        if not spec.on:
+            continue
+        done = _look_at(spec, seen, at, deploys)
+        judged += done == ""
+        silent += done == "silent"
+        failed += done == "failed"
+    _end_those_gone(specs)
+    _tell_again(specs, at)
+    return Looked(judged=judged, failed=failed, silent=silent, left=left)
+
+
+def judge_of(spec: RuleSpec) -> Judge:
+    """Return what judges a rule's kind."""
+    judge: Judge = import_module(f"{__package__}.judging.{spec.kind}").judge
+    return judge
+
+
+def judge(spec: RuleSpec, sight: LiveSight) -> Judgement:
+    """Judge a rule; silent while numbers may be missing by which it would be wrong."""
+    if is_of_missing(spec) and (reason := sight.incomplete()):
+        return Judgement(silent=reason)
+    return judge_of(spec)(spec, sight)
+
+
+def is_of_missing(spec: RuleSpec) -> bool:
+    """Return whether a rule is wrong when something is missing."""
+    return spec.kind in _MISSING or not spec.numbers.keys().isdisjoint({"at_most", "below"})
+
+
+def _look_at(spec: RuleSpec, sight: LiveSight, at: datetime, deploys: Iterable[Deploy]) -> str:
+    try:
+        if spec.hours is not None and not spec.hours(at):
+            judgement = Judgement(silent="Outside its hours.")
+        else:
+            judgement = judge(spec, sight)
+        _keep(spec, judgement, at, deploys)
+    except Exception as error:  # noqa: BLE001 - a rule of the host's may be anything; it is shown on its row
+        guard.caught(f"rule.{spec.name}", error)
+        alerts.failed(spec, f"{type(error).__name__}: {guard.words_of(error)}", at=at)
+        return "failed"
+    return "silent" if judgement.silent else ""
+
+
+def _keep(spec: RuleSpec, judgement: Judgement, at: datetime, deploys: Iterable[Deploy]) -> None:
+    worst = sorted(judgement.verdicts, key=lambda verdict: not verdict.wrong)
+    alerts.look(
+        spec,
+        at=at,
+        verdicts=[verdict._asdict() for verdict in worst[:_KEPT_VERDICTS]],
+        change=lambda active: changes(spec, worst, active, at),
+        tell=lambda alert: telling.telling(alert, spec, at, deploys),
+        silent=judgement.silent,
+    )
+
+
+def changes(
+    spec: RuleSpec, verdicts: Iterable[Verdict], active: Mapping[str, Alert], at: datetime
+) -> list[Change]:
+    """Return how the alerts of a rule are to stand after these verdicts."""
+    now = clock.epoch(at)
+    by_key = {verdict.key: verdict for verdict in verdicts}
+    recently: list[str] | None = None
+    found: list[Change] = []
+    for key in dict.fromkeys((*active, *by_key)):
+        alert, verdict = active.get(key), by_key.get(key)
+        wrong = verdict is not None and verdict.wrong
+        if alert is None and (not wrong or len(active) + len(found) >= MOST_KEYS):
+            continue
+        if alert is None and recently is None:
+            recently = alerts.fired_since(spec.name, at - FLAPS_WITHIN)
+        flapping = alert.flapping if alert is not None else (recently or []).count(key) >= FLAPS
+        keep = max(spec.numbers.get("keep_firing", 0.0), CALM if flapping else 0.0)
+        stands = step(_standing(alert), wrong, now, for_=spec.numbers.get("for", 0.0), keep=keep)
+        found.append(_change(key, stands, verdict, flapping=flapping, began=alert and alert.began_at))
+    return found
+
+
+def _standing(alert: Alert | None) -> Standing:
+    if alert is None:
+        return NONE
+    fired = clock.epoch(alert.fired_at) if alert.fired_at else 0.0
+    return Standing(alert.state, clock.epoch(alert.began_at), clock.epoch(alert.wrong_at), fired)  # type: ignore[arg-type]
+
+
+def _change(
+    key: str, stands: Standing, verdict: Verdict | None, *, flapping: bool, began: datetime | None
+) -> Change:
+    told: dict[str, Any] = {}
+    if verdict is not None and verdict.wrong:
+        told = {
+            "value": verdict.value, "limit": verdict.limit, "words": verdict.words, "usual": verdict.usual
+        }  # fmt: skip
+    since = stands.began
+    if stands.state == "firing" and verdict is not None and verdict.since is not None:
+        since = min(since, verdict.since)
+    why = ""
+    if stands.state == "resolved":
+        why = verdict.words if verdict is not None else "It is right again."
+    elif flapping and not began:
+        why = "It flaps: it is kept until it is calm for half an hour."
+    return Change(
+        key=key,
+        state=stands.state,
+        began_at=clock.moment(since),
+        wrong_at=clock.moment(stands.wrong),
+        flapping=flapping,
+        why=why,
+        **told,
+    )
+
+
+def _oldest_first(specs: Iterable[RuleSpec]) -> list[RuleSpec]:
+    judged = {name: at for name, at in Rule.objects.values_list("name", "judged_at") if at is not None}
+    return sorted(specs, key=lambda spec: clock.epoch(judged[spec.name]) if spec.name in judged else 0.0)
+
+
+def _end_those_gone(specs: Iterable[RuleSpec]) -> None:
+    """End the alerts of rules that were switched off, or are declared no more."""
+    on = {spec.name for spec in specs if spec.on}
+    for name in alerts.active_rules() - on:
+        alerts.resolve_rule(name, why="The rule is switched off, or gone.")
+
+
+def _tell_again(specs: Iterable[RuleSpec], at: datetime) -> None:
+    by_name = {spec.name: spec for spec in specs}
+    for alert in alerts.to_be_told_again(at):
+        with guard.guard("alerts"):
+            spec = by_name.get(alert.rule)
+            if alert.escalate_at is not None and alert.escalate_at <= at:
+                alerts.escalate(alert, telling.escalated(alert, spec, at), at=at)
+            if alert.remind_at is not None and alert.remind_at <= at:
+                told = telling.again(alert, spec, at)
+                alerts.remind(alert, told, at=at, next_at=telling.next_reminder(alert, at))

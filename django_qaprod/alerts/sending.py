@@ -1,0 +1,134 @@
+"""Takes notifications out of the outbox: what is due of a channel, together with what has the same cause."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from .. import clock
+from ..conf import settings, telemetry_alias
+from ..exceptions import ChannelError
+from ..models import Notification
+from ..outbox.threads import Senders
+from ..pipeline import process
+from ..queries import rules as known
+from ..registry import RuleSpec
+from ..store import alerts, outbox, silences
+from . import channels, messages, telling
+
+#: How long what is kept back waits until it is looked at again.
+AGAIN = timedelta(seconds=60)
+#: Notifications that are looked at, and told in one message, at most.
+MOST = 500
+_HOUR = timedelta(hours=1)
+#: Told although somebody asked for quiet: whoever heard that it began hears that it is over.
+_ALWAYS = frozenset({Notification.Kind.RESOLVED})
+
+
+class Chosen(NamedTuple):
+    """What goes out as one message."""
+
+    ids: list[int]
+    digest: bool = False
+
+
+def send_due(lane: str, stop: threading.Event) -> int:
+    """Send what a channel has to send now; return how many messages went out."""
+    holder = f"{process.host()}:{os.getpid()}:{os.urandom(3).hex()}"
+    done = 0
+    while not stop.is_set():
+        message, digest = outbox.claim_again(Notification, lane, holder=holder), False
+        if not message:
+            chosen = choose(lane, clock.now())
+            if not chosen.ids:
+                break
+            digest = chosen.digest
+            message = outbox.claim(Notification, chosen.ids, holder=holder)
+        if message:
+            done += _send(lane, message, holder, digest=digest)
+    return done
+
+
+def choose(lane: str, at: datetime) -> Chosen:
+    """Return what of a channel is to be sent now as one message; nothing while its hour is full.
+
+    The last message of an hour is a digest of all that waits. What is silenced, inhibited or outside the
+    hours of its route is put off.
+    """
+    waiting = list(outbox.fresh(Notification, lane).select_related("alert")[:MOST])
+    if not any(one.due_at <= at for one in waiting):
+        return Chosen([])
+    free = _not_held(lane, waiting, at)
+    due = [one for one in free if one.due_at <= at]
+    if not due:
+        return Chosen([])
+    left = channels.options(lane).per_hour - _sent_within_hour(lane, at)
+    if left <= 0:
+        return Chosen([])
+    if left == 1 and len({one.group for one in free}) > 1:
+        return Chosen([one.pk for one in free], digest=True)
+    first = min(due, key=lambda one: (one.alert.rank, one.due_at, one.pk))
+    together = [one.pk for one in free if _is_together(one, first)]
+    return Chosen(together)
+
+
+def _is_together(one: Notification, first: Notification) -> bool:
+    over = Notification.Kind.RESOLVED
+    return one.group == first.group and (one.kind == over) == (first.kind == over)
+
+
+def _not_held(lane: str, waiting: Sequence[Notification], at: datetime) -> list[Notification]:
+    quiet = silences.active(at)
+    firing = Counter(alert.rule for alert in alerts.firing())
+    specs: dict[str, RuleSpec] = {spec.name: spec for spec in known.effective()}
+    free = []
+    for one in waiting:
+        spec = specs.get(one.alert.rule)
+        why = "" if one.kind in _ALWAYS else telling.held(
+            one.alert, lane, spec, at, silences=quiet, firing=firing
+        )  # fmt: skip
+        if not why:
+            free.append(one)
+        elif one.due_at <= at:
+            rows = Notification.objects.using(telemetry_alias()).filter(pk=one.pk)
+            outbox.put_off(rows, by=AGAIN, held=why[:200])
+    return free
+
+
+def _sent_within_hour(lane: str, at: datetime) -> int:
+    rows = Notification.objects.using(telemetry_alias()).filter(
+        lane=lane, state=Notification.State.SENT, sent_at__gt=at - _HOUR
+    )
+    return rows.order_by().values("message").distinct().count()
+
+
+def _send(lane: str, message: str, holder: str, *, digest: bool) -> bool:
+    rows = outbox.claimed(Notification, message, holder=holder)
+    rows = list(Notification.objects.using(telemetry_alias()).filter(pk__in=[row.pk for row in rows])
+                .select_related("alert").order_by("alert__rank", "pk"))  # fmt: skip
+    if not rows:
+        return False
+    digest = digest or len({row.group for row in rows}) > 1
+    built = messages.build(rows, channel=lane, id=message, digest=digest)
+    try:
+        via = channels.send(lane, built)
+    except ChannelError as error:
+        words = str(error)
+        outbox.failed(Notification, message, holder=holder, error=words, for_good=error.permanent)
+        return False
+    return bool(
+        outbox.sent(Notification, message, holder=holder, via=via, subject=built.subject[:300], held="")
+    )
+
+
+senders = Senders("alerts", send_due)
+
+
+def start() -> None:
+    """Have each channel that has something to send do so, in a thread of its own."""
+    if settings().enabled:
+        senders.start(outbox.lanes(Notification))

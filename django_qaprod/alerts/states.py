@@ -1,0 +1,47 @@
+"""The state machine of an alert, after that of Prometheus: pending, firing, kept firing, resolved.
+
+Pure: the same for the worker, which keeps what comes of it, and for a back-test.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+#: Seconds between two looks after which a pending alert begins anew: nobody knows what was in between.
+GAP = 300.0
+
+
+class Standing(NamedTuple):
+    """How an alert stands. ``state`` is ``""`` where there is none; times are seconds since the epoch."""
+
+    state: Literal["", "pending", "firing", "resolved"] = ""
+    began: float = 0.0
+    wrong: float = 0.0
+    fired: float = 0.0
+
+
+NONE = Standing()
+
+
+def step(standing: Standing, wrong: bool, now: float, *, for_: float = 0.0, keep: float = 0.0) -> Standing:
+    """Return how an alert stands after one more look.
+
+    It is pending until it was wrong for ``for_`` seconds, and kept firing until it was right for ``keep``.
+    """
+    if standing.state == "firing":
+        return _firing(standing, wrong, now, keep)
+    if not wrong:
+        return NONE
+    unseen = standing.state != "pending" or now - standing.wrong > GAP
+    began = now if unseen else standing.began
+    if now - began >= for_:
+        return Standing("firing", began, now, now)
+    return Standing("pending", began, now)
+
+
+def _firing(standing: Standing, wrong: bool, now: float, keep: float) -> Standing:
+    if wrong:
+        return standing._replace(wrong=now)
+    if now - standing.wrong >= keep:
+        return standing._replace(state="resolved")
+    return standing

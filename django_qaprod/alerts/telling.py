@@ -1,0 +1,147 @@
+"""Who is told of an alert, when, and together with what; and what keeps it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import NamedTuple
+
+from .. import default_rules, registry
+from ..models import Alert, Deploy, Silence
+from ..registry import RouteSpec, RuleSpec
+from ..store.alerts import RANKS, Telling, Told
+from ..store.silences import matching
+from . import channels
+
+#: How long alerts of one cause are waited for, so that they are one message; what is critical, not at all.
+GROUP_WAIT = timedelta(seconds=30)
+#: What began so long after a release went live is told together.
+BY_DEPLOY = timedelta(hours=1)
+#: When an alert is told again that nobody acknowledges: so long after it fired, and then once a day.
+REMIND_AFTER = (timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8), timedelta(hours=24))
+
+#: Kinds that say little while the whole site is down.
+_BLIND = frozenset({"dip", "absence", "out_of_sync"})
+
+
+class Way(NamedTuple):
+    """How an alert goes: to these channels, and to others if nobody acknowledges it in time (seconds)."""
+
+    to: tuple[str, ...]
+    escalate_after: float = 0.0
+    escalate_to: tuple[str, ...] = ()
+
+
+def ways(alert: Alert, spec: RuleSpec | None, at: datetime) -> tuple[list[Way], list[Way]]:
+    """Return the ways that are open for an alert, and those that are closed at this hour.
+
+    1. What the rule says itself.
+    2. The routes in their order: the first that matches and is open, and further ones if it says so.
+    3. Where there are no routes, all channels but those that only stand in for others.
+    """
+    if spec is not None and spec.to:
+        return [Way(spec.to)], []
+    routes = registry.routes()
+    if not routes:
+        return [Way(channels.primary())], []
+    opened: list[Way] = []
+    closed: list[Way] = []
+    for route in routes:
+        if not _matches(route, alert):
+            continue
+        way = Way(route.to, route.escalate_after, route.escalate_to)
+        if route.hours is not None and not route.hours(at):
+            closed.append(way)
+            continue
+        opened.append(way)
+        if not route.further:
+            break
+    return opened, closed
+
+
+def telling(alert: Alert, spec: RuleSpec, at: datetime, deploys: Iterable[Deploy]) -> Telling:
+    """Return what is to be made of an alert that begins to fire.
+
+    Where no way is open, those that are closed are taken: the message waits until one opens.
+    """
+    opened, closed = ways(alert, spec, at)
+    chosen = opened or closed
+    after = [way.escalate_after for way in chosen if way.escalate_to]
+    group = group_of(alert, deploys)
+    due = at if alert.severity == "critical" else at + GROUP_WAIT
+    lanes = dict.fromkeys(lane for way in chosen for lane in way.to)
+    return Telling(
+        told=[Told(lane, due, group) for lane in lanes],
+        remind_at=at + REMIND_AFTER[0],
+        escalate_at=at + timedelta(seconds=min(after)) if after else None,
+    )
+
+
+def group_of(alert: Alert, deploys: Iterable[Deploy]) -> str:
+    """Return the likely cause, by which alerts are told together: a release, the journey, or the rule."""
+    before = [one for one in deploys if one.at <= alert.began_at <= one.at + BY_DEPLOY]
+    if before:
+        return f"release {max(before, key=lambda one: one.at).release}"
+    return f"journey {alert.journey}" if alert.journey else f"rule {alert.rule}"
+
+
+def again(alert: Alert, spec: RuleSpec | None, at: datetime) -> list[Told]:
+    """Return to whom an alert is told again."""
+    opened, closed = ways(alert, spec, at)
+    lanes = dict.fromkeys(lane for way in opened or closed for lane in way.to)
+    return [Told(lane, at, f"again {alert.rule}") for lane in lanes]
+
+
+def escalated(alert: Alert, spec: RuleSpec | None, at: datetime) -> list[Told]:
+    """Return to whom an alert goes that nobody acknowledged."""
+    opened, closed = ways(alert, spec, at)
+    lanes = dict.fromkeys(lane for way in opened or closed for lane in way.escalate_to)
+    return [Told(lane, at, f"escalation {alert.rule}") for lane in lanes]
+
+
+def next_reminder(alert: Alert, at: datetime) -> datetime:
+    """Return when it is told once more after the reminder that is due now: at growing intervals."""
+    spans = [later - earlier for earlier, later in pairwise(REMIND_AFTER)]
+    return at + (spans[alert.reminders] if alert.reminders < len(spans) else REMIND_AFTER[-1])
+
+
+def inhibitors(spec: RuleSpec) -> tuple[str, ...]:
+    """Return the rules while one of which fires this one is not told."""
+    if spec.inhibited_by or spec.kind not in _BLIND:
+        return spec.inhibited_by
+    return (default_rules.SITE_FAILS,)
+
+
+def held(
+    alert: Alert,
+    lane: str,
+    spec: RuleSpec | None,
+    at: datetime,
+    *,
+    silences: Sequence[Silence],
+    firing: Mapping[str, int],
+) -> str:
+    """Return why this channel is not told of an alert now; nothing if it is. For those that fire.
+
+    ``firing`` counts the alerts that fire by their rule.
+    """
+    if silence := matching(alert, silences):
+        return f"Silenced by {silence.who}: {silence.why}"
+    if spec is not None:
+        for name in inhibitors(spec):
+            if name != alert.rule and firing.get(name):
+                return f"“{name}” fires, which explains it."
+    opened, closed = ways(alert, spec, at)
+    later = {name for way in closed for name in (*way.to, *way.escalate_to)}
+    if not opened and lane in later:
+        return "Outside the hours of its route."
+    return ""
+
+
+def _matches(route: RouteSpec, alert: Alert) -> bool:
+    return (
+        RANKS[alert.severity] <= RANKS[route.severity]
+        and (not route.journeys or alert.journey in route.journeys)
+        and (not route.rules or alert.rule in route.rules)
+    )

@@ -1,0 +1,333 @@
+"""Keeps alerts: what a look at a rule changes, and what people do.
+
+A look changes the rule's row first, if nobody has looked later: that locks it, so of any number of evaluators
+one writes at a time, and the slower one sees that it is late. Its alerts, their transitions and their
+notifications are in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from .. import clock
+from ..conf import telemetry_alias
+from ..models import Alert, Notification, Rule, Transition
+from ..registry import RuleSpec
+from ..text import clean, one_line
+from . import outbox
+from .statements import limit
+
+#: Who changed the state when it was no person.
+OURSELVES: Final = "qaprod"
+
+RANKS: Final[Mapping[str, int]] = {"critical": 0, "error": 1, "warning": 2, "info": 3}
+_STATES = Alert.State
+_ACTIVE = (_STATES.PENDING, _STATES.FIRING)
+_TOLD = (Notification.Kind.FIRING, Notification.Kind.REMINDER, Notification.Kind.ESCALATION)
+
+
+class Told(NamedTuple):
+    """To whom an alert goes: a channel, when it is due, and the cause by which it is grouped."""
+
+    lane: str
+    due_at: datetime
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """How an alert is to stand after a look. ``state`` is empty where there is to be none.
+
+    ``remind_at`` and ``escalate_at`` are for one that begins to fire.
+    """
+
+    key: str
+    state: str
+    began_at: datetime
+    wrong_at: datetime
+    value: float | None = None
+    limit: float | None = None
+    words: str = ""
+    usual: str = ""
+    flapping: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """What is made of an alert that fires: its notifications, and when it is told again, and to others."""
+
+    told: Sequence[Told] = ()
+    remind_at: datetime | None = None
+    escalate_at: datetime | None = None
+
+
+#: Says of an alert that fires, which is stored already, who is told.
+Tell = Callable[[Alert], Telling]
+
+
+def active(rule: str, *, using: str | None = None) -> dict[str, Alert]:
+    """Return the alerts of a rule that are pending or fire, by key."""
+    return {alert.key: alert for alert in _rows(using).filter(rule=rule, state__in=_ACTIVE)}
+
+
+def fired_since(rule: str, since: datetime, *, using: str | None = None) -> list[str]:
+    """Return the keys of the alerts of a rule that fired since then, one for each time."""
+    return list(_rows(using).filter(rule=rule, fired_at__gte=since).values_list("key", flat=True))
+
+
+def firing(*, using: str | None = None) -> list[Alert]:
+    """Return all alerts that fire, the worst first."""
+    return list(_rows(using).filter(state=_STATES.FIRING).order_by("rank", "fired_at", "pk"))
+
+
+def look(
+    spec: RuleSpec,
+    *,
+    at: datetime,
+    verdicts: Sequence[Mapping[str, Any]],
+    change: Callable[[Mapping[str, Alert]], Iterable[Change]],
+    tell: Tell,
+    silent: str = "",
+    using: str | None = None,
+) -> bool:
+    """Keep what a look at a rule found; false when somebody has looked later.
+
+    ``change`` is given the active alerts as they are now and says how each is to stand.
+    """
+    alias = using or telemetry_alias()
+    rules = Rule.objects.using(alias).filter(name=spec.name)
+    if not rules.exists():
+        Rule.objects.using(alias).bulk_create([Rule(name=spec.name)], ignore_conflicts=True)
+    with transaction.atomic(using=alias):
+        earlier = rules.filter(Q(judged_at=None) | Q(judged_at__lt=at))
+        said: dict[str, Any] = {"silent": clean(silent, limit(Rule, "silent"))}
+        if not silent:
+            said.update(verdicts=list(verdicts), silent_since=None)
+        if not earlier.update(judged_at=at, well_at=at, error="", **said):
+            return False
+        if silent:
+            rules.filter(silent_since=None).update(silent_since=at)
+            return True
+        before = active(spec.name, using=alias)
+        for one in change(before):
+            _apply(spec, before.get(one.key), one, at, tell, alias)
+    return True
+
+
+def failed(spec: RuleSpec, error: str, *, at: datetime, using: str | None = None) -> None:
+    """Keep that a rule could not be judged. Its alerts stay as they are."""
+    alias = using or telemetry_alias()
+    rows = Rule.objects.using(alias).filter(name=spec.name)
+    words = {"judged_at": at, "error": clean(error, limit(Rule, "error"))}
+    if not rows.exists():
+        Rule.objects.using(alias).bulk_create([Rule(name=spec.name)], ignore_conflicts=True)
+    rows.filter(Q(judged_at=None) | Q(judged_at__lt=at)).update(**words)
+
+
+def _apply(spec: RuleSpec, alert: Alert | None, change: Change, at: datetime, tell: Tell, using: str) -> None:
+    if alert is None:
+        if change.state:
+            alert = _make(spec, change, using)
+            _note(alert, "", change.state, at, OURSELVES, change.why or change.words)
+            if change.state == _STATES.FIRING:
+                _fire(alert, at, tell)
+        return
+    before, rows = alert.state, _rows(using).filter(pk=alert.pk, state=alert.state)
+    if not change.state:
+        rows.delete()
+        return
+    if change.state == _STATES.RESOLVED:
+        _resolve(rows, at, who=OURSELVES, why=change.why or change.words)
+        return
+    seen = {"severity": spec.severity, "rank": RANKS[spec.severity], **_seen(change)}
+    if not rows.update(state=change.state, began_at=change.began_at, wrong_at=change.wrong_at, **seen):
+        # A person has resolved it meanwhile.
+        return
+    if change.state == _STATES.FIRING and before == _STATES.PENDING:
+        _note(alert, before, change.state, at, OURSELVES, change.why or change.words)
+        _fire(_rows(using).get(pk=alert.pk), at, tell)
+
+
+def _make(spec: RuleSpec, change: Change, using: str) -> Alert:
+    return _rows(using).create(
+        rule=spec.name,
+        key=change.key,
+        kind=spec.kind,
+        severity=spec.severity,
+        rank=RANKS[spec.severity],
+        journey=spec.journey,
+        state=change.state,
+        began_at=change.began_at,
+        wrong_at=change.wrong_at,
+        **_seen(change),
+    )
+
+
+def _seen(change: Change) -> dict[str, Any]:
+    if not change.words:
+        return {"flapping": change.flapping}
+    return {
+        "value": change.value,
+        "limit": change.limit,
+        "words": clean(change.words, limit(Alert, "words")),
+        "usual": clean(change.usual, limit(Alert, "usual")),
+        "flapping": change.flapping,
+    }
+
+
+def _fire(alert: Alert, at: datetime, tell: Tell) -> None:
+    alert.fired_at = at
+    telling = tell(alert)
+    rows = _rows(alert._state.db).filter(pk=alert.pk)
+    rows.update(fired_at=at, remind_at=telling.remind_at, escalate_at=telling.escalate_at)
+    notify(alert, Notification.Kind.FIRING, telling.told, at=at)
+
+
+def notify(alert: Alert, kind: str, told: Iterable[Told], *, at: datetime, number: int = 0) -> None:
+    """Put notifications of an alert into the outbox, inside the caller's transaction. Each is there once."""
+    Notification.objects.using(alert._state.db).bulk_create(
+        (
+            Notification(
+                alert_id=alert.pk,
+                lane=one.lane,
+                kind=kind,
+                number=number,
+                group=clean(one.group, limit(Notification, "group")),
+                made_at=at,
+                due_at=one.due_at,
+            )
+            for one in told
+        ),
+        ignore_conflicts=True,
+    )
+
+
+def resolve(ids: Iterable[int], *, who: str, why: str = "", using: str | None = None) -> int:
+    """End alerts by hand; return how many there were. A rule that is still wrong fires anew."""
+    alias, at = using or telemetry_alias(), clock.now()
+    with transaction.atomic(using=alias):
+        return sum(
+            _resolve(_rows(alias).filter(pk=pk, state__in=_ACTIVE), at, who=who, why=why)
+            for pk in sorted(ids)
+        )
+
+
+def resolve_rule(rule: str, *, why: str, keys: Iterable[str] | None = None, using: str | None = None) -> int:
+    """End the alerts of a rule that is judged no more; return how many there were."""
+    rows = _rows(using).filter(rule=rule, state__in=_ACTIVE)
+    return resolve(rows.values_list("pk", flat=True), who=OURSELVES, why=why, using=using)
+
+
+def active_rules(*, using: str | None = None) -> set[str]:
+    """Return the names of the rules that have active alerts."""
+    return set(_rows(using).filter(state__in=_ACTIVE).order_by().values_list("rule", flat=True).distinct())
+
+
+def _resolve(rows: QuerySet[Alert], at: datetime, *, who: str, why: str) -> int:
+    # The row is locked first, so that what was seen of it is true until the end.
+    alert = rows.select_for_update().first()
+    if alert is None:
+        return 0
+    _rows(rows.db).filter(pk=alert.pk).update(
+        state=_STATES.RESOLVED, resolved_at=at, remind_at=None, escalate_at=None
+    )
+    _note(alert, alert.state, _STATES.RESOLVED, at, who, why)
+    waiting = Notification.objects.using(rows.db).filter(alert=alert, kind__in=_TOLD)
+    outbox.drop(waiting, held="It was over before it was told.")
+    # Whoever was told, or is being told at this moment, is told that it is over.
+    told = (
+        Notification.objects.using(rows.db)
+        .filter(alert=alert, kind__in=_TOLD)
+        .exclude(state=Notification.State.DROPPED)
+    )
+    lanes = dict(told.order_by("pk").values_list("lane", "group"))
+    notify(
+        alert,
+        Notification.Kind.RESOLVED,
+        [Told(lane, at, group) for lane, group in lanes.items()],
+        at=at,
+    )
+    return 1
+
+
+def acknowledge(ids: Iterable[int], *, who: str, using: str | None = None) -> int:
+    """Say that somebody is on it: it is not told again, nor to others. Return how many changed."""
+    alias, at = using or telemetry_alias(), clock.now()
+    changed = 0
+    with transaction.atomic(using=alias):
+        for pk in sorted(ids):
+            rows = _rows(alias).filter(pk=pk, state=_STATES.FIRING, acknowledged_at=None)
+            name = clean(who, limit(Alert, "acknowledged_by"))
+            if rows.update(acknowledged_at=at, acknowledged_by=name, remind_at=None, escalate_at=None):
+                changed += 1
+                again = Notification.objects.using(alias).filter(
+                    alert=pk, kind__in=(Notification.Kind.REMINDER, Notification.Kind.ESCALATION)
+                )
+                outbox.drop(again, held="It was acknowledged.")
+                _note(_rows(alias).get(pk=pk), _STATES.FIRING, _STATES.FIRING, at, who, "Acknowledged.")
+    return changed
+
+
+def say_useful(ids: Iterable[int], useful: bool, *, who: str, using: str | None = None) -> int:
+    """Say whether it was right to tell of these alerts; return how many there were."""
+    alias, at = using or telemetry_alias(), clock.now()
+    changed = 0
+    with transaction.atomic(using=alias):
+        for alert in _rows(alias).filter(pk__in=list(ids)).exclude(useful=useful).order_by("pk"):
+            changed += _rows(alias).filter(pk=alert.pk).update(useful=useful)
+            why = "It was useful." if useful else "It was not useful."
+            _note(alert, alert.state, alert.state, at, who, why)
+    return changed
+
+
+def remind(
+    alert: Alert, told: Iterable[Told], *, at: datetime, next_at: datetime | None, using: str | None = None
+) -> bool:
+    """Tell of an alert again; false when another evaluator has done so, or somebody acknowledged it."""
+    alias = using or telemetry_alias()
+    with transaction.atomic(using=alias):
+        rows = _rows(alias).filter(pk=alert.pk, state=_STATES.FIRING, remind_at=alert.remind_at)
+        if not rows.update(reminders=alert.reminders + 1, remind_at=next_at):
+            return False
+        notify(alert, Notification.Kind.REMINDER, told, at=at, number=alert.reminders + 1)
+    return True
+
+
+def escalate(alert: Alert, told: Iterable[Told], *, at: datetime, using: str | None = None) -> bool:
+    """Tell others of an alert that nobody acknowledged; false when that is done, or somebody did."""
+    alias = using or telemetry_alias()
+    with transaction.atomic(using=alias):
+        rows = _rows(alias).filter(pk=alert.pk, state=_STATES.FIRING, escalate_at=alert.escalate_at)
+        if not rows.update(escalate_at=None):
+            return False
+        _note(alert, alert.state, alert.state, at, OURSELVES, "Nobody acknowledged it; others are told.")
+        notify(alert, Notification.Kind.ESCALATION, told, at=at)
+    return True
+
+
+def to_be_told_again(at: datetime, *, using: str | None = None) -> list[Alert]:
+    """Return the alerts of which somebody is to be reminded, or others are to be told, now."""
+    due = Q(remind_at__lte=at) | Q(escalate_at__lte=at)
+    return list(_rows(using).filter(due, state=_STATES.FIRING).order_by("rank", "pk"))
+
+
+def _note(alert: Alert, before: str, after: str, at: datetime, who: str, why: str) -> None:
+    Transition.objects.using(alert._state.db).create(
+        alert_id=alert.pk,
+        at=at,
+        who=clean(who, limit(Transition, "who")),
+        before=before,
+        after=after,
+        why=one_line(why, limit(Transition, "why")),
+    )
+
+
+def _rows(using: str | None) -> QuerySet[Alert]:
+    return Alert.objects.using(using or telemetry_alias())
