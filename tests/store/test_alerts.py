@@ -1,0 +1,234 @@
+"""A look and its notifications are kept together, once, whoever looks; people acknowledge and resolve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from django_qaprod import clock
+from django_qaprod.models import Alert, Notification, Rule, Transition
+from django_qaprod.registry import Measure, RuleSpec
+from django_qaprod.store import alerts, outbox
+from django_qaprod.store.alerts import Change, Telling, Told
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+
+SPEC = RuleSpec(name="applications fail", kind="threshold", of=Measure(kind="failures"), numbers={})
+
+
+@pytest.fixture
+def at() -> datetime:
+    return clock.now() - timedelta(minutes=10)
+
+
+def change(state: str, at: datetime, key: str = "", **more: Any) -> Change:
+    return Change(key=key, state=state, began_at=at, wrong_at=at, **{"words": "3 in 5 min", **more})
+
+
+def tell(*lanes: str) -> Callable[[Alert], Telling]:
+    return lambda alert: Telling(
+        told=[Told(lane, clock.now(), "journey apply") for lane in lanes],
+        remind_at=clock.now() + timedelta(minutes=30),
+        escalate_at=clock.now() + timedelta(minutes=15),
+    )
+
+
+def look(at: datetime, *changes: Change, lanes: Iterable[str] = ("mail", "chat"), **more: Any) -> bool:
+    return alerts.look(
+        SPEC, at=at, verdicts=[{"key": ""}], change=lambda active: changes, tell=tell(*lanes), **more
+    )
+
+
+def fire(at: datetime) -> Alert:
+    assert look(at, change("firing", at))
+    return Alert.objects.get()
+
+
+def sent(alert: Alert, *lanes: str) -> None:
+    Notification.objects.filter(alert=alert, lane__in=lanes).update(state="sent")
+
+
+def states(**which: Any) -> Mapping[str, str]:
+    return dict(Notification.objects.filter(**which).values_list("lane", "state"))
+
+
+def test_an_alert_that_fires_is_told_to_each_channel_once(at: datetime) -> None:
+    """And it is written down when, why and by whom."""
+    alert = fire(at)
+    assert (alert.state, alert.fired_at, alert.words, alert.rank) == ("firing", at, "3 in 5 min", 1)
+    assert states(kind="firing") == {"mail": "waiting", "chat": "waiting"}
+    transition = Transition.objects.get(alert=alert)
+    assert (transition.before, transition.after, transition.who) == ("", "firing", "qaprod")
+    assert transition.get_after_display() == "firing"
+    assert Rule.objects.get().verdicts == [{"key": ""}]
+
+
+def test_who_looked_earlier_changes_nothing(at: datetime) -> None:
+    """A slow evaluator comes too late; so does one of the same moment."""
+    fire(at)
+    assert not look(at - timedelta(seconds=5), change("resolved", at))
+    assert not look(at, change("resolved", at))
+    assert Alert.objects.get().state == "firing"
+    assert Notification.objects.count() == 2
+
+
+def test_pending_is_told_to_nobody(at: datetime) -> None:
+    """And leaves nothing when it heals."""
+    look(at, change("pending", at))
+    assert Alert.objects.get().state == "pending"
+    assert not Notification.objects.exists()
+    later = at + timedelta(seconds=30)
+    look(later, change("", at))
+    assert not Alert.objects.exists()
+
+
+def test_pending_that_fires_is_told(at: datetime) -> None:
+    """With when it began."""
+    look(at, change("pending", at))
+    later = at + timedelta(seconds=30)
+    look(later, change("firing", at))
+    alert = Alert.objects.get()
+    assert (alert.state, alert.began_at, alert.fired_at) == ("firing", at, later)
+    assert states() == {"mail": "waiting", "chat": "waiting"}
+    assert list(Transition.objects.order_by("pk").values_list("after", flat=True)) == ["pending", "firing"]
+
+
+def test_a_look_that_goes_wrong_in_the_middle_leaves_nothing(at: datetime) -> None:
+    """Transition and notification are one transaction."""
+
+    def broken(alert: Alert) -> Telling:
+        raise LookupError("no route")
+
+    with pytest.raises(LookupError):
+        alerts.look(
+            SPEC, at=at, verdicts=[], change=lambda active: [change("firing", at)], tell=broken
+        )  # fmt: skip
+    assert not Alert.objects.exists()
+    assert not Transition.objects.exists()
+    assert Rule.objects.get().judged_at is None
+
+
+def test_an_evaluation_that_fails_changes_nothing_and_is_shown(at: datetime) -> None:
+    """The alert fires on."""
+    fire(at)
+    later = at + timedelta(seconds=30)
+    alerts.failed(SPEC, "OperationalError: gone", at=later)
+    rule = Rule.objects.get()
+    assert (rule.error, rule.judged_at, rule.well_at) == ("OperationalError: gone", later, at)
+    assert Alert.objects.get().state == "firing"
+
+
+def test_where_nothing_can_be_said_nothing_changes(at: datetime) -> None:
+    """And it is kept why, and since when."""
+    fire(at)
+    for minutes in (1, 2):
+        look(at + timedelta(minutes=minutes), silent="Has no data.")
+    rule = Rule.objects.get()
+    assert (rule.silent, rule.silent_since) == ("Has no data.", at + timedelta(minutes=1))
+    assert Alert.objects.get().state == "firing"
+    look(at + timedelta(minutes=3))
+    rule.refresh_from_db()
+    assert (rule.silent, rule.silent_since) == ("", None)
+
+
+def test_who_was_told_that_it_began_is_told_that_it_is_over(at: datetime) -> None:
+    """Who was not told yet hears nothing at all."""
+    alert = fire(at)
+    sent(alert, "mail")
+    look(at + timedelta(minutes=1), change("resolved", at, why="0 in 5 min"))
+    assert states(kind="resolved") == {"mail": "waiting"}
+    assert states(kind="firing") == {"mail": "sent", "chat": "dropped"}
+    alert.refresh_from_db()
+    assert (alert.state, alert.resolved_at) == ("resolved", at + timedelta(minutes=1))
+    assert Transition.objects.order_by("-pk")[0].why == "0 in 5 min"
+
+
+def test_who_is_being_told_at_this_moment_is_told_that_it_is_over(at: datetime) -> None:
+    """What a sender has claimed may have left."""
+    fire(at)
+    row = Notification.objects.get(lane="chat")
+    outbox.claim(Notification, [row.pk], holder="sender")
+    look(at + timedelta(minutes=1), change("resolved", at))
+    assert states(kind="resolved") == {"chat": "waiting"}
+
+
+def test_after_it_is_over_it_may_fire_again(at: datetime) -> None:
+    """As another alert."""
+    fire(at)
+    look(at + timedelta(minutes=1), change("resolved", at))
+    look(at + timedelta(minutes=2), change("firing", at))
+    assert list(Alert.objects.order_by("pk").values_list("state", flat=True)) == ["resolved", "firing"]
+    assert alerts.fired_since(SPEC.name, at) == ["", ""]
+
+
+def test_keys_are_alerts_of_their_own(at: datetime) -> None:
+    """One browser fires while the others do not."""
+    look(at, change("firing", at, key="Safari"), change("pending", at, key="Firefox"))
+    assert {alert.key: alert.state for alert in Alert.objects.all()} == {
+        "Safari": "firing", "Firefox": "pending",
+    }  # fmt: skip
+    assert alerts.active_rules() == {SPEC.name}
+    assert alerts.resolve_rule(SPEC.name, why="It was switched off.") == 2
+
+
+def test_acknowledging_ends_reminders_and_escalation(at: datetime) -> None:
+    """Twice is once, and what waits of them is not sent."""
+    alert = fire(at)
+    assert alerts.remind(alert, [Told("mail", at)], at=at, next_at=None)
+    assert alerts.acknowledge([alert.pk], who="ada") == 1
+    assert alerts.acknowledge([alert.pk], who="bob") == 0
+    alert.refresh_from_db()
+    assert (alert.acknowledged_by, alert.remind_at, alert.escalate_at) == ("ada", None, None)
+    assert states(kind="reminder") == {"mail": "dropped"}
+    assert states(kind="firing") == {"mail": "waiting", "chat": "waiting"}
+
+
+def test_it_is_told_again_once_however_many_evaluators_there_are(at: datetime) -> None:
+    """Each has read the same row; one of them writes."""
+    fire(at)
+    one, other = Alert.objects.get(), Alert.objects.get()
+    later = clock.now() + timedelta(hours=1)
+    assert [alert.pk for alert in alerts.to_be_told_again(later)] == [one.pk]
+    assert alerts.remind(one, [Told("mail", later)], at=later, next_at=later)
+    assert not alerts.remind(other, [Told("mail", later)], at=later, next_at=later)
+    assert Notification.objects.filter(kind="reminder").count() == 1
+
+
+def test_others_are_told_once_of_what_nobody_acknowledges(at: datetime) -> None:
+    """And that is written down."""
+    fire(at)
+    one, other = Alert.objects.get(), Alert.objects.get()
+    assert alerts.escalate(one, [Told("sms", at)], at=at)
+    assert not alerts.escalate(other, [Told("sms", at)], at=at)
+    assert states(kind="escalation") == {"sms": "waiting"}
+    assert Transition.objects.filter(why__startswith="Nobody acknowledged").count() == 1
+
+
+def test_a_person_resolves(at: datetime) -> None:
+    """With a reason; a look that comes later finds it over."""
+    alert = fire(at)
+    assert alerts.resolve([alert.pk], who="ada", why="known") == 1
+    assert alerts.resolve([alert.pk], who="bob", why="known") == 0
+    transition = Transition.objects.order_by("-pk")[0]
+    assert (transition.after, transition.who, transition.why) == ("resolved", "ada", "known")
+
+
+def test_people_say_whether_it_was_useful(at: datetime) -> None:
+    """And may think better of it."""
+    alert = fire(at)
+    assert alerts.say_useful([alert.pk], True, who="ada") == 1
+    assert alerts.say_useful([alert.pk], True, who="ada") == 0
+    assert alerts.say_useful([alert.pk], False, who="ada") == 1
+    alert.refresh_from_db()
+    assert alert.useful is False
+
+
+def test_hostile_words_are_cut_and_cleaned(at: datetime) -> None:
+    """NUL, a lone surrogate and a hundred kilobytes."""
+    look(at, change("firing", at, words="a\x00b\ud800" + "x" * 100_000, usual="\n\x00"))
+    alert = Alert.objects.get()
+    assert len(alert.words) <= 500
+    assert "\x00" not in alert.words
