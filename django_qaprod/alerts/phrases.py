@@ -1,0 +1,62 @@
+"""Numbers and spans of time, as people read them at three in the morning; English, as all words of alerts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from itertools import pairwise
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def span(seconds: float) -> str:
+    """Return a length of time by its two largest units: ``2 h 10 min``, ``45 s``, ``3 d``."""
+    left = max(round(seconds), 0)
+    # To what the second unit counts, so that nothing reads as 59 min 60 s.
+    for (size, _), (lesser, _) in pairwise(_UNITS):
+        if left >= size:
+            left = round(left / lesser) * lesser
+            break
+    parts: list[str] = []
+    for size, unit in _UNITS:
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts) or "0 s"
+
+
+def number(value: float) -> str:
+    """Return a number with as many digits as say something: ``12``, ``1,234``, ``3.4``, ``0.052``."""
+    if not math.isfinite(value):
+        return "a lot" if value > 0 else "nothing"
+    size = abs(value)
+    if size >= 100 or value == round(value):
+        return f"{value:,.0f}"
+    if size >= 1:
+        return f"{value:.1f}".removesuffix(".0")
+    return f"{value:.2g}"
+
+
+def share(value: float) -> str:
+    """Return a share as a percentage: ``30%``, ``3.4%``, ``0.02%``; ``99.95%`` where little is lacking."""
+    percent = value * 100
+    if 99 < percent < 100:
+        # What is lacking has two digits.
+        digits = 1 - math.floor(math.log10(100 - percent) + 1e-9)
+        return f"{_plain(f'{percent:.{min(digits, 6)}f}')}%"
+    if percent >= 10 or percent == round(percent):
+        return f"{percent:.0f}%"
+    if percent >= 1:
+        return f"{_plain(f'{percent:.1f}')}%"
+    return f"{_plain(f'{percent:.{min(1 - math.floor(math.log10(percent)), 6)}f}')}%" if percent > 0 else "0%"
+
+
+def listed(names: Iterable[str], most: int = 3) -> str:
+    """Return names in a row, and how many more there are: ``a, b, c and 4 more``."""
+    known = list(names)
+    more = f" and {len(known) - most} more" if len(known) > most else ""
+    return f"{', '.join(known[:most])}{more}"
+
+
+def _plain(text: str) -> str:
+    return text.rstrip("0").removesuffix(".") if "." in text else text
