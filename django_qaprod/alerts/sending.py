@@ -66,7 +66,9 @@ def choose(lane: str, at: datetime) -> Chosen:
     due = [one for one in free if one.due_at <= at]
     if not due:
         return Chosen([])
-    left = channels.options(lane).per_hour - _sent_within_hour(lane, at)
+    # What is critical may take as much again.
+    urgent = any(one.alert.severity == "critical" for one in due)
+    left = channels.options(lane).per_hour * (1 + urgent) - _sent_within_hour(lane, at)
     if left <= 0:
         return Chosen([])
     if left == 1 and len({one.group for one in free}) > 1:

@@ -19,6 +19,7 @@ from ..clock import now
 from ..conf import events_alias, settings, telemetry_alias
 from ..models import (
     Affected,
+    Alert,
     Breach,
     Bucket,
     Cursor,
@@ -29,6 +30,7 @@ from ..models import (
     Occurrence,
     RescuedSubmission,
     Series,
+    Silence,
     Stack,
     Transition,
 )
@@ -45,6 +47,8 @@ DAYS: Final[Mapping[str, int]] = {
     "days": 800,
     "deploys": 800,
     "breaches": 90,
+    "alerts": 400,
+    "silences": 400,
     "health": 30,
     "cursors": 7,
     "events": 400,
@@ -62,6 +66,8 @@ ROWS: Final[Mapping[str, int]] = {
     "stacks": 50_000,
     "deploys": 10_000,
     "breaches": 100_000,
+    "alerts": 50_000,
+    "silences": 10_000,
     "health": 10_000,
     "events": 0,
     "submissions": 20_000,
@@ -162,6 +168,9 @@ def _telemetry(using: str) -> Iterator[Kept]:
         ("occurrences", Occurrence.objects.using(using), "at"),
         ("deploys", Deploy.objects.using(using), "at"),
         ("breaches", Breach.objects.using(using), "found_at"),
+        # With their notifications; what has not ended yet has no age.
+        ("alerts", Alert.objects.using(using).filter(state=Alert.State.RESOLVED), "resolved_at"),
+        ("silences", Silence.objects.using(using), "until"),
         ("health", Health.objects.using(using), "at"),
         ("cursors", cursors.exclude(_NO_SEGMENTS), "updated_at"),
     )

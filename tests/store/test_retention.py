@@ -9,13 +9,16 @@ from django.utils import timezone
 
 from django_qaprod.models import (
     Affected,
+    Alert,
     Bucket,
     Cursor,
     Deploy,
     Event,
     Failure,
+    Notification,
     Occurrence,
     Series,
+    Silence,
     Stack,
     Transition,
 )
@@ -145,3 +148,20 @@ def test_every_key_can_be_set(key: str, settings: Any) -> None:
     assert retention.most(key) == 7
     if key in retention.DAYS:
         assert retention.days(key) == 1
+
+
+def test_alerts_that_are_over_go_with_their_notifications() -> None:
+    """One that fires has no age."""
+    at = ago(500)
+    made = {"kind": "threshold", "severity": "error", "began_at": at, "wrong_at": at, "fired_at": at}
+    over = Alert.objects.create(rule="r", state="resolved", resolved_at=at, **made)
+    fires = Alert.objects.create(rule="r", state="firing", **made)
+    young = Alert.objects.create(rule="r", state="resolved", resolved_at=ago(0), **made)
+    for alert in (over, fires, young):
+        Notification.objects.create(alert=alert, lane="mail", kind="firing", made_at=at, due_at=at)
+    Silence.objects.create(everything=True, begins_at=at, until=at, made_at=at, who="ada", why="moving")
+    gone = retention.prune()
+    assert gone["silences"] == 1
+    assert "alerts" in gone
+    assert set(Alert.objects.values_list("pk", flat=True)) == {fires.pk, young.pk}
+    assert Notification.objects.count() == 2
