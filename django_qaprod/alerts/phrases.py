@@ -32,23 +32,17 @@ def number(value: float) -> str:
     size = abs(value)
     if size >= 100 or value == round(value):
         return f"{value:,.0f}"
-    if size >= 1:
-        return f"{value:.1f}".removesuffix(".0")
-    return f"{value:.2g}"
+    return _plain(value, 1 if size >= 1 else _small(size))
 
 
 def share(value: float) -> str:
     """Return a share as a percentage: ``30%``, ``3.4%``, ``0.02%``; ``99.95%`` where little is lacking."""
     percent = value * 100
-    if 99 < percent < 100:
-        # What is lacking has two digits.
-        digits = 1 - math.floor(math.log10(100 - percent) + 1e-9)
-        return f"{_plain(f'{percent:.{min(digits, 6)}f}')}%"
-    if percent >= 10 or percent == round(percent):
-        return f"{percent:.0f}%"
-    if percent >= 1:
-        return f"{_plain(f'{percent:.1f}')}%"
-    return f"{_plain(f'{percent:.{min(1 - math.floor(math.log10(percent)), 6)}f}')}%" if percent > 0 else "0%"
+    if percent <= 0:
+        return "0%"
+    # What is next to nothing, and what is next to all, are told apart from it.
+    lacking = 100 - percent
+    return f"{_plain(percent, 1 if percent >= 1 and not 0 < lacking < 1 else _small(min(percent, lacking)))}%"
 
 
 def listed(names: Iterable[str], most: int = 3) -> str:
@@ -58,5 +52,12 @@ def listed(names: Iterable[str], most: int = 3) -> str:
     return f"{', '.join(known[:most])}{more}"
 
 
-def _plain(text: str) -> str:
+def _small(size: float) -> int:
+    """Return how many decimals show two digits of what is less than one."""
+    # A hair above: what is lacking of 100 is seldom exact.
+    return min(1 - math.floor(math.log10(size * (1 + 1e-9))), 9)
+
+
+def _plain(value: float, decimals: int) -> str:
+    text = f"{value:,.{decimals}f}"
     return text.rstrip("0").removesuffix(".") if "." in text else text
