@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from importlib import import_module
 
 from ..conf import settings
 from ..pipeline import hooks
@@ -22,6 +23,12 @@ def install() -> None:
     """
     if settings().background == "thread" and _run not in hooks.neighbours:
         hooks.neighbours.append(_run)
+
+
+def load_jobs() -> None:
+    """Import what registers jobs."""
+    for name in job_modules:
+        import_module(name)
 
 
 def _run(stop: threading.Event) -> None:

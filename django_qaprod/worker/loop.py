@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib import import_module
 from time import perf_counter
 
 from ..clock import moment
@@ -17,7 +16,7 @@ from ..models import JobRun
 from ..pipeline import guard, process
 from ..store import connections, jobruns, leases
 from ..text import one_line
-from . import awaited, job_modules
+from . import awaited, load_jobs
 from .gauges import Gauges
 from .schedule import Job, Run, registry
 
@@ -59,8 +58,7 @@ class Worker:
     def __init__(self, *, watch: Watcher = _ignore) -> None:
         self.holder = f"{process.host()}:{os.getpid()}:{os.urandom(3).hex()}"
         self._watch = watch
-        for name in job_modules:
-            import_module(name)
+        load_jobs()
         self._stop = threading.Event()
         self._acquired_at = time.monotonic()
         self._gauges = Gauges()

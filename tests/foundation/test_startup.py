@@ -12,7 +12,7 @@ from typing import Any
 # Of a host with the admin, a journey and a ``degrade``, after its first response. What is not here is
 # imported by the first page, by the process's thread or by the command that needs it.
 AT_START = {
-    "admin", "admin.breaches", "admin.careful", "admin.deploys", "admin.events", "admin.failure_page",
+    "admin", "alerts", "admin.breaches", "admin.careful", "admin.deploys", "admin.events", "admin.failure_page",
     "admin.failures", "admin.filters", "admin.pages", "admin.permissions", "admin.submission_acts",
     "admin.submission_filters", "admin.submission_page", "admin.submission_views",
     "admin.submissions",
@@ -27,8 +27,8 @@ AT_START = {
     "journeys", "journeys.journey", "journeys.keys", "journeys.properties", "journeys.recording",
     "journeys.signals", "journeys.step", "journeys.tracking", "journeys.unknown",
     "models", "models.bookkeeping", "models.deploys", "models.events",
-    "models.expectations", "models.failures", "models.numbers",
-    "models.pages", "models.submissions",
+    "models.alerts", "models.expectations", "models.failures", "models.numbers", "models.outbox",
+    "models.pages", "models.submissions", "models.transitions",
     "pipeline", "pipeline.filelock", "pipeline.guard", "pipeline.hooks", "pipeline.messages",
     "pipeline.numbers", "pipeline.process", "pipeline.threads",
     "registry", "routers", "store", "store.connections", "store.events", "templatetags",

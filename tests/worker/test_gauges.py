@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 import time_machine
 
-from django_qaprod import gauge, registry
+from django_qaprod import gauge, registry, worker
 from django_qaprod.clock import moment
 from django_qaprod.models import Bucket, Failure, JobRun, Series
 from django_qaprod.pipeline import guard
@@ -30,6 +30,7 @@ NOW = 1_795_000_000 // 3600 * 3600 + 45
 
 @pytest.fixture(autouse=True)
 def _alone() -> Iterator[None]:
+    worker.load_jobs()
     with registry.isolated(), mock.patch.dict(schedule.registry, clear=True):
         registry._gauges.clear()
         yield

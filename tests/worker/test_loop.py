@@ -23,6 +23,7 @@ pytestmark = pytest.mark.django_db(databases="__all__")
 def jobs() -> Iterator[dict[str, int]]:
     """Only the jobs of the test; the count of their runs."""
     runs: dict[str, int] = {}
+    worker.load_jobs()
     with mock.patch.dict(schedule.registry, clear=True):
         yield runs
     guard.take()
