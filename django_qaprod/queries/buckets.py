@@ -149,7 +149,7 @@ def short_rows(series: Chosen, pieces: Iterable[Piece]) -> Iterator[ShortRow]:
 
 
 def added_up(
-    series: QuerySet[Series], pieces: Iterable[Piece], *, by: Mapping[str, Any], starts: bool = True
+    series: Chosen, pieces: Iterable[Piece], *, by: Mapping[str, Any], starts: bool = True
 ) -> Iterator[Sum]:
     """Yield the rows of some series in some pieces, added up by expressions of their own. One query.
 
