@@ -6,6 +6,10 @@ import math
 from collections.abc import Iterable
 from itertools import pairwise
 
+from .. import metrics, registry
+from ..registry import Measure
+
+_BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -43,6 +47,24 @@ def share(value: float) -> str:
     # What is next to nothing, and what is next to all, are told apart from it.
     lacking = 100 - percent
     return f"{_plain(percent, 1 if percent >= 1 and not 0 < lacking < 1 else _small(min(percent, lacking)))}%"
+
+
+def size(value: float) -> str:
+    """Return a number of bytes in its largest binary unit: ``1.2 GiB``."""
+    for unit in _BYTES[:-1]:
+        if abs(value) < 1024:
+            return f"{number(value)} {unit}"
+        value /= 1024
+    return f"{number(value)} {_BYTES[-1]}"
+
+
+def reading(value: float, measure: Measure) -> str:
+    """Return what was read of a gauge, in its unit where that is a share, bytes or seconds."""
+    declared = next((known.unit for known in registry.gauges() if known.name == measure.name), "")
+    unit = metrics.UNITS.get(measure.name, declared) if measure.kind == "gauge" else ""
+    if unit == "s" and value < 60:
+        return f"{number(value)} s"
+    return {"1": share, "By": size, "s": span}.get(unit if value > 0 else "", number)(value)
 
 
 def listed(names: Iterable[str], most: int = 3) -> str:

@@ -1,0 +1,127 @@
+"""Judges by how fast the errors are used up that an objective allows.
+
+Google's SRE Workbook, chapter 5, "6: Multiwindow, Multi-Burn-Rate Alerts": a long window says that it
+matters, a short one that it still goes on. https://sre.google/workbook/alerting-on-slos/
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ...registry import RuleSpec
+from .. import phrases
+from . import keys
+from .base import ALL, Judgement, Sight, Verdict
+
+
+class Windows(NamedTuple):
+    """Two windows in seconds, and the share of the budget that may be used up in the long one."""
+
+    long: float
+    short: float
+    budget: float
+
+    def rate(self, period: float) -> float:
+        """Return how many times faster than evenly over the period that is; slower than 1 is no harm."""
+        return max(self.budget * period / self.long, 1.0)
+
+
+#: Table 5-8. Of 30 days they are 14.4, 6 and 1 times too fast.
+WINDOWS = (
+    Windows(3600.0, 300.0, 0.02),
+    Windows(6 * 3600.0, 1800.0, 0.05),
+    Windows(3 * 86400.0, 6 * 3600.0, 0.10),
+)
+
+
+class _Burn(NamedTuple):
+    """How fast it goes in two windows, as the slower of them says; the shares of errors in them."""
+
+    windows: Windows
+    times: float
+    long: float
+    short: float
+
+
+def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
+    """Say whether the budget is used up too fast in a long window and still in its short one.
+
+    A window in which there are fewer than ``min_count`` says nothing. The long ones are read only where the
+    short ones give reason to.
+    """
+    if rule.per is None:
+        raise ValueError("A burn rate has something that it is the share of.")
+    looks = _Looks(rule, sight)
+    fitting = [windows for windows in WINDOWS if windows.long <= rule.numbers["period"]]
+    judged: dict[str, float] = {}
+    verdicts: dict[str, Verdict] = {}
+    for windows in fitting:
+        for key, volume in looks.volumes(windows.short).items():
+            if volume < max(rule.numbers.get("min_count", 0.0), 1.0):
+                continue
+            judged[key] = max(judged.get(key, 0.0), volume)
+            if key not in verdicts or not verdicts[key].wrong:
+                verdicts[key] = _verdict(rule, looks, key, windows)
+    whole = verdicts.pop(ALL, None)
+    if whole is None:
+        return Judgement(
+            silent=f"Fewer than {phrases.number(rule.numbers.get('min_count', 1.0))} to judge by."
+        )
+    if not rule.by:
+        return Judgement((whole,))
+    return Judgement(keys.together(tuple(verdicts.values()), judged, whole))
+
+
+class _Looks:
+    """What was counted in windows, each of them read once: by key, and of all under ``ALL``."""
+
+    def __init__(self, rule: RuleSpec, sight: Sight) -> None:
+        self._rule, self._sight = rule, sight
+        self._known: dict[float, tuple[dict[str, float], dict[str, float]]] = {}
+
+    def volumes(self, window: float) -> dict[str, float]:
+        """Return of how many there are errors."""
+        return self._look(window)[1]
+
+    def share(self, window: float, key: str) -> float:
+        """Return which share of them is errors."""
+        of, per = self._look(window)
+        return of.get(key, 0.0) / per[key] if per.get(key) else 0.0
+
+    def _look(self, window: float) -> tuple[dict[str, float], dict[str, float]]:
+        if window not in self._known:
+            assert self._rule.per is not None
+            start, end, by = self._sight.now - window, self._sight.now, self._rule.by
+            of = self._sight.counts(self._rule.of, start, end, by=by)
+            per = self._sight.counts(self._rule.per, start, end, by=by)
+            self._known[window] = _sums(of, by), _sums(per, by)
+        return self._known[window]
+
+
+def _sums(found: dict[str, list[float]], by: str) -> dict[str, float]:
+    whole = {ALL: sum(sum(row) for row in found.values())}
+    return {**whole, **{key: sum(row) for key, row in keys.named(found).items()}} if by else whole
+
+
+def _verdict(rule: RuleSpec, looks: _Looks, key: str, windows: Windows) -> Verdict:
+    allowed, period = 1 - rule.numbers["objective"], rule.numbers["period"]
+    limit, short = windows.rate(period), looks.share(windows.short, key)
+    usual = f"{phrases.share(allowed)} is allowed in {phrases.span(period)}"
+    if short / allowed < limit:
+        words = f"{phrases.share(short)} in the last {phrases.span(windows.short)}"
+        return Verdict(key, wrong=False, value=short / allowed, words=words, limit=limit, usual=usual)
+    long = looks.share(windows.long, key)
+    times = min(long, short) / allowed
+    words = (
+        f"{phrases.share(long)} in the last {phrases.span(windows.long)}, {phrases.share(short)} in the last "
+        f"{phrases.span(windows.short)}: {phrases.number(times)} times as fast as is allowed"
+    )
+    if times < limit:
+        return Verdict(key, wrong=False, value=times, words=words, limit=limit, usual=usual)
+    # At this pace, if there are as many as there were.
+    used = looks.share(period, key) / allowed
+    left = (
+        "it is used up" if used >= 1 else f"gone in {phrases.span((1 - used) * period / times)} at this pace"
+    )
+    usual = f"{usual}; {phrases.share(used)} of that is used, {left}"
+    return Verdict(key, wrong=True, value=times, words=words, limit=limit, usual=usual)

@@ -1,0 +1,45 @@
+"""Judges by two counts that should agree, where no subject tells them one by one."""
+
+from __future__ import annotations
+
+from ...registry import RuleSpec
+from .. import phrases
+from . import keys
+from .base import ALL, Judgement, Sight, Verdict
+
+
+def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
+    """Say whether the other falls behind the one, counted until ``within`` ago.
+
+    The one is counted in a window that ended then, the other from the beginning of that until now: what is on
+    its way is no fault.
+    """
+    if rule.per is None:
+        raise ValueError("What is out of sync is so with something.")
+    window, least = rule.numbers["window"], max(rule.numbers.get("min_count", 0.0), 1.0)
+    settled = sight.now - rule.numbers["within"]
+    start = settled - window
+    one = {key: row[0] for key, row in sight.counts(rule.per, start, settled, by=rule.by).items()}
+    other = {key: row[0] for key, row in sight.counts(rule.of, start, sight.now, by=rule.by).items()}
+    total = sum(one.values())
+    if total < least:
+        return Judgement(silent=f"{phrases.number(total)} to compare with; it is judged from {least:.0f} on.")
+    whole = _verdict(rule, ALL, total, sum(other.values()))
+    if not rule.by:
+        return Judgement((whole,))
+    other, volumes = keys.named(other), {key: sum_ for key, sum_ in keys.named(one).items() if sum_ >= least}
+    verdicts = tuple(_verdict(rule, key, sum_, other.get(key, 0.0)) for key, sum_ in volumes.items())
+    return Judgement(keys.together(verdicts, volumes, whole))
+
+
+def _verdict(rule: RuleSpec, key: str, one: float, other: float) -> Verdict:
+    value, limit = other / one, rule.numbers["at_least"]
+    window, within = (phrases.span(rule.numbers[name]) for name in ("window", "within"))
+    return Verdict(
+        key=key,
+        wrong=value < limit,
+        value=value,
+        words=f"{phrases.number(other)} for {phrases.number(one)} of {window}, {within} later",
+        limit=limit,
+        usual=f"at least {phrases.share(limit)} is expected",
+    )
