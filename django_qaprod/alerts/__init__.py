@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .beating import beat as beat
     from .declaration import Absence as Absence
     from .declaration import BurnRate as BurnRate
     from .declaration import Dip as Dip
@@ -37,6 +38,7 @@ _EXPORTS = {
     "Threshold": "declaration",
     "Trend": "declaration",
     "WorkingHours": "hours",
+    "beat": "beating",
     "breaches": "measures",
     "failures": "measures",
     "gauge": "measures",
@@ -55,6 +57,7 @@ __all__ = [
     "Threshold",
     "Trend",
     "WorkingHours",
+    "beat",
     "breaches",
     "failures",
     "gauge",
