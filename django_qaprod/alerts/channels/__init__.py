@@ -1,1 +1,173 @@
-"""Channels: how a message reaches people. ``QAPROD["CHANNELS"]`` says which there are."""
+"""Channels: how a message reaches people. ``QAPROD["CHANNELS"]`` says which there are.
+
+A channel is one module beside this one, loaded when it is needed; what it raises leaves here as a
+``ChannelError`` without its secrets.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
+
+from django.core.signals import setting_changed
+from django.utils.translation import gettext as _
+
+from ...exceptions import ChannelError
+from ...pipeline import guard
+from ...store import channels as store
+from ...store import connections
+from .. import deadlines
+from . import configured, masking
+from .base import Channel, Message, PartlySentError
+from .configured import Options
+
+#: Seconds after which a channel that does not come back is left to itself.
+WITHIN = 60.0
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the channels: those of the settings, or ``admins`` where only ``ADMINS`` is set."""
+    return tuple(configured.given())
+
+
+def options(name: str) -> Options:
+    """Return what is asked of any channel; nothing of one that does not exist."""
+    return configured.common(configured.given().get(name, {}))
+
+
+def load(name: str) -> Channel:
+    """Return the channel of that name, made at the first call.
+
+    Raises ``ChannelError`` when there is none, or its settings make none.
+    """
+    return _load(name, os.getpid())
+
+
+def send(name: str, message: Message) -> str:
+    """Send a message by a channel or, when it fails or is left alone, by its fallback, and so on.
+
+    Return the name of the channel that took it. Not within a transaction: what became of it is written down
+    for each channel. Raises ``ChannelError`` when none took it, permanent when it is so for all.
+    """
+    errors: list[ChannelError] = []
+    for one in chain(name):
+        error = _left_alone(one) or _attempt(one, message)
+        if error is None:
+            return one
+        errors.append(error)
+    raise ChannelError(
+        " ".join(str(error) for error in errors), permanent=all(error.permanent for error in errors)
+    )
+
+
+def send_test(name: str, *, who: str = "") -> None:
+    """Send a test by this channel and no other, even while it is left alone; ``who`` asked for it.
+
+    Raises ``ChannelError`` when it was not taken.
+    """
+    if error := _attempt(name, _test(name, who)):
+        raise error
+
+
+def send_apart(given: Mapping[str, object], message: Message) -> None:
+    """Send by a channel of these options, touching no database. Raises ``ChannelError``."""
+    name = configured.LAST_RESORT
+    error = _tried(name, given, partial(configured.make, name, given), message)
+    if error is not None and not isinstance(error, PartlySentError):
+        raise error
+
+
+def chain(name: str) -> Iterator[str]:
+    """Yield a channel and its fallbacks in turn, each once."""
+    seen: list[str] = []
+    while name and name not in seen:
+        seen.append(name)
+        yield name
+        name = options(name).fallback
+
+
+@cache
+def _load(name: str, pid: int) -> Channel:
+    given = configured.given()
+    if name not in given:
+        raise ChannelError("There is no such channel.", permanent=True)
+    return configured.make(name, given[name])
+
+
+def _left_alone(name: str) -> ChannelError | None:
+    # Should the database not answer, better a try too many.
+    with guard.guard("channels"):
+        if store.is_open(name):
+            return ChannelError(f"{name}: It has failed several times and is left alone for a while.")
+    return None
+
+
+def _attempt(name: str, message: Message) -> ChannelError | None:
+    """Try a channel and write down what became of it; return why not, if not."""
+    error = _tried(name, configured.given().get(name, {}), partial(load, name), message)
+    # The message has gone, or has not, whatever becomes of this.
+    with guard.guard("channels"):
+        if error is None:
+            store.succeeded(name)
+        elif isinstance(error, PartlySentError):
+            store.succeeded(name, remark=str(error))
+        elif name in names():
+            store.failed(name, str(error))
+    return None if isinstance(error, PartlySentError) else error
+
+
+def _tried(
+    name: str, given: Mapping[str, object], made: Callable[[], Channel], message: Message
+) -> ChannelError | None:
+    """Try a channel; return what went wrong, made anew: the original's frames hold its secrets."""
+    secrets = configured.secrets(given)
+    try:
+        channel = made()
+        secrets |= _secrets(channel)
+        if getattr(channel, "bounded", False):
+            with guard.ours():
+                channel.send(message)
+        else:
+            deadlines.call(_send, channel, message, within=WITHIN, what=f"channel-{name}")
+    except ChannelError as error:
+        kind = PartlySentError if isinstance(error, PartlySentError) else ChannelError
+        words = masking.mask(f"{name}: {error}", secrets)
+        return kind(words, permanent=error.permanent)
+    except Exception as error:  # noqa: BLE001 - a channel may be the host's, and the libraries are foreign
+        return ChannelError(masking.mask(f"{name}: {type(error).__name__}: {guard.words_of(error)}", secrets))
+    return None
+
+
+@connections.kept()
+def _send(channel: Channel, message: Message) -> None:
+    # Should a channel of the host's ask the database, the connection ends with this thread.
+    channel.send(message)
+
+
+def _secrets(channel: Channel) -> set[str]:
+    tell: Callable[[], set[str]] | None = getattr(channel, "secrets", None)
+    return set(tell()) if tell is not None else set()
+
+
+def _test(name: str, who: str) -> Message:
+    from ...records import new_id
+
+    asked = _("%(who)s asked for this test.") % {"who": who} if who else _("This is a test.")
+    text = _("Messages by the channel “%(name)s” arrive. Nothing is wrong.") % {"name": name}
+    return Message(
+        id=new_id(),
+        kind="test",
+        severity="info",
+        subject=_("Test of the channel %(name)s") % {"name": name},
+        text=f"{asked}\n{text}\n",
+        data={"channel": name},
+    )
+
+
+def _forget(*, setting: str, **kwargs: object) -> None:
+    if setting in {"QAPROD", "ADMINS"}:
+        _load.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="qaprod.channels")

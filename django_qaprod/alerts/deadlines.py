@@ -1,0 +1,62 @@
+"""Calls that end in time as far as their caller is concerned, whatever they wait for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ..exceptions import ChannelError
+from ..pipeline import guard, threads
+
+R = TypeVar("R")
+
+#: Calls of one kind that may be left to themselves; then there is no other before one of them ends.
+MOST_LEFT = 3
+
+_lock = threading.Lock()
+_left: dict[str, list[threading.Thread]] = {}
+
+
+def call(
+    function: Callable[..., R], *arguments: Any, within: float, what: str, late: str = "it took too long"
+) -> R:
+    """Call a function in a thread of its own and wait for it, at most so many seconds.
+
+    One that does not come back in time is left to itself. ``what`` is the kind of call. Raises what the
+    function raises, and ``ChannelError`` when it does not come back.
+    """
+    with _lock:
+        busy = _left[what] = [thread for thread in _left.get(what, []) if thread.is_alive()]
+        if len(busy) >= MOST_LEFT:
+            raise ChannelError(f"{len(busy)} earlier ones have not come back yet.")
+    outcome = _Outcome(function, arguments)
+    thread = threading.Thread(target=outcome.run, name=f"qaprod-{what}", daemon=True)
+    threads.start(thread)
+    thread.join(max(within, 0))
+    if thread.is_alive():
+        with _lock:
+            _left.setdefault(what, []).append(thread)
+        raise ChannelError(f"{late[:1].upper()}{late[1:]} ({within:.0f} s).")
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.value
+
+
+class _Outcome:
+    """What became of a call."""
+
+    error: Exception | None = None
+    value: Any = None
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self._function = function
+        self._arguments = arguments
+
+    def run(self) -> None:
+        try:
+            # Ours, as far as capture is concerned: what is logged there is no failure of the host's.
+            with guard.ours():
+                self.value = self._function(*self._arguments)
+        except Exception as error:  # noqa: BLE001 - handed to the caller's thread
+            self.error = error

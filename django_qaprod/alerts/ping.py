@@ -1,0 +1,38 @@
+"""The sign of life: ``QAPROD["HEARTBEAT_URL"]`` is asked for at each pass, so that somebody misses it."""
+
+from __future__ import annotations
+
+import threading
+
+from ..conf import settings
+from ..exceptions import ChannelError
+from ..pipeline import guard, threads
+
+_busy = threading.Lock()
+
+
+def ping() -> None:
+    """Ask for the address, if one is set, in a thread of its own: one at a time, and nobody waits for it.
+
+    It may be inside the network: whoever can change the settings can reach it anyway.
+    """
+    url = settings().heartbeat_url
+    if not url or not _busy.acquire(blocking=False):
+        return
+    try:
+        threads.start(threading.Thread(target=_ask, args=(url,), name="qaprod-heartbeat", daemon=True))
+    except RuntimeError:
+        # A process that ends starts no thread.
+        _busy.release()
+
+
+def _ask(url: str) -> None:
+    from . import safe_http
+
+    try:
+        with guard.guard("heartbeat"):
+            answer = safe_http.request("GET", url, allow_private=True)
+            if not 200 <= answer.status < 300:
+                raise ChannelError(f"HEARTBEAT_URL answered {answer.words}.")
+    finally:
+        _busy.release()
