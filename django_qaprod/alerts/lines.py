@@ -1,0 +1,159 @@
+"""What a message says line by line, before it is text, HTML or data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from ..models import Alert
+from ..text import one_line
+from . import addresses, phrases, words
+from .facts import RELEASES_BEFORE, Facts
+from .words import Entry
+
+#: Alerts that one message names.
+MOST_ALERTS = 20
+_MOST_RUNBOOKS = 3
+
+
+class Item(NamedTuple):
+    """A sentence, and where it leads. One of the two may be empty."""
+
+    text: str = ""
+    url: str = ""
+
+
+class Line(NamedTuple):
+    """A label with what is said to it."""
+
+    label: str
+    items: Sequence[Item]
+
+    @classmethod
+    def of(cls, label: str, text: str = "", url: str = "") -> Line:
+        """Return a line of one item."""
+        return cls(label, (Item(text, url),))
+
+
+def of_one(entry: Entry, facts: Facts, *, look: str, act: str) -> Iterator[Line]:
+    """Tell of one alert: since when, compared with what, where, whom, what came before, and what to do."""
+    alert, spec = entry.alert, entry.spec
+    yield from _times(entry)
+    if usual := one_line(alert.usual, words.SENTENCE):
+        fewer = words.fewer(alert)
+        yield Line.of("Compared with", f"{usual}; {fewer}" if fewer else usual)
+    if where := words.where(alert, spec):
+        yield Line.of("Where", where)
+    yield from _around(facts, over=entry.over)
+    if alert.flapping:
+        yield Line.of("It comes and goes", "you are told when it has calmed down")
+    if not entry.over or alert.acknowledged_at is not None:
+        yield Line.of("Who is on it" if not entry.over else "Who was on it", words.on_it(alert))
+    if spec is not None and not entry.over:
+        yield from _to_do([entry])
+    yield from _links([entry], look=look, act=act, where=f"“{words.title(alert)}” among the alerts")
+
+
+def of_many(entries: Sequence[Entry], facts: Facts, *, look: str, act: str) -> Iterator[Line]:
+    """Tell of several alerts: each in a line, the worst first, then what they have in common."""
+    over = all(entry.over for entry in entries)
+    yield _each(entries)
+    yield from _around(facts, over=over)
+    if busy := [entry for entry in entries if entry.alert.acknowledged_at is not None]:
+        yield Line.of("Who is on it", phrases.listed(dict.fromkeys(words.on_it(one.alert) for one in busy)))
+    if not over:
+        yield from _to_do(entries)
+    yield from _links(entries, look=look, act=act, where="the alerts")
+
+
+def of_digest(entries: Sequence[Entry], *, look: str, act: str) -> Iterator[Line]:
+    """Tell of what was held back: how many by rule, then the worst."""
+    counts = sorted(by_rule(entries).items(), key=lambda item: (-item[1], item[0]))
+    items = [Item(f"{name}: {phrases.number(number)}") for name, number in counts[:MOST_ALERTS]]
+    yield Line("By rule", [*items, *_more(len(counts) - MOST_ALERTS, "rule", "rules")])
+    yield _each(entries)
+    yield from _links(entries, look=look, act=act, where="the alerts")
+
+
+def by_rule(entries: Sequence[Entry]) -> dict[str, int]:
+    """Return how many alerts of each rule there are."""
+    found: dict[str, int] = {}
+    for entry in entries:
+        name = one_line(entry.alert.rule, words.NAME)
+        found[name] = found.get(name, 0) + 1
+    return found
+
+
+def _times(entry: Entry) -> Iterator[Line]:
+    alert = entry.alert
+    if entry.over or alert.resolved_at is not None:
+        end = f" until {words.when(alert.resolved_at)}" if alert.resolved_at is not None else ""
+        yield Line.of("When", f"from {words.when(alert.began_at)}{end}, for {words.lasted(alert)}")
+    else:
+        yield Line.of("Since", f"{words.when(alert.began_at)}, for {words.lasted(alert)}")
+
+
+def _around(facts: Facts, *, over: bool) -> Iterator[Line]:
+    if hit := words.hit(facts, over=over):
+        yield Line.of("Whom it hit" if over else "Whom it hits", hit)
+    yield from _changes(facts, over=over)
+    if facts.failures:
+        items = [Item(words.failure(one), addresses.failure(one)) for one in facts.failures]
+        yield Line("Failures that are new since then", items)
+
+
+def _changes(facts: Facts, *, over: bool) -> Iterator[Line]:
+    items = [
+        Item(f"release {one_line(one.release, words.NAME)} at {words.when(one.at)}")
+        for one in facts.deploys or ()
+    ]
+    items += [Item(said) for said in islice(words.overridden(facts), 3)]
+    if items:
+        yield Line("Changed before or meanwhile" if over else "Changed before", items)
+    elif facts.deploys is not None and not over:
+        span = phrases.span(RELEASES_BEFORE.total_seconds())
+        yield Line.of("Changed before", f"nothing that is known, in the {span} before")
+
+
+def _to_do(entries: Sequence[Entry]) -> Iterator[Line]:
+    said = dict.fromkeys(
+        (one_line(spec.description, 1_000), spec.runbook) for _, _, spec in entries if spec is not None
+    )
+    items = []
+    for description, runbook in said:
+        address = one_line(runbook, 500)
+        if addresses.is_address(address) and " " not in address:
+            items.append(Item(description, address))
+        elif description or address:
+            items.append(Item(" ".join(part for part in (description, address) if part)))
+    if items:
+        yield Line("What to do", items[:_MOST_RUNBOOKS])
+
+
+def _each(entries: Sequence[Entry]) -> Line:
+    items = [
+        Item(f"[{_label(entry)}] {words.happened(entry.alert)}, since {words.when(entry.alert.began_at)}")
+        for entry in entries[:MOST_ALERTS]
+    ]
+    return Line("Alerts", [*items, *_more(len(entries) - MOST_ALERTS, "alert", "alerts")])
+
+
+def _label(entry: Entry) -> str:
+    over = entry.over or entry.alert.state == Alert.State.RESOLVED
+    return "resolved" if over else one_line(entry.alert.severity, 20)
+
+
+def _more(number: int, one: str, many: str) -> list[Item]:
+    return [Item(f"and {words.count(number, f'more {one}', f'more {many}')}")] if number > 0 else []
+
+
+def _links(entries: Sequence[Entry], *, look: str, act: str, where: str) -> Iterator[Line]:
+    if look:
+        yield Line.of("Look", url=look)
+    else:
+        yield Line.of("Look", f"in the admin of the site, at {where}")
+    if act and any(entry.waits and not entry.over for entry in entries):
+        yield Line.of("Say that you are on it", url=act)
+    elif act:
+        yield Line.of("Was this useful? Yes or no", url=act)
