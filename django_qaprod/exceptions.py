@@ -85,3 +85,7 @@ class ChannelError(QAProdError):
     def __init__(self, message: str, *, permanent: bool = False) -> None:
         super().__init__(message)
         self.permanent = permanent
+
+
+class OverrideError(QAProdError, ValueError):
+    """What a person says of a rule in place of the code cannot be: no such rule, key or value."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Now
 
 from .. import clock
@@ -13,13 +13,15 @@ from ..models import Bucket, Cursor, Failure, Lease
 from ..models import Health as HealthRow
 from ..models import JobRun as JobRunRow
 from ..store import jobruns
+from ..store.breaches import SEGMENT
 
 #: Older than this, numbers should long have been rolled up, so that lists and charts are behind.
 LATE_AFTER = timedelta(minutes=5)
 #: How long a machine's troubles are news.
 TROUBLES_SINCE = timedelta(days=1)
 
-_SEGMENTS_OF_JOURNEYS = "events"
+# How far journeys are rolled up, and expectations looked at.
+_NO_SEGMENTS = Q(segment__startswith="events") | Q(segment__startswith=SEGMENT)
 # What is given up there is missing in what pages show; what other sinks and logs give up is not.
 _OF_NUMBERS = ("spool.", "numbers.", "sink.database", "journeys.subject")
 
@@ -101,7 +103,6 @@ def health(*, troubles_since: timedelta = TROUBLES_SINCE) -> Health:
     """Return the state of the installation; six short queries."""
     at = clock.now()
     raw = Bucket.objects.filter(resolution=Bucket.Resolution.RAW, rolled=False)
-    segments = Cursor.objects.exclude(segment__startswith=_SEGMENTS_OF_JOURNEYS)
     runs = _runs(JobRunRow.objects.all())
     return Health(
         at=at,
@@ -109,11 +110,17 @@ def health(*, troubles_since: timedelta = TROUBLES_SINCE) -> Health:
         jobs=tuple(run for run in runs if not run.name.startswith(jobruns.GAUGE)),
         gauges=tuple(_named(run) for run in runs if run.name.startswith(jobruns.GAUGE)),
         troubles=troubles(at - troubles_since),
-        stored_at=segments.aggregate(at=Max("updated_at"))["at"],
+        stored_at=stored_at(),
         last_number=_last_number(),
         last_failure=Failure.objects.aggregate(at=Max("last_seen"))["at"],
         oldest_raw=raw.order_by("start").values_list("start", flat=True).first(),
     )
+
+
+def stored_at() -> datetime | None:
+    """Return when a drainer stored something for the last time. One query."""
+    segments = Cursor.objects.exclude(_NO_SEGMENTS).order_by("-updated_at")
+    return segments.values_list("updated_at", flat=True).first()
 
 
 def worker() -> Holder | None:

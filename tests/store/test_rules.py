@@ -1,0 +1,127 @@
+"""What people say of rules in place of the code: checked, and nobody's lost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+
+from django_qaprod import registry
+from django_qaprod.exceptions import OverrideError
+from django_qaprod.models import Rule
+from django_qaprod.registry import Measure, RuleSpec
+from django_qaprod.store import rules
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+
+SPEC = RuleSpec(
+    name="fails",
+    kind="threshold",
+    of=Measure(kind="failures"),
+    numbers={"at_least": 1.0, "window": 300.0, "for": 0.0, "keep_firing": 600.0},
+)
+
+
+@pytest.fixture(autouse=True)
+def _declared() -> Iterator[None]:
+    with registry.isolated():
+        registry.register_rule(SPEC)
+        registry.register_rule(SPEC._replace(name="dips", kind="dip", numbers={"weeks": 8.0}))
+        yield
+
+
+def said(name: str = "fails") -> dict[str, Any]:
+    return {key: given["value"] for key, given in Rule.objects.get(name=name).override.items()}
+
+
+def test_what_is_said_is_kept_with_who_and_when() -> None:
+    """The row is made when something is said for the first time."""
+    rules.override("fails", "numbers.at_least", 3, who="mira")
+    rules.override("fails", "on", False, who="joost")
+    rules.override("fails", "to", ("chat", "mail", "chat"), who="joost")
+    rules.override("fails", "severity", "warning", who="joost")
+    assert said() == {"numbers.at_least": 3.0, "on": False, "to": ["chat", "mail"], "severity": "warning"}
+    given = Rule.objects.get(name="fails").override["numbers.at_least"]
+    assert given["who"] == "mira"
+    assert given["at"].endswith("+00:00")
+
+
+def test_it_is_given_back_to_the_code_one_by_one_or_whole() -> None:
+    """Also of a rule that is declared no more."""
+    for key, value in (("numbers.at_least", 3), ("on", False), ("severity", "info")):
+        rules.override("fails", key, value, who="mira")
+    assert rules.give_back("fails", "on", who="mira")
+    assert said() == {"numbers.at_least": 3.0, "severity": "info"}
+    assert not rules.give_back("fails", "on", who="mira")
+    Rule.objects.create(name="gone", override={"on": {"value": False}})
+    assert rules.give_back("gone", who="mira")
+    assert rules.give_back("fails", who="mira")
+    assert said() == said("gone") == {}
+    assert not rules.give_back("never heard of", who="mira")
+    assert not Rule.objects.filter(name="never heard of").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("numbers.at_most", 3),
+        ("numbers.at_least", "3"),
+        ("numbers.at_least", True),
+        ("numbers.at_least", float("nan")),
+        ("numbers.at_least", float("inf")),
+        ("numbers.at_least", -1),
+        ("numbers.window", 0),
+        ("on", 1),
+        ("on", None),
+        ("severity", "terrible"),
+        ("to", "mail"),
+        ("to", [""]),
+        ("to", [7]),
+        ("kind", "dip"),
+        ("runbook", "javascript:alert(1)"),
+    ],
+)
+def test_what_cannot_be_is_refused(key: str, value: Any) -> None:
+    """And nothing is kept."""
+    with pytest.raises(OverrideError):
+        rules.override("fails", key, value, who="mira")
+    assert not Rule.objects.exists()
+
+
+def test_a_rule_that_nobody_declared_is_refused() -> None:
+    """A typo makes no row."""
+    with pytest.raises(OverrideError, match="falls"):
+        rules.override("falls", "on", False, who="mira")
+
+
+def test_what_a_declaration_may_leave_out_can_be_said() -> None:
+    """The window of a dip, which is chosen where nobody says it."""
+    rules.override("dips", "numbers.window", 7200, who="mira")
+    rules.override("dips", "numbers.min_count", 5, who="mira")
+    assert said("dips") == {"numbers.window": 7200.0, "numbers.min_count": 5.0}
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="in memory there is one connection")
+def test_two_who_change_different_things_at_once_both_have_their_way() -> None:
+    """Each thread says something of its own, several times."""
+    keys = [key for key in rules.keys(SPEC) if key.startswith(rules.NUMBERS)]
+    start = threading.Barrier(len(keys))
+
+    def say(key: str) -> None:
+        start.wait()
+        try:
+            for value in range(1, 6):
+                rules.override("fails", key, value, who=key)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=say, args=(key,)) for key in keys]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert said() == dict.fromkeys(keys, 5.0)
