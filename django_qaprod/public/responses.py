@@ -59,8 +59,8 @@ def page(template: str, values: Mapping[str, Any], status: int = 200) -> HttpRes
         "direction": "rtl" if get_language_bidi() else "ltr",
         "stylesheets": [found for path in _STYLESHEETS if (found := _static(path))],
     }
-    found = _engine().get_template(f"qaprod/public/{template}")
-    return HttpResponse(found.render(Context({**surroundings, **values})), status=status)
+    chosen = _engine().get_template(f"qaprod/public/{template}")
+    return HttpResponse(chosen.render(Context({**surroundings, **values})), status=status)
 
 
 def _closed(response: HttpResponse) -> HttpResponse:

@@ -577,6 +577,15 @@ def test_the_data_has_the_documented_keys_and_no_others() -> None:
     assert data["alerts"][0]["began_at"] == "2026-11-03T13:05:00+00:00"
 
 
+def test_an_alert_is_found_in_the_usual_admin(settings: Settings) -> None:
+    """Without the host doing anything for it."""
+    settings.QAPROD = {"BASE_URL": BASE}
+    alert, broken = told.alert(), rows.failure()
+    assert addresses.look(alert) == f"{BASE}/admin/qaprod/alert/{alert.pk}/"
+    assert addresses.look_at_all() == f"{BASE}/admin/qaprod/alert/"
+    assert addresses.failure(broken) == f"{BASE}/admin/qaprod/failure/{broken.pk}/change/"
+
+
 def test_an_alert_is_found_on_the_site_that_shows_it(settings: Settings) -> None:
     """A project may have several admin sites, and show alerts on one."""
     settings.QAPROD, settings.ROOT_URLCONF = {"BASE_URL": BASE}, WithOwnAdmin
