@@ -103,6 +103,10 @@ class Measure(NamedTuple):
     where: tuple[tuple[str, str], ...] = ()
 
 
+#: Numbers of a rule that are seconds.
+DURATIONS = frozenset({"window", "for", "keep_firing", "within", "every", "grace", "period"})
+
+
 class RuleSpec(NamedTuple):
     """A declared rule. ``kind`` names how it is judged: ``threshold``, ``dip`` and so on.
 
@@ -252,8 +256,16 @@ def register_rule(spec: RuleSpec) -> None:
 
 
 def rules() -> tuple[RuleSpec, ...]:
-    """Return the declared rules in the order of their declaration."""
-    return tuple(_rules.values())
+    """Return the rules that come with the app, then the declared ones in the order of their declaration.
+
+    One of ours whose name the host has taken is the host's; without ``QAPROD["DEFAULT_RULES"]`` there is none.
+    """
+    # Late: declarations are read at every start, and who judges them comes later.
+    from . import default_rules
+    from .conf import settings
+
+    ours = default_rules.rules() if settings().default_rules else ()
+    return (*(spec for spec in ours if spec.name not in _rules), *_rules.values())
 
 
 def register_route(spec: RouteSpec) -> None:

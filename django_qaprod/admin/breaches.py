@@ -10,7 +10,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -22,7 +21,7 @@ from ..dashboard import words
 from ..models import Breach, Failure
 from ..templatetags.qaprod import ago
 from .filters import JourneyFilter, TextFilter
-from .pages import Crumb, banner
+from .pages import Crumb, shown
 from .permissions import ReadOnlyAdmin, may
 
 if TYPE_CHECKING:
@@ -267,18 +266,11 @@ class BreachAdmin(ReadOnlyAdmin):
     def _shown(
         self, request: HttpRequest, template: str, breach: Breach | None, context: dict[str, Any]
     ) -> HttpResponse:
-        request.current_app = self.admin_site.name
         crumbs = [Crumb.of(self.admin_site, Breach)]
         if breach is not None and template != "breach":
             crumbs.append(Crumb(words.cut(breach.subject, 60), self._url("change", breach.pk)))
-        known = {
-            **self.admin_site.each_context(request),
-            **banner(self.admin_site, request),
-            "opts": self.opts,
-            "crumbs": crumbs,
-            "breach": breach,
-        }
-        return TemplateResponse(request, f"qaprod/breaches/{template}.html", {**known, **context})
+        context = {"breach": breach, **context}
+        return shown(self, request, f"qaprod/breaches/{template}.html", context, crumbs=crumbs)
 
     def _url(self, view: str, *args: object) -> str:
         return reverse(f"admin:qaprod_breach_{view}", args=args, current_app=self.admin_site.name)

@@ -1,4 +1,4 @@
-"""The lists of failures, events and rescued submissions: their order, and what they read."""
+"""The lists of failures, events, alerts and rescued submissions: their order, and what they read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from ..dashboard.alerts import hushes
+from ..models import Alert
 from ..queries.failures import sparklines
 from ..queries.submissions import failures
 from .filters import JourneyFilter
@@ -37,18 +39,14 @@ class FailureChangeList(ChangeList):
         self.result_list = rows
 
 
-class EventChangeList(ChangeList):
+class UncountedChangeList(ChangeList):
     """The stock list without its counts: a page reads its own rows, of a thousand or of ten million.
 
-    The latest first: as they were recorded, which is the order of the ids; those of one journey as they were
-    taken, because its index has that order. ``later`` and ``earlier`` are the numbers of the pages beside it.
+    ``later`` and ``earlier`` are the numbers of the pages beside it.
     """
 
     later: int | None
     earlier: int | None
-
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        return ["-at", "-id"] if self.params.get(JourneyFilter.parameter_name) else ["-id"]
 
     def get_results(self, request: HttpRequest) -> None:
         if not 1 <= self.page_num <= PAGES:
@@ -64,6 +62,43 @@ class EventChangeList(ChangeList):
         self.paginator = Paginator(range(self.result_count), self.list_per_page)
         self.multi_page = self.result_count > self.list_per_page
         self.can_show_all = self.show_full_result_count = self.show_admin_actions = False
+
+
+class EventChangeList(UncountedChangeList):
+    """Events, the latest first.
+
+    As they were recorded, which is the order of the ids; those of one journey as they were taken, because its
+    index has that order.
+    """
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        return ["-at", "-id"] if self.params.get(JourneyFilter.parameter_name) else ["-id"]
+
+
+class NotificationChangeList(UncountedChangeList):
+    """Notifications, the latest first, which is the order of their index."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        return ["-made_at", "-id"]
+
+
+class AlertChangeList(ChangeList):
+    """What fires, the worst first, then what is pending; what is over, the latest first.
+
+    With what keeps each of the page's alerts quiet.
+    """
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        # The first is the order of an index, and by luck that of the alphabet.
+        active = self.params.get("state", "active") not in {Alert.State.RESOLVED, "all"}
+        return ["state", "rank", "-fired_at", "-pk"] if active else ["-pk"]
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows: list[Any] = list(self.result_list)
+        for row, quiet in zip(rows, hushes(rows), strict=True):
+            row.quiet = quiet
+        self.result_list = rows
 
 
 class SubmissionChangeList(ChangeList):

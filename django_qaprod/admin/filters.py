@@ -33,6 +33,26 @@ class TextFilter(admin.SimpleListFilter):
         return value.replace("\x00", "") if value else None
 
 
+class DefaultFilter(admin.SimpleListFilter):
+    """A filter of which one of the choices holds unless another is asked for."""
+
+    default = ""
+
+    def choices(self, changelist: ChangeList) -> Iterator[_ListFilterChoices]:
+        chosen = self.chosen()
+        for value, label in self.lookup_choices:
+            yield {
+                "selected": value == chosen,
+                "query_string": changelist.get_query_string({self.parameter_name: str(value)}),
+                "display": label,
+            }
+
+    def chosen(self) -> str:
+        """Return which of the choices holds."""
+        value = self.value()
+        return value if value is not None and value in dict(self.lookup_choices) else self.default
+
+
 class StateFilter(admin.SimpleListFilter):
     """Open failures, unless another state is asked for, here or in the search box."""
 

@@ -5,6 +5,7 @@ What they show is imported when somebody looks, not at every start of the host.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import django
@@ -56,6 +57,26 @@ def banner(site: AdminSite, request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def shown(
+    page: ReadOnlyAdmin,
+    request: HttpRequest,
+    template: str,
+    context: dict[str, Any],
+    *,
+    crumbs: Sequence[Crumb] = (),
+    status: int = 200,
+) -> TemplateResponse:
+    """Return a page of ours in the frame of the admin site; ``crumbs`` lead to it."""
+    request.current_app = page.admin_site.name
+    known = {
+        **page.admin_site.each_context(request),
+        **banner(page.admin_site, request),
+        "opts": page.opts,
+        "crumbs": crumbs,
+    }
+    return TemplateResponse(request, template, {**known, **context}, status=status)
+
+
 class PageAdmin(ReadOnlyAdmin):
     """A computed page in place of a list."""
 
@@ -86,14 +107,7 @@ class PageAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         if request.method not in {"GET", "HEAD"}:
             return HttpResponseNotAllowed(["GET", "HEAD"])
-        request.current_app = self.admin_site.name
-        known = {
-            **self.admin_site.each_context(request),
-            **banner(self.admin_site, request),
-            "opts": self.opts,
-            "crumbs": [],
-        }
-        return TemplateResponse(request, template, {**known, **context}, status=status)
+        return shown(self, request, template, context, status=status)
 
 
 class JourneyPageAdmin(PageAdmin):

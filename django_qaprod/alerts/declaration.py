@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack
 
 from .. import registry
 from ..exceptions import DeclarationError
 from ..journeys import Step
-from ..registry import Measure, RuleSpec
+from ..registry import DURATIONS, Measure, RuleSpec
 from .measures import beats
 
 Watched: TypeAlias = "Step | Measure"
+Numbers: TypeAlias = Mapping[str, float | timedelta | None]
 Severity: TypeAlias = Literal["info", "warning", "error", "critical"]
 
-#: Numbers of a rule that are seconds.
-DURATIONS = frozenset({"window", "for", "keep_firing", "within", "every", "grace", "period"})
 SEVERITIES = ("info", "warning", "error", "critical")
 
 _MAX_NAME = 150
 _KEEP_FIRING = timedelta(minutes=10)
+# The longest window by which budgets are judged.
+_LEAST_PERIOD = timedelta(days=3)
+# What tells apart what is watched; a step has its journey's properties as well, and series what they have.
+_APART = {
+    "step": ("variant", "browser", "release"),
+    "failures": ("name", "kind", "severity", "journey", "error_type", "route", "release", "failure"),
+    "requests": ("route", "status", "method", "outcome", "browser"),
+    "breaches": ("expectation", "journey", "kind"),
+}
 
 
 class Common(TypedDict, total=False):
@@ -47,27 +55,33 @@ class Rule:
     """
 
     kind: ClassVar[str] = ""
+    #: Whether it can watch a gauge, and whether it can tell apart what it watches.
+    reads: ClassVar[bool] = False
+    tells_apart: ClassVar[bool] = True
 
     def __init__(
         self,
         name: str,
         of: Watched,
-        numbers: Mapping[str, float | timedelta | None],
+        numbers: Numbers,
         common: Common,
         *,
         per: Watched | None = None,
         cron: str = "",
     ) -> None:
         _refuse(self, name, common)
-        measure = self._measure(name, of)
-        given = {"min_count": common.get("min_count"), "for": common.get("for_", timedelta(0))}
-        given["keep_firing"] = common.get("keep_firing", _KEEP_FIRING)
+        measure = self._measure(name, of, common.get("by", ""))
+        given = {
+            "min_count": common.get("min_count"),
+            "for": common.get("for_", timedelta(0)),
+            "keep_firing": common.get("keep_firing", _KEEP_FIRING),
+        }
         self.spec = RuleSpec(
             name=name,
             kind=self.kind,
             of=measure,
-            per=None if per is None else self._measure(name, per),
-            numbers=self._numbers(name, {**numbers, **{key: v for key, v in given.items() if v is not None}}),
+            per=None if per is None else self._measure(name, per, common.get("by", "")),
+            numbers=self._numbers(name, {**numbers, **given}, signed=measure.kind == "gauge"),
             by=common.get("by", ""),
             severity=common.get("severity", "error"),
             journey=measure.journey,
@@ -84,17 +98,23 @@ class Rule:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.spec.name!r}>"
 
-    def _measure(self, name: str, watched: Any) -> Measure:
+    def _measure(self, name: str, watched: Any, by: str) -> Measure:
+        said = f"{type(self).__name__}({name!r}"
         if isinstance(watched, Step):
+            _refuse_by(said, by, "step", (*watched.journey.spec.properties, watched.journey.spec.variant))
             return Measure(kind="step", name=watched.spec.name, journey=watched.journey.name)
-        if isinstance(watched, Measure):
-            return watched
-        raise DeclarationError(
-            f"{type(self).__name__}({name!r}) watches a step of a journey, JobApplication.failures(), or "
-            f"what alerts.requests(), failures(), breaches(), gauge() or series() return, not {watched!r}."
-        )
+        if not isinstance(watched, Measure):
+            raise DeclarationError(
+                f"{said}) watches a step of a journey, JobApplication.failures(), or what alerts.requests(), "
+                f"failures(), breaches(), gauge() or series() return, not {watched!r}."
+            )
+        if watched.kind == "gauge" and not self.reads:
+            raise DeclarationError(f"{said}) counts, and a gauge is read: Threshold and Trend watch gauges.")
+        _refuse_by(said, by, watched.kind)
+        return watched
 
-    def _numbers(self, name: str, numbers: Mapping[str, float | timedelta | None]) -> dict[str, float]:
+    def _numbers(self, name: str, numbers: Numbers, *, signed: bool) -> dict[str, float]:
+        """Return numbers and seconds. Readings may be below zero: the limits of what is ``signed``."""
         found: dict[str, float] = {}
         for key, value in numbers.items():
             if value is None:
@@ -102,7 +122,8 @@ class Rule:
             if isinstance(value, timedelta) != (key in DURATIONS):
                 kind = "a timedelta" if key in DURATIONS else "a number"
                 raise DeclarationError(f"{type(self).__name__}({name!r}, {key}=…) is {kind}, not {value!r}.")
-            found[key] = _number(type(self).__name__, name, key, value)
+            limit = signed and key in {"at_least", "at_most", "reaches"}
+            found[key] = _number(f"{type(self).__name__}({name!r}, {key}=…)", key, value, signed=limit)
         return found
 
 
@@ -113,6 +134,7 @@ class Threshold(Rule):
     """
 
     kind = "threshold"
+    reads = True
 
     def __init__(
         self,
@@ -126,6 +148,8 @@ class Threshold(Rule):
         **common: Unpack[Common],
     ) -> None:
         _either(self, name, at_least=at_least, at_most=at_most)
+        if at_least == 0 and getattr(of, "kind", "") != "gauge":
+            raise DeclarationError(f"Threshold({name!r}, at_least=0) is always wrong: say from how many on.")
         super().__init__(name, of, {"at_least": at_least, "at_most": at_most, "window": window}, common)
 
 
@@ -147,6 +171,8 @@ class Ratio(Rule):
         **common: Unpack[Common],
     ) -> None:
         _either(self, name, above=above, below=below)
+        _share(self, name, "above", above, least=True)
+        _share(self, name, "below", below, most=True)
         given: Common = {"min_count": 20, **common}
         super().__init__(name, of, {"above": above, "below": below, "window": window}, given, per=per)
 
@@ -155,6 +181,7 @@ class Absence(Rule):
     """Wrong when ``of`` has not happened for as long as ``window``; only while ``hours`` go on, if given."""
 
     kind = "absence"
+    tells_apart = False
 
     def __init__(self, name: str, /, *, of: Watched, window: timedelta, **common: Unpack[Common]) -> None:
         super().__init__(name, of, {"window": window}, common)
@@ -167,6 +194,7 @@ class Heartbeat(Rule):
     """
 
     kind = "heartbeat"
+    tells_apart = False
 
     def __init__(
         self,
@@ -208,8 +236,9 @@ class BurnRate(Rule):
         period: timedelta = timedelta(days=30),
         **common: Unpack[Common],
     ) -> None:
-        if not 0 < objective < 1:
-            raise DeclarationError(f"BurnRate({name!r}, objective=…) is a share as 0.999, not {objective!r}.")
+        _share(self, name, "objective", objective)
+        if isinstance(period, timedelta) and period < _LEAST_PERIOD:
+            raise DeclarationError(f"BurnRate({name!r}, period=…) is three days or more, not {period!r}.")
         given: Common = {"min_count": 20, **common}
         super().__init__(name, of, {"objective": objective, "period": period}, given, per=per)
 
@@ -235,15 +264,17 @@ class OutOfSync(Rule):
         window: timedelta = timedelta(hours=1),
         **common: Unpack[Common],
     ) -> None:
+        _share(self, name, "at_least", at_least, most=True)
         given: Common = {"min_count": 1, **common}
-        numbers = {"within": within, "at_least": at_least, "window": window}
+        numbers: Numbers = {"within": within, "at_least": at_least, "window": window}
         super().__init__(name, other, numbers, given, per=one)
 
 
 class Dip(Rule):
     """Wrong when there are fewer ``of`` than at the same hours of the weeks before, and it is not chance.
 
-    ``once_in_days`` says how rare it has to be: chance alone tells of a dip once in that time. Without ``window`` the windows are chosen by how many there usually are.
+    ``once_in_days`` says how rare it has to be: chance alone tells of a dip once in that time. Without
+    ``window`` the windows are chosen by how many there usually are.
     """
 
     kind = "dip"
@@ -259,7 +290,7 @@ class Dip(Rule):
         weeks: int = 8,
         **common: Unpack[Common],
     ) -> None:
-        numbers = {"window": window, "once_in_days": once_in_days, "weeks": weeks}
+        numbers: Numbers = {"window": window, "once_in_days": once_in_days, "weeks": weeks}
         super().__init__(name, of, numbers, common)
 
 
@@ -267,6 +298,7 @@ class Trend(Rule):
     """Wrong when a gauge ``reaches`` a limit ``within`` a time, if it goes on as it did in ``window``."""
 
     kind = "trend"
+    reads = True
 
     def __init__(
         self,
@@ -279,19 +311,37 @@ class Trend(Rule):
         window: timedelta | None = None,
         **common: Unpack[Common],
     ) -> None:
-        given = {"reaches": reaches, "within": within, "window": window}
+        given: Numbers = {"reaches": reaches, "within": within, "window": window}
         super().__init__(name, of, given, common)
         if self.spec.of.kind != "gauge":
             raise DeclarationError(f'Trend({name!r}, of=…) is a gauge: of=alerts.gauge("…").')
 
 
-def _number(rule: str, name: str, key: str, value: Any) -> float:
+def _number(said: str, key: str, value: Any, *, signed: bool) -> float:
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
-        raise DeclarationError(f"{rule}({name!r}, {key}=…) is a number, not {value!r}.")
-    if number < 0 or (number == 0 and key in {"window", "within", "every", "period"}):
-        raise DeclarationError(f"{rule}({name!r}, {key}=…) is above zero, not {value!r}.")
+        raise DeclarationError(f"{said} is a number, not {value!r}.")
+    if (number < 0 and not signed) or (number == 0 and key in {"window", "within", "every", "period"}):
+        raise DeclarationError(f"{said} is above zero, not {value!r}.")
     return float(number)
+
+
+def _share(rule: Rule, name: str, key: str, value: Any, *, least: bool = False, most: bool = False) -> None:
+    """Refuse what is no share; ``least`` allows none of them, ``most`` all."""
+    if value is None:
+        return
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not (0 < value < 1 or (least and value == 0) or (most and value == 1)):
+        example = f": 5% is {key}=0.05" if key != "objective" else " as 0.999"
+        raise DeclarationError(
+            f"{type(rule).__name__}({name!r}, {key}=…) is a share between 0 and 1{example}, not {value!r}."
+        )
+
+
+def _refuse_by(said: str, by: str, kind: str, further: Iterable[str] = ()) -> None:
+    known = [*_APART.get(kind, ()), *(one for one in further if one)]
+    if by and known and by not in known:
+        raise DeclarationError(f"{said}, by=…) is one of {', '.join(dict.fromkeys(known))}, not {by!r}.")
 
 
 def _either(rule: Rule, name: str, **given: object) -> None:
@@ -310,6 +360,12 @@ def _refuse(rule: Rule, name: Any, common: Mapping[str, Any]) -> None:
     for key in ("to", "inhibited_by"):
         if isinstance(common.get(key), str):
             raise DeclarationError(f'{said}, {key}=…) is a tuple of names: {key}=("{common[key]}",)')
+    if name in common.get("inhibited_by", ()):
+        raise DeclarationError(f"{said}, inhibited_by=…) are other rules: it would never be told.")
+    if not isinstance(by := common.get("by", ""), str):
+        raise DeclarationError(f'{said}, by=…) is a name, as by="browser", not {by!r}.')
+    if by and not rule.tells_apart:
+        raise DeclarationError(f"{said}, by=…): it tells nothing apart. Declare one for each.")
     hours = common.get("hours")
     if hours is not None and not callable(hours):
         raise DeclarationError(f"{said}, hours=…) is WorkingHours(…) or a function of a moment.")

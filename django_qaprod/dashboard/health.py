@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from .. import registry, vault
+from ..queries import alerts
 from ..queries.health import Health, health
 from ..store import retention, submissions
 from .words import ago, cut, number
 
 #: A site with visitors stores something every few seconds.
 QUIET_AFTER = timedelta(minutes=10)
+#: Rules are judged twice a minute.
+UNJUDGED_AFTER = timedelta(minutes=5)
 #: The first records are stored some seconds before anybody begins with the periodic work.
 BEGINS_WITHIN = timedelta(minutes=2)
 
@@ -102,19 +105,38 @@ def _is_beginning(found: Health) -> bool:
     return never and first is not None and found.at - first < BEGINS_WITHIN
 
 
+def _behind(found: Health) -> Iterator[str]:
+    if found.late is not None:
+        yield _("Roll-ups are %(span)s behind: lists and long windows may be behind too.") % {
+            "span": timesince(found.at - found.late, found.at, depth=1)
+        }
+    if (since := _unjudged(found)) is not None:
+        yield _(
+            "No look at the rules has ended well for %(span)s: what went wrong since then is not told, and "
+            "what is over is still shown."
+        ) % {"span": timesince(since, found.at, depth=1)}
+
+
+def _unjudged(found: Health) -> datetime | None:
+    """Return since when no look at the rules has ended well, ``None`` when that is not long."""
+    look = next((job for job in found.jobs if job.name == alerts.JOB), None)
+    if look is None:
+        return None
+    since = look.succeeded_at or look.started_at
+    return since if found.at - since > UNJUDGED_AFTER else None
+
+
 def _warnings(found: Health) -> Iterator[str]:
     if _is_fresh(found):
         # The pages' empty states say what to do.
         return
     if (found.worker is None or not found.worker.alive) and not _is_beginning(found):
         yield _(
-            "Nobody does the periodic work, so priorities, roll-ups and silences stand still. "
-            "It runs in the web processes, in “manage.py qaprod_worker” or in “manage.py qaprod_tick”."
+            "Nobody does the periodic work, so priorities, roll-ups and silences stand still, and no rule "
+            "is judged. It runs in the web processes, in “manage.py qaprod_worker” or “manage.py qaprod_tick”."
         )
-    elif found.late is not None:
-        yield _("Roll-ups are %(span)s behind: lists and long windows may be behind too.") % {
-            "span": timesince(found.at - found.late, found.at, depth=1)
-        }
+    else:
+        yield from _behind(found)
     if found.stored_at is not None and found.at - found.stored_at > QUIET_AFTER:
         yield _(
             "The last records were stored %(ago)s. If the site had visitors since then, "

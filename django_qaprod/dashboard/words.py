@@ -92,6 +92,11 @@ def local(when: datetime) -> datetime:
     return localtime(when) if is_aware(when) else when
 
 
+def moment(when: datetime) -> str:
+    """Return a time to the minute, in the reader's time zone."""
+    return date_format(local(when), "SHORT_DATETIME_FORMAT")
+
+
 def change(now: float, before: float) -> str:
     """Return how a number compares with an earlier one: ``+12%``, ``=``, ``none before``."""
     if not before:
@@ -132,10 +137,15 @@ def state(failure: Failure) -> str:
     if failure.state == failure.State.RESOLVED and failure.resolve_in_next:
         return _("resolved in the release after %(release)s") % {"release": cut(failure.resolved_release, 40)}
     if failure.state == failure.State.SILENCED and failure.silenced_until:
-        until = date_format(local(failure.silenced_until), "SHORT_DATETIME_FORMAT")
+        until = moment(failure.silenced_until)
         return _("%(state)s until %(time)s") % {"state": label, "time": until}
     if failure.silenced_above and failure.state == failure.State.SILENCED:
         return _("%(state)s up to %(n)s an hour") % {"state": label, "n": number(failure.silenced_above)}
     if failure.silenced_above:
         return _("%(state)s: more than %(n)s an hour") % {"state": label, "n": number(failure.silenced_above)}
     return label
+
+
+def link(address: str) -> str:
+    """Return an address that may be followed; nothing for one that is of no page: ``javascript:`` is code."""
+    return address if address.lower().startswith(("http://", "https://")) else ""

@@ -14,8 +14,10 @@ from django.contrib.auth.models import Permission, User
 from django_qaprod import clock, histogram, metrics
 from django_qaprod.models import (
     Affected,
+    Alert,
     Breach,
     Bucket,
+    Channel,
     Cursor,
     Deploy,
     Event,
@@ -23,16 +25,19 @@ from django_qaprod.models import (
     Health,
     JobRun,
     Lease,
+    Notification,
     Occurrence,
     RescuedSubmission,
+    Rule,
     Series,
+    Silence,
     Stack,
     SubmissionAct,
     SubmissionVersion,
     Transition,
 )
 from django_qaprod.records import new_id
-from django_qaprod.registry import JourneySpec, StepSpec
+from django_qaprod.registry import JourneySpec, Measure, RuleSpec, StepSpec
 from django_qaprod.sent import SentFile, Submission
 from django_qaprod.store.submissions import NewSubmission
 from tests.forms import kept
@@ -250,6 +255,92 @@ def breach(subject: str = "7", **fields: Any) -> Breach:
         "found_at": at,
     }
     return Breach.objects.create(**values | fields)
+
+
+def rule(name: str = "orders fail", **fields: Any) -> RuleSpec:
+    """A threshold of failures, as it is declared; it is not registered."""
+    values: dict[str, Any] = {
+        "name": name,
+        "kind": "threshold",
+        "of": Measure(kind="failures", journey=JOURNEY.name),
+        "numbers": {"at_least": 3.0, "window": 300.0, "for": 0.0, "keep_firing": 600.0},
+        "journey": JOURNEY.name,
+    }
+    return RuleSpec(**values | fields)
+
+
+def judged(name: str = "orders fail", **fields: Any) -> Rule:
+    """What is known of a rule that was looked at just now, and is fine."""
+    now = clock.now()
+    verdict = {"key": "", "wrong": False, "value": 1.0, "limit": 3.0, "words": "1 in 5 min", "usual": ""}
+    values: dict[str, Any] = {"judged_at": now, "well_at": now, "verdicts": [verdict]}
+    return Rule.objects.create(name=name, **values | fields)
+
+
+def alert(name: str = "orders fail", **fields: Any) -> Alert:
+    """An alert that fires for ten minutes."""
+    at = clock.now() - timedelta(minutes=10)
+    values: dict[str, Any] = {
+        "kind": "threshold",
+        "severity": "error",
+        "rank": 1,
+        "journey": JOURNEY.name,
+        "state": "firing",
+        "began_at": at,
+        "wrong_at": clock.now(),
+        "fired_at": at,
+        "value": 14.0,
+        "limit": 3.0,
+        "words": "14 in 5 min",
+        "usual": "the limit is 3",
+    }
+    return Alert.objects.create(rule=name, **values | fields)
+
+
+def silence(**fields: Any) -> Silence:
+    """An hour of quiet that has begun."""
+    now = clock.now()
+    values: dict[str, Any] = {"begins_at": now, "until": now + timedelta(hours=1), "made_at": now}
+    return Silence.objects.create(**{**values, "who": "ada", "why": "on it", **fields})
+
+
+def notification(of: Alert, **fields: Any) -> Notification:
+    """A message that was sent."""
+    now = clock.now()
+    values: dict[str, Any] = {"lane": "mail", "kind": "firing", "state": "sent"}
+    values |= {"made_at": now, "due_at": now}
+    return Notification.objects.create(alert=of, **{**values, "sent_at": now, "tries": 1, **fields})
+
+
+def channel(name: str = "mail", **fields: Any) -> Channel:
+    """How a channel does that has just sent something."""
+    return Channel.objects.create(name=name, **{"sent_at": clock.now(), **fields})
+
+
+def hostile_alert(text: str) -> Alert:
+    """An alert with ``text`` wherever it, its rule and all that is about them can have text."""
+    made = alert(
+        text[:150],
+        key=text,
+        journey=text[:100],
+        words=text,
+        usual=text,
+        acknowledged_by=text[:150],
+        acknowledged_at=clock.now(),
+        flapping=True,
+        useful=False,
+    )
+    verdict = {"key": text, "wrong": True, "value": 1.0, "limit": 2.0, "words": text, "usual": text}
+    said = {"value": text, "who": text, "at": text}
+    override = {"numbers.at_least": {**said, "value": 5.0}, "severity": said, "to": {**said, "value": [text]}}
+    judged(text[:150], verdicts=[verdict, verdict], error=text, silent=text, override=override)
+    Transition.objects.create(
+        alert=made, at=clock.now(), who=text[:150], before="firing", after="firing", why=text
+    )
+    silence(rule=text[:150], key=text, journey=text[:100], who=text[:150], why=text, ended_by=text[:150])
+    notification(made, lane=text[:100], held=text, subject=text, via=text[:100], error=text)
+    channel(text[:100], error=text, failures=1, failed_at=clock.now())
+    return made
 
 
 def submission(key: str = "k", *, sent: Submission | None = None, **fields: Any) -> RescuedSubmission:

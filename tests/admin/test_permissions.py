@@ -11,8 +11,9 @@ from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import URLPattern, URLResolver
+from pytest_django import Settings
 
-from django_qaprod import clock
+from django_qaprod import clock, registry
 from django_qaprod.models import Deploy, Failure, RescuedSubmission
 from tests.admin import rows
 
@@ -43,7 +44,42 @@ DO_OR_BACK = {**DO, "GET": (302, 403, 403, 403, 302)}
 CONFIRM = {"GET": (302, 403, 403, 403, 200), "POST": (302, 403, 403, 403, 302)}
 DELETE = {"GET": (302, 403, 403, 403, 200), "POST": (302, 403, 403, 403, 302)}
 
+# What has one view that is looked at by GET and acts by POST, for which there is a permission of its own.
+LOOK_AND_ACT = {"GET": (302, 403, 200, 403, 200), "POST": (302, 403, 403, 403, 302)}
+# As others, of models that nobody has a permission to change.
+PAGE_ACTIONS = {"GET": (302, 403, 200, 403, 200), "POST": (302, 403, 200, 403, 302)}
+PAGE_LIST = {"GET": (302, 403, 200, 403, 200), "POST": (302, 403, 200, 403, 200)}
+PAGE_REDIRECT = {"GET": (302, 403, 302, 403, 302), "POST": (302, 403, 302, 403, 302)}
+ADD = {"GET": (302, 403, 403, 403, 200), "POST": (302, 403, 403, 403, 302)}
+
 MATRIX = {
+    "alert/": PAGE_ACTIONS,
+    "alert/add/": SHUT,
+    "alert/usefulness/": PAGE,
+    "alert/<int:pk>/": PAGE,
+    "alert/<int:pk>/act/": {"GET": (302, 403, 405, 403, 405), "POST": (302, 403, 403, 403, 302)},
+    "alert/<path:object_id>/history/": PAGE_REDIRECT,
+    "alert/<path:object_id>/delete/": SHUT,
+    "alert/<path:object_id>/change/": PAGE_REDIRECT,
+    # Of a number it is the alert's page.
+    "alert/<path:object_id>/": PAGE,
+    "rule/": PAGE,
+    "rule/rule/": LOOK_AND_ACT,
+    "silence/": PAGE_ACTIONS,
+    "silence/add/": ADD,
+    "silence/<str:object_id>/end/": DO,
+    "silence/<path:object_id>/history/": PAGE_REDIRECT,
+    "silence/<path:object_id>/delete/": SHUT,
+    "silence/<path:object_id>/change/": PAGE,
+    "silence/<path:object_id>/": REDIRECT,
+    "channel/": PAGE,
+    "channel/test/": DO,
+    "notification/": PAGE_LIST,
+    "notification/add/": SHUT,
+    "notification/<path:object_id>/history/": PAGE_REDIRECT,
+    "notification/<path:object_id>/delete/": SHUT,
+    "notification/<path:object_id>/change/": PAGE_REDIRECT,
+    "notification/<path:object_id>/": REDIRECT,
     "failure/": ACTIONS,
     "failure/add/": SHUT,
     "failure/<int:object_id>/state/": WRITE,
@@ -94,14 +130,21 @@ MATRIX = {
     "deploy/<path:object_id>/": REDIRECT,
 }
 
-LIST_ACTIONS = {"breach/": "dismiss", "failure/": "resolve", "rescuedsubmission/": "replay"}
+LIST_ACTIONS = {
+    "alert/": "acknowledge", "silence/": "end", "breach/": "dismiss",
+    "failure/": "resolve", "rescuedsubmission/": "replay",
+}  # fmt: skip
 # What each of the addresses understands.
 POSTED = {
     "do": "resolve", "note": "n", "post": "yes", "failure": "v1:1", "file": "0", "reason": "spam",
-    "version": "1", "field-0": "Grace", "why": "n", "confirmed": "yes",
+    "version": "1", "field-0": "Grace", "why": "n", "confirmed": "yes", "channel": "mail",
+    "everything": "on", "span": "3600",
+    "rule-numbers.at_least": "9", "rule-numbers.window": "5 min", "rule-severity": "error", "rule-on": "on",
 }  # fmt: skip
 # What changes something for a superuser; to see what was sent is written down.
 ACTING = {
+    "alert/", "alert/<int:pk>/act/", "rule/rule/", "silence/", "silence/add/", "silence/<str:object_id>/end/",
+    "channel/test/",
     "breach/", "breach/<str:object_id>/repair/", "breach/<str:object_id>/dismiss/",
     "failure/", "failure/<int:object_id>/state/", "failure/<path:object_id>/delete/",
     "rescuedsubmission/", "rescuedsubmission/replay-failure/",
@@ -126,12 +169,28 @@ def snapshot() -> dict[str, Any]:
 
 
 @pytest.fixture
-def ids(key: str, expectation: None) -> dict[str, object]:
+def rule(settings: Settings) -> Iterator[None]:
+    """A rule that is declared, and a channel that takes what is sent."""
+    settings.QAPROD = {
+        **getattr(settings, "QAPROD", {}), "CHANNELS": {"mail": {"email": ["on-call@example.org"]}},
+    }  # fmt: skip
+    with registry.isolated():
+        registry.register_rule(rows.rule())
+        yield
+
+
+@pytest.fixture
+def ids(key: str, expectation: None, rule: None) -> dict[str, object]:
     failure = rows.failure()
     rows.occurrence(failure)
     deploy = Deploy.objects.create(release="r1", at=clock.now())
     rescued = rows.submission(failure=failure.fingerprint)
+    alert = rows.alert()
+    rows.judged()
     return {
+        "alert": alert.pk,
+        "silence": rows.silence(rule="orders fail").pk,
+        "notification": rows.notification(alert).pk,
         "breach": rows.breach().pk,
         "failure": failure.pk,
         "event": rows.event().pk,
@@ -154,7 +213,7 @@ def client_of(role: str) -> Client:
 
 def ask(client: Client, address: str, method: str, ids: dict[str, object]) -> int:
     model = address.split("/")[0]
-    for converter in ("<int:object_id>", "<path:object_id>", "<str:object_id>"):
+    for converter in ("<int:object_id>", "<path:object_id>", "<str:object_id>", "<int:pk>"):
         address = address.replace(converter, str(ids.get(model, "")))
     data = POSTED if method == "POST" else {}
     if method == "POST" and address in LIST_ACTIONS:
@@ -165,7 +224,8 @@ def ask(client: Client, address: str, method: str, ids: dict[str, object]) -> in
             "why": "n",
         }
     asked = client.post if method == "POST" else client.get
-    return int(asked(f"/admin/qaprod/{address}", data).status_code)
+    query = "?name=orders+fail" if address == "rule/rule/" else ""
+    return int(asked(f"/admin/qaprod/{address}{query}", data).status_code)
 
 
 def test_every_address_has_a_row() -> None:
@@ -214,6 +274,68 @@ def test_each_act_asks_for_its_own_permission(permission: str, do: str) -> None:
         assert client.post(f"/admin/qaprod/failure/{failure.pk}/state/", data).status_code == status
     failure.refresh_from_db()
     assert failure.state != Failure.State.OPEN
+
+
+# What is done to an alert, by which permission; what it needs besides.
+OF_ALERTS = {
+    "acknowledge": "acknowledge_alert",
+    "useful": "acknowledge_alert",
+    "useless": "acknowledge_alert",
+    "resolve": "resolve_alert",
+    "silence": "add_silence",
+}
+
+
+@pytest.mark.parametrize("do", OF_ALERTS)
+def test_each_act_on_an_alert_asks_for_its_own_permission(do: str) -> None:
+    """Whoever holds all the others is neither offered it nor let to do it."""
+    alert, before = rows.alert(), snapshot()
+    others = set(OF_ALERTS.values()) - {OF_ALERTS[do]}
+    for name, given, status in (("without", others, 403), ("with", {OF_ALERTS[do]}, 302)):
+        client = Client()
+        client.force_login(rows.user(name, "view_alert", *given))
+        page = client.get(f"/admin/qaprod/alert/{alert.pk}/").content.decode()
+        assert (f'value="{do}"' in page) == (status == 302)
+        assert client.post(f"/admin/qaprod/alert/{alert.pk}/act/", {"do": do}).status_code == status
+        answer = client.post(f"/admin/qaprod/alert/{alert.pk}/act/", {"do": do, "why": "n", "span": "3600"})
+        assert answer.status_code == status
+        assert (snapshot() != before) == (status == 302)
+
+
+@pytest.mark.parametrize("action", ["acknowledge", "silence", "resolve"])
+def test_an_action_on_alerts_asks_for_its_own_permission(action: str) -> None:
+    """From the list as from the page."""
+    alert, before = rows.alert(), snapshot()
+    data = {"action": action, "_selected_action": str(alert.pk), "index": "0"}
+    data |= {"confirmed": "yes", "why": "n", "span": "3600"}
+    for name, given in (
+        ("without", set(OF_ALERTS.values()) - {OF_ALERTS[action]}), ("with", {OF_ALERTS[action]}),
+    ):  # fmt: skip
+        client = Client()
+        client.force_login(rows.user(name, "view_alert", *given))
+        client.post("/admin/qaprod/alert/", data)
+        assert (snapshot() != before) == (name == "with")
+
+
+@pytest.mark.parametrize(
+    ("address", "posted"),
+    [
+        ("alert/{alert}/act/", {"do": "acknowledge"}),
+        ("rule/rule/?name=orders+fail", {"rule-severity": "info"}),
+        ("silence/add/", {"everything": "on", "span": "3600", "why": "n"}),
+        ("silence/{silence}/end/", {}),
+        ("channel/test/", {"channel": "mail"}),
+    ],
+)
+def test_every_act_about_alerts_needs_the_token(
+    address: str, posted: dict[str, str], boss: Any, ids: dict[str, object]
+) -> None:
+    """A form of another site changes nothing."""
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(boss)
+    before = snapshot()
+    assert client.post(f"/admin/qaprod/{address.format(**ids)}", posted).status_code == 403
+    assert snapshot() == before
 
 
 @pytest.mark.parametrize("action", ["export_csv", "export_json"])

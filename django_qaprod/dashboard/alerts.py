@@ -1,0 +1,137 @@
+"""What the pages of alerts show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils.translation import gettext as _
+
+from .. import clock, registry
+from ..exceptions import DeclarationError
+from ..models import Alert, Deploy, Failure, Notification, Silence, Transition
+from ..queries import alerts, circumstances
+from ..queries.circumstances import Hit
+from ..registry import Measure, RuleSpec
+from ..store import silences
+from . import measures, words
+from .charts import Chart
+
+#: What went live, or failed for the first time, so long before it was wrong first may be the cause.
+_LATELY, _SHORTLY_BEFORE = timedelta(days=1), timedelta(minutes=30)
+_MOST = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hush:
+    """What keeps an alert quiet: a silence, or what its message waits for. Empty when nothing does."""
+
+    silence: Silence | None = None
+    held: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What is said where no alert is: how many rules watch, and how long ago they were judged."""
+
+    rules: int
+    looked: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertPage:
+    """An alert. ``spec`` is ``None`` and ``chart`` too when its rule is not declared any more."""
+
+    spec: RuleSpec | None
+    watches: str
+    per: str
+    value: str
+    limit: str
+    lasted: str
+    hush: Hush
+    transitions: list[Transition]
+    notifications: list[Notification]
+    earlier: list[Alert]
+    failures: list[Failure]
+    #: Whom the failures hit that belong to what is watched.
+    hit: Hit | None
+    #: What went live last before it was wrong, within a day.
+    deploy: Deploy | None
+    chart: Chart | None
+
+
+def page(alert: Alert, *, with_failures: bool = True) -> AlertPage:
+    """Return what is shown of an alert; failures only to who may look at them."""
+    spec = next((spec for spec in registry.rules() if spec.name == alert.rule), None)
+    unit = measures.unit_of(spec) if spec is not None else None
+    since, until = alert.began_at - _SHORTLY_BEFORE, alert.resolved_at or clock.now()
+    watched = _watched(alert, spec)
+    before = circumstances.deploys(alert.began_at - _LATELY, alert.began_at, most=1)
+    return AlertPage(
+        spec=spec,
+        watches=measures.watched(spec.of) if spec is not None else "",
+        per=measures.watched(spec.per) if spec is not None and spec.per is not None else "",
+        value=unit.written(alert.value) if unit is not None else words.number(alert.value),
+        limit=unit.written(alert.limit) if unit is not None else words.number(alert.limit),
+        lasted=lasted(alert),
+        hush=hushes([alert])[0],
+        transitions=list(alert.transitions.all()[:50]),
+        notifications=alerts.notifications(alert),
+        earlier=alerts.before(alert),
+        failures=circumstances.new_failures(watched, since, until, most=_MOST) if with_failures else [],
+        hit=circumstances.hit(watched, since, until) if with_failures else None,
+        deploy=before[0] if before else None,
+        chart=_chart(alert, spec) if spec is not None else None,
+    )
+
+
+def hushes(shown: Sequence[Alert]) -> list[Hush]:
+    """Return what keeps each of some alerts quiet. Two queries, none when nothing is shown."""
+    active = [alert for alert in shown if alert.state != Alert.State.RESOLVED]
+    if not active:
+        return [Hush() for _alert in shown]
+    asked, held = silences.active(clock.now()), alerts.held([alert.pk for alert in active])
+    return [
+        Hush(silence=silences.matching(alert, asked), held=held.get(alert.pk, ""))
+        if alert.state != Alert.State.RESOLVED
+        else Hush()
+        for alert in shown
+    ]
+
+
+def watch() -> Watch:
+    """Return who watches while nothing fires."""
+    looked = alerts.last_look()
+    passed = words.seconds((clock.now() - looked).total_seconds()) if looked is not None else ""
+    return Watch(rules=len(registry.rules()), looked=_("%(span)s ago") % {"span": passed} if passed else "")
+
+
+def lasted(alert: Alert) -> str:
+    """Return how long it has been wrong, or was."""
+    end = alert.resolved_at or clock.now()
+    return words.seconds(max((end - alert.began_at).total_seconds(), 1.0))
+
+
+def hushed(hush: Hush) -> str:
+    """Return in words why an alert is quiet."""
+    if hush.silence is not None:
+        names = {"until": words.moment(hush.silence.until), "who": words.cut(hush.silence.who, 60)}
+        return _("silent until %(until)s by %(who)s") % names
+    return words.cut(hush.held, 120)
+
+
+def _watched(alert: Alert, spec: RuleSpec | None) -> list[Measure]:
+    if spec is not None:
+        return [spec.of]
+    # What a rule that is gone has watched is not known; the journey is.
+    return [Measure(kind="step", journey=alert.journey)] if alert.journey else []
+
+
+def _chart(alert: Alert, spec: RuleSpec) -> Chart | None:
+    window = measures.stretch(spec, alert.began_at, alert.resolved_at)
+    try:
+        return measures.chart(spec, window, key=alert.key, limit=alert.limit)
+    except DeclarationError:
+        # The rule's own page says that it cannot be judged.
+        return None

@@ -1,0 +1,67 @@
+"""Alerts: who was told, what was before, how useful they were. ``circumstances`` has what was around them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db.models import Count
+
+from ..models import Alert, JobRun, Notification
+
+#: The job that judges the rules.
+JOB = "alerts"
+#: Notifications that are shown of one alert, and alerts before it.
+MOST, MOST_EARLIER = 50, 5
+#: Alerts that people judged that are read at most, the latest.
+MOST_JUDGED = 20_000
+
+
+class Judged(NamedTuple):
+    """An alert of which somebody said whether it was useful."""
+
+    rule: str
+    at: datetime
+    value: float | None
+    limit: float | None
+    useful: bool
+
+
+def last_look() -> datetime | None:
+    """Return when the rules were judged last, ``None`` when they never were."""
+    return JobRun.objects.filter(name=JOB).values_list("succeeded_at", flat=True).first()
+
+
+def notifications(alert: Alert) -> list[Notification]:
+    """Return the messages about an alert, the latest first."""
+    return list(alert.notifications.all()[:MOST])
+
+
+def before(alert: Alert) -> list[Alert]:
+    """Return the alerts of the same rule and key that fired before this one, the latest first."""
+    same = Alert.objects.filter(rule=alert.rule, key=alert.key, fired_at__isnull=False)
+    earlier = same.filter(began_at__lte=alert.began_at).exclude(pk=alert.pk)
+    return list(earlier.order_by("-fired_at")[:MOST_EARLIER])
+
+
+def held(ids: Collection[int]) -> dict[int, str]:
+    """Return why messages about these alerts wait, by alert. One query."""
+    waiting = Notification.objects.filter(alert__in=ids, state=Notification.State.WAITING)
+    return dict(waiting.exclude(held="").order_by("pk").values_list("alert", "held"))
+
+
+def active() -> dict[str, dict[str, int]]:
+    """Return how many alerts of each rule are pending and fire. One query."""
+    found: dict[str, dict[str, int]] = {}
+    rows = Alert.objects.filter(state__in=(Alert.State.PENDING, Alert.State.FIRING)).order_by()
+    for rule, state, number in rows.values_list("rule", "state").annotate(number=Count("pk")):
+        found.setdefault(rule, {})[state] = number
+    return found
+
+
+def judged(since: datetime) -> list[Judged]:
+    """Return the alerts since then that somebody judged, the latest first. One query."""
+    rows = Alert.objects.filter(useful__isnull=False, began_at__gte=since).order_by("-pk")
+    known = rows.values_list("rule", "began_at", "value", "limit", "useful")[:MOST_JUDGED]
+    return [Judged(rule, at, value, limit, bool(useful)) for rule, at, value, limit, useful in known]
