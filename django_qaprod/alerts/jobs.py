@@ -1,1 +1,21 @@
 """What the worker does about alerts, and how often."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from ..worker import awaited
+from ..worker.schedule import Run, job
+from . import passes, sending
+
+#: How often rules are judged: within a minute or two a team is to know.
+EVERY = timedelta(seconds=30)
+
+awaited.append(sending.senders.wait)
+
+
+@job("alerts", every=EVERY)
+def look(run: Run) -> None:
+    """Judge the rules, and have it told what changed."""
+    passes.look(run.stop, previous=run.previous)
+    sending.start()

@@ -68,7 +68,8 @@ def choose(lane: str, at: datetime) -> Chosen:
         return Chosen([])
     # What is critical may take as much again.
     urgent = any(one.alert.severity == "critical" for one in due)
-    left = channels.options(lane).per_hour * (1 + urgent) - _sent_within_hour(lane, at)
+    most = channels.options(lane).per_hour or settings().notifications_per_hour
+    left = most * (1 + urgent) - _sent_within_hour(lane, at)
     if left <= 0:
         return Chosen([])
     if left == 1 and len({one.group for one in free}) > 1:

@@ -44,7 +44,7 @@ def ways(alert: Alert, spec: RuleSpec | None, at: datetime) -> tuple[list[Way], 
         return [Way(spec.to)], []
     routes = registry.routes()
     if not routes:
-        return [Way(channels.primary())], []
+        return [Way(primary())], []
     opened: list[Way] = []
     closed: list[Way] = []
     for route in routes:
@@ -58,6 +58,13 @@ def ways(alert: Alert, spec: RuleSpec | None, at: datetime) -> tuple[list[Way], 
         if not route.further:
             break
     return opened, closed
+
+
+def primary() -> tuple[str, ...]:
+    """Return the channels that do not only stand in for others."""
+    names = channels.names()
+    standing_in = {channels.options(name).fallback for name in names}
+    return tuple(name for name in names if name not in standing_in) or names
 
 
 def telling(alert: Alert, spec: RuleSpec, at: datetime, deploys: Iterable[Deploy]) -> Telling:

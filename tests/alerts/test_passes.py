@@ -1,0 +1,230 @@
+"""A look judges every rule, keeps what changed and has it told; what cannot be judged changes nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from django_qaprod import clock, registry
+from django_qaprod.alerts import passes
+from django_qaprod.alerts.judging.base import Judgement, Sight, Verdict
+from django_qaprod.alerts.sight import LiveSight, Memory
+from django_qaprod.models import Alert, Notification, Rule, Transition
+from django_qaprod.pipeline import guard
+from django_qaprod.registry import Measure, RuleSpec
+from django_qaprod.store import rules
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+
+#: The verdicts of each rule, or what is raised instead, which a test sets.
+Said = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def _alone(settings: Settings) -> Iterator[None]:
+    settings.QAPROD = {"CHANNELS": {"mail": {"email": ["a@example.org"]}}, "DEFAULT_RULES": False}
+    with registry.isolated():
+        registry._rules.clear()
+        registry._routes.clear()
+        yield
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> Said:
+    found: Said = {}
+
+    def judge(spec: RuleSpec, sight: Sight) -> Judgement:
+        given = found[spec.name]
+        if isinstance(given, Exception):
+            raise given
+        if isinstance(given, str):
+            return Judgement(silent=given)
+        return Judgement(tuple(Verdict(key, wrong, 3.0, "3 in 5 min") for key, wrong in given.items()))
+
+    monkeypatch.setattr(passes, "judge_of", lambda spec: judge)
+    return found
+
+
+def rule(name: str = "fail", kind: str = "threshold", **given: Any) -> None:
+    numbers = given.pop("numbers", {})
+    registry.register_rule(RuleSpec(name=name, kind=kind, of=Measure("failures"), numbers=numbers, **given))
+
+
+def look(
+    minutes: float = 0.0, *, memory: Memory | None = None, previous: float | None = None
+) -> passes.Looked:
+    at = clock.epoch(clock.now()) + minutes * 60
+    sight = LiveSight(at=at, previous=previous, memory=memory)
+    return passes.look(threading.Event(), sight=sight)
+
+
+def states() -> Mapping[str, str]:
+    rows = Alert.objects.order_by("pk").values_list("rule", "key", "state")
+    return {f"{name} {key}".strip(): state for name, key, state in rows}
+
+
+def test_a_rule_that_is_wrong_fires_and_is_told(said: Said) -> None:
+    """And when it is right for long enough it is over."""
+    rule(numbers={"keep_firing": 120})
+    said["fail"] = {"": True}
+    assert look() == passes.Looked(judged=1)
+    assert states() == {"fail": "firing"}
+    assert Notification.objects.get().lane == "mail"
+    said["fail"] = {"": False}
+    look(1)
+    assert states() == {"fail": "firing"}
+    look(2)
+    assert states() == {"fail": "resolved"}
+
+
+def test_one_that_cannot_be_judged_holds_back_no_other_and_changes_nothing(said: Said) -> None:
+    """It is shown on its row, and counted."""
+    rule("a")
+    rule("b")
+    said.update(a={"": True}, b={"": True})
+    look()
+    said.update(a=LookupError("no such column"), b={"": False})
+    assert look(1) == passes.Looked(judged=1, failed=1)
+    assert states() == {"a": "firing", "b": "resolved"}
+    assert Rule.objects.get(name="a").error == "LookupError: no such column"
+    assert guard.take()
+
+
+def test_silence_of_a_rule_changes_nothing(said: Said) -> None:
+    """No data is neither right nor wrong."""
+    rule()
+    said["fail"] = {"": True}
+    look()
+    said["fail"] = "Has no data."
+    assert look(1) == passes.Looked(silent=1)
+    assert states() == {"fail": "firing"}
+
+
+def test_what_it_tells_apart_are_alerts_of_their_own(said: Said) -> None:
+    """One of which nothing is said any more is over."""
+    rule(by="browser")
+    said["fail"] = {"Safari": True, "Firefox": False}
+    look()
+    assert states() == {"fail Safari": "firing"}
+    said["fail"] = {"Firefox": True}
+    look(1)
+    assert states() == {"fail Safari": "resolved", "fail Firefox": "firing"}
+
+
+def test_a_flood_of_keys_is_bounded(said: Said) -> None:
+    """Ten thousand alerts help nobody."""
+    rule(by="route")
+    said["fail"] = {str(number): True for number in range(200)}
+    look()
+    assert Alert.objects.count() == passes.MOST_KEYS
+
+
+def test_outside_its_hours_a_rule_is_not_judged(said: Said) -> None:
+    """Nor changes anything."""
+    rule(hours=lambda at: False)
+    said["fail"] = {"": True}
+    assert look() == passes.Looked(silent=1)
+    assert Rule.objects.get().silent == "Outside its hours."
+
+
+def test_a_rule_that_is_switched_off_ends_its_alerts(said: Said) -> None:
+    """As one does that is declared no more."""
+    rule("a")
+    rule("b")
+    said.update(a={"": True}, b={"": True})
+    look()
+    rules.override("a", "on", False, who="ada")
+    registry._rules.pop("b")
+    look(1)
+    assert set(states().values()) == {"resolved"}
+    assert Transition.objects.filter(why__contains="switched off").count() == 2
+
+
+def test_what_comes_and_goes_is_held_and_said(said: Said) -> None:
+    """After three times within an hour it is one alert until it is calm."""
+    rule()
+    for minute in range(6):
+        said["fail"] = {"": minute % 2 == 0}
+        look(minute)
+    assert list(Alert.objects.values_list("state", flat=True)) == ["resolved"] * 3
+    said["fail"] = {"": True}
+    look(6)
+    held = Alert.objects.get(state="firing")
+    assert held.flapping
+    assert "flaps" in Transition.objects.get(alert=held).why
+    said["fail"] = {"": False}
+    look(7)
+    look(30)
+    held.refresh_from_db()
+    assert held.state == "firing"
+    look(37)
+    held.refresh_from_db()
+    assert held.state == "resolved"
+
+
+def test_rules_of_what_is_missing_wait_for_what_is_late(said: Said) -> None:
+    """After the worker was down nothing is known to be missing; what is there is judged at once."""
+    rule("dip", kind="dip")
+    rule("few", numbers={"at_most": 3.0})
+    rule("many", numbers={"at_least": 3.0})
+    said.update(dip={"": True}, few={"": True}, many={"": True})
+    memory, now = Memory(), clock.epoch(clock.now())
+    look(0, memory=memory, previous=now - 1800)
+    assert states() == {"many": "firing"}
+    assert "waited for" in Rule.objects.get(name="dip").silent
+    look(3, memory=memory, previous=now + 150)
+    assert states() == {"many": "firing", "dip": "firing", "few": "firing"}
+
+
+def test_missed_looks_are_not_made_up_for(said: Said) -> None:
+    """One look, whatever the gap."""
+    calls: list[float] = []
+    rule()
+    said["fail"] = {"": True}
+    look(0, previous=clock.epoch(clock.now()) - 86_400)
+    assert Alert.objects.count() == 1
+    assert Transition.objects.count() == 1
+    assert not calls
+
+
+def test_it_is_told_again_and_to_others(said: Said) -> None:
+    """When nobody acknowledges it: at growing intervals."""
+    registry.register_route(
+        registry.RouteSpec(name="r", to=("mail",), escalate_after=600.0, escalate_to=("sms",))
+    )
+    rule()
+    said["fail"] = {"": True}
+    for minute in (0, 11, 31, 32, 122):
+        look(minute)
+    kinds = Notification.objects.order_by("pk").values_list("kind", "lane", "number")
+    assert list(kinds) == [
+        ("firing", "mail", 0), ("escalation", "sms", 0), ("reminder", "mail", 1), ("reminder", "mail", 2),
+    ]  # fmt: skip
+
+
+def test_what_was_not_reached_comes_first_the_next_time(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow rule does not keep the last ones from being judged for ever."""
+    for name in ("a", "b", "c"):
+        rule(name)
+        said[name] = {"": False}
+    look()
+    monkeypatch.setattr(passes, "WITHIN", -1.0)
+    assert look(1).left == 3
+    monkeypatch.undo()
+    monkeypatch.setattr(passes, "judge_of", lambda spec: lambda *args: Judgement())
+    Rule.objects.filter(name="a").update(judged_at=clock.now() + timedelta(minutes=1))
+    assert [spec.name for spec in passes._oldest_first(registry.rules())][-1] == "a"
+
+
+def test_every_kind_has_its_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module of its name."""
+    kinds = ("threshold", "ratio", "absence", "heartbeat", "burn_rate", "out_of_sync", "dip", "trend")
+    judges: list[Callable[..., Any]] = [
+        passes.judge_of(RuleSpec(name="r", kind=kind, of=Measure("step"), numbers={})) for kind in kinds
+    ]
+    assert all(map(callable, judges))

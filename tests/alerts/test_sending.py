@@ -1,0 +1,220 @@
+"""What is due of a channel goes out, together with what has the same cause, as often as is allowed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from django_qaprod import clock, registry
+from django_qaprod.alerts import sending, telling
+from django_qaprod.alerts.channels.base import Message
+from django_qaprod.exceptions import ChannelError
+from django_qaprod.models import Alert, Notification
+from django_qaprod.store import alerts, outbox, silences
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+
+Fire = Callable[..., Notification]
+
+
+class Post:
+    """A channel of the host's that keeps what it is sent, or refuses it."""
+
+    sent: list[Message] = []
+    error: ChannelError | None = None
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def send(self, message: Message) -> None:
+        if Post.error is not None:
+            raise Post.error
+        Post.sent.append(message)
+
+
+@pytest.fixture(autouse=True)
+def _post(settings: Settings) -> Iterator[None]:
+    settings.QAPROD = {
+        "CHANNELS": {"post": {"class": f"{__name__}.Post", "per_hour": 4}},
+        "DEFAULT_RULES": False,
+    }
+    Post.sent, Post.error = [], None
+    with registry.isolated():
+        registry._rules.clear()
+        registry._routes.clear()
+        yield
+
+
+@pytest.fixture
+def fire() -> Fire:
+    """Make an alert that fires, and its notification to the channel."""
+    made = iter(range(1000))
+
+    def make(rule: str = "", *, group: str = "", kind: str = "firing", due: float = -1, **more: Any) -> Any:
+        at = clock.now()
+        fields = {"severity": "error", "rank": 1, "state": "firing", "kind": "threshold", **more}
+        alert = Alert.objects.create(
+            rule=rule or f"rule {next(made)}", began_at=at, wrong_at=at, fired_at=at,
+            words="3 in 5 min", **fields,
+        )  # fmt: skip
+        return Notification.objects.create(
+            alert=alert, lane="post", kind=kind, group=group or f"rule {alert.rule}", made_at=at,
+            due_at=at + timedelta(seconds=due),
+        )  # fmt: skip
+
+    return make
+
+
+def send() -> list[str]:
+    """Send what is due; return the subjects of what went out by it."""
+    before = len(Post.sent)
+    sending.send_due("post", threading.Event())
+    return [message.subject for message in Post.sent[before:]]
+
+
+def state(row: Notification) -> str:
+    row.refresh_from_db()
+    return row.state
+
+
+def test_what_is_due_goes_out_and_is_marked(fire: Fire) -> None:
+    """With its subject and the channel that took it."""
+    row = fire("applications fail")
+    assert len(send()) == 1
+    assert "applications fail" in Post.sent[0].subject
+    assert state(row) == "sent"
+    assert (row.via, row.subject, row.tries) == ("post", Post.sent[0].subject, 1)
+    assert Post.sent[0].id == row.message
+    assert send() == []
+
+
+def test_what_is_not_due_waits(fire: Fire) -> None:
+    """For others of its cause."""
+    row = fire(due=20)
+    assert send() == []
+    assert state(row) == "waiting"
+
+
+def test_alerts_of_one_cause_are_one_message(fire: Fire) -> None:
+    """Also those that are not due yet; others are messages of their own."""
+    rows = [fire(group="release 2"), fire(group="release 2"), fire(group="release 2", due=25)]
+    other = fire(group="journey pay")
+    assert len(send()) == 2
+    assert len({state(row) and row.message for row in rows}) == 1
+    assert [state(row) for row in (*rows, other)] == ["sent"] * 4
+
+
+def test_the_worst_goes_first(fire: Fire) -> None:
+    """Whatever waited longer."""
+    fire("mild", severity="warning", rank=2, due=-60)
+    fire("grave", severity="critical", rank=0)
+    assert ["grave" in subject for subject in send()] == [True, False]
+
+
+def test_what_could_not_be_sent_is_tried_again_later(fire: Fire) -> None:
+    """Under the same id."""
+    row = fire()
+    Post.error = ChannelError("It is down.")
+    assert send() == []
+    assert state(row) == "waiting"
+    assert "down" in row.error
+    Post.error, first = None, row.message
+    Notification.objects.update(due_at=clock.now() - timedelta(seconds=1))
+    assert len(send()) == 1
+    assert Post.sent[0].id == first
+
+
+def test_what_can_never_be_sent_is_given_up_and_the_rest_goes_on(fire: Fire) -> None:
+    """No message blocks another."""
+    row = fire()
+    Post.error = ChannelError("No such address.", permanent=True)
+    send()
+    assert state(row) == "failed"
+    Post.error = None
+    fire()
+    assert len(send()) == 1
+
+
+def test_the_last_message_of_an_hour_is_a_digest_of_all_that_waits(fire: Fire) -> None:
+    """Seven thousand alerts are not seven thousand mails."""
+    rows = [fire() for _ in range(10)]
+    sent = send()
+    assert len(sent) == 4
+    assert [message.kind for message in Post.sent] == ["firing"] * 3 + ["digest"]
+    assert {state(row) for row in rows} == {"sent"}
+    assert len({row.message for row in rows}) == 4
+    late = fire()
+    assert send() == [], "the hour is full"
+    assert state(late) == "waiting"
+    Notification.objects.filter(message=Post.sent[0].id).update(sent_at=clock.now() - timedelta(hours=2))
+    assert len(send()) == 1
+
+
+def test_what_is_critical_is_told_although_the_hour_is_full(fire: Fire) -> None:
+    """Up to as many again."""
+    for _ in range(10):
+        fire()
+    send()
+    fire("grave", severity="critical", rank=0)
+    assert len(send()) == 1
+
+
+def test_what_is_silenced_is_kept_back_and_says_why(fire: Fire) -> None:
+    """Until the silence ends."""
+    row = fire("noisy")
+    quiet = silences.make(who="ada", why="moving", until=clock.now() + timedelta(hours=1), rule="noisy")
+    assert send() == []
+    row.refresh_from_db()
+    assert (row.state, row.held) == ("waiting", "Silenced by ada: moving")
+    silences.end([quiet.pk], who="ada")
+    Notification.objects.update(due_at=clock.now() - timedelta(seconds=1))
+    assert len(send()) == 1
+
+
+def test_whoever_heard_that_it_began_hears_that_it_is_over_even_in_a_silence(fire: Fire) -> None:
+    """Or they would wait for it."""
+    row = fire("noisy")
+    send()
+    silences.make(who="ada", why="moving", until=clock.now() + timedelta(hours=1), rule="noisy")
+    alerts.resolve([row.alert_id], who="bob", why="mended")
+    assert len(send()) == 1
+    assert Post.sent[-1].kind == "resolved"
+
+
+def test_what_ends_while_it_is_kept_back_is_never_told(fire: Fire) -> None:
+    """Neither that it began nor that it is over."""
+    row = fire("noisy")
+    silences.make(who="ada", why="moving", until=clock.now() + timedelta(hours=1), rule="noisy")
+    send()
+    alerts.resolve([row.alert_id], who="bob", why="mended")
+    assert send() == []
+    assert state(row) == "dropped"
+    assert Notification.objects.count() == 1
+
+
+def test_what_another_alert_explains_waits_for_its_end(fire: Fire) -> None:
+    """The dip is told if it is still there when the site is up again."""
+    fire(telling.default_rules.SITE_FAILS, severity="critical", rank=0)
+    with registry.isolated():
+        registry.register_rule(
+            registry.RuleSpec(name="few", kind="dip", of=registry.Measure("step"), numbers={})
+        )
+        row = fire("few", kind="dip")
+        assert len(send()) == 1
+        row.refresh_from_db()
+        assert telling.default_rules.SITE_FAILS in row.held
+
+
+def test_who_died_in_mid_send_is_followed_by_the_same_message(fire: Fire) -> None:
+    """Under the same id, so that the receiver knows it."""
+    row = fire()
+    message = outbox.claim(Notification, [row.pk], holder="dead")
+    assert send() == [], "its lease lasts"
+    Notification.objects.update(claimed_until=clock.now() - timedelta(seconds=5))
+    assert len(send()) == 1
+    assert Post.sent[0].id == message
