@@ -12,11 +12,12 @@ from typing import Any
 # Of a host with the admin, a journey and a ``degrade``, after its first response. What is not here is
 # imported by the first page, by the process's thread or by the command that needs it.
 AT_START = {
-    "admin", "alerts", "admin.breaches", "admin.careful", "admin.deploys", "admin.events", "admin.failure_page",
-    "admin.failures", "admin.filters", "admin.pages", "admin.permissions", "admin.submission_acts",
-    "admin.submission_filters", "admin.submission_page", "admin.submission_views",
+    "admin", "admin.alert_page", "admin.alerts", "admin.breaches", "admin.careful", "admin.channels",
+    "admin.deploys", "admin.events", "admin.failure_page", "admin.failures", "admin.filters",
+    "admin.notifications", "admin.pages", "admin.permissions", "admin.rules", "admin.silences",
+    "admin.submission_acts", "admin.submission_filters", "admin.submission_page", "admin.submission_views",
     "admin.submissions",
-    "apps", "browser",
+    "alerts", "apps", "browser",
     "capture", "capture.commands", "capture.logging", "capture.middleware", "capture.signals",
     "capture.streams", "capture.tasks",
     "clock", "conf", "context", "dashboard", "dashboard.words",
