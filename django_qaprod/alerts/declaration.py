@@ -101,7 +101,7 @@ class Rule:
     def _measure(self, name: str, watched: Any, by: str) -> Measure:
         said = f"{type(self).__name__}({name!r}"
         if isinstance(watched, Step):
-            _refuse_by(said, by, "step", (*watched.journey.spec.properties, watched.journey.spec.variant))
+            _refuse_by(said, by, "step", (*watched.journey.properties, watched.journey.variant))
             return Measure(kind="step", name=watched.spec.name, journey=watched.journey.name)
         if not isinstance(watched, Measure):
             raise DeclarationError(
@@ -237,8 +237,7 @@ class BurnRate(Rule):
         **common: Unpack[Common],
     ) -> None:
         _share(self, name, "objective", objective)
-        if isinstance(period, timedelta) and period < _LEAST_PERIOD:
-            raise DeclarationError(f"BurnRate({name!r}, period=…) is three days or more, not {period!r}.")
+        _refuse_period(name, period)
         given: Common = {"min_count": 20, **common}
         super().__init__(name, of, {"objective": objective, "period": period}, given, per=per)
 
@@ -247,7 +246,7 @@ class OutOfSync(Rule):
     """Wrong when ``other`` is less than ``at_least`` (a share) of ``one``, counted to ``within`` ago.
 
     ``one`` counts in a window that ended ``within`` ago, ``other`` in the same one and until now, so that
-    what is on its way is no fault. For counts that no subject joins; ``Expectation`` is for those that it does.
+    what is on its way is no fault. For counts that no subject joins; for others there is ``Expectation``.
     """
 
     kind = "out_of_sync"
@@ -335,6 +334,13 @@ def _share(rule: Rule, name: str, key: str, value: Any, *, least: bool = False, 
         example = f": 5% is {key}=0.05" if key != "objective" else " as 0.999"
         raise DeclarationError(
             f"{type(rule).__name__}({name!r}, {key}=…) is a share between 0 and 1{example}, not {value!r}."
+        )
+
+
+def _refuse_period(name: str, period: Any) -> None:
+    if not isinstance(period, timedelta) or period < _LEAST_PERIOD:
+        raise DeclarationError(
+            f"BurnRate({name!r}, period=…) is a timedelta of three days or more, not {period!r}."
         )
 
 

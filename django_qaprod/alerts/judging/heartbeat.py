@@ -11,8 +11,8 @@ from ..cron import Cron
 from ..measures import BEATS
 from .base import ALL, Judgement, Sight, Verdict
 
-#: Seconds by which a run may be told to have ended before it was to begin: numbers are kept by the minute,
-#: and clocks differ.
+#: Seconds by which a run may seem to have ended earlier than it did: numbers are kept by the minute, and
+#: clocks differ.
 EARLY = 60.0
 #: Seconds for which the last run is looked for, to say when it was.
 FURTHEST = 60 * 86400.0
@@ -52,7 +52,9 @@ class _Due(NamedTuple):
 def _by_interval(rule: RuleSpec, now: float) -> _Due:
     every, grace = rule.numbers["every"], rule.numbers["grace"]
     words = f"no run has ended well in the last {phrases.span(every + grace)}"
-    return _Due(now - every - grace, now, words, f"it runs every {phrases.span(every)}{_within(grace)}")
+    return _Due(
+        now - every - grace - EARLY, now, words, f"it runs every {phrases.span(every)}{_within(grace)}"
+    )
 
 
 def _by_cron(rule: RuleSpec, now: float) -> _Due:

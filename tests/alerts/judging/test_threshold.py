@@ -13,28 +13,28 @@ from django_qaprod import metrics, registry
 from django_qaprod.alerts.declaration import Threshold
 from django_qaprod.alerts.judging import threshold
 from django_qaprod.alerts.judging.base import ALL, Verdict
-from django_qaprod.alerts.measures import failures, gauge
+from django_qaprod.alerts.measures import gauge, requests
 from tests.alerts.sight import NOON, FakeSight
 
-FAILURES = failures()
+ERRORS = requests().errors()
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
 
 def judged(sight: FakeSight, **options: Any) -> dict[str, Verdict]:
-    rule = Threshold("fails", **{"of": FAILURES, **options})
+    rule = Threshold("fails", **{"of": ERRORS, **options})
     judgement = threshold.judge(rule.spec, sight)
     assert not judgement.silent
     return {verdict.key: verdict for verdict in judgement.verdicts}
 
 
 def silent(sight: FakeSight, **options: Any) -> str:
-    judgement = threshold.judge(Threshold("fails", **{"of": FAILURES, **options}).spec, sight)
+    judgement = threshold.judge(Threshold("fails", **{"of": ERRORS, **options}).spec, sight)
     assert not judgement.verdicts
     return judgement.silent
 
 
 def test_one_is_enough() -> None:
-    found = judged(FakeSight({FAILURES: [NOON - 90]}), at_least=1)[ALL]
+    found = judged(FakeSight({ERRORS: [NOON - 90]}), at_least=1)[ALL]
     assert found == Verdict(
         ALL,
         wrong=True,
@@ -47,7 +47,7 @@ def test_one_is_enough() -> None:
 
 
 def test_nothing_is_right() -> None:
-    found = judged(FakeSight({FAILURES: [NOON - 6 * MINUTE]}), at_least=1)[ALL]
+    found = judged(FakeSight({ERRORS: [NOON - 6 * MINUTE]}), at_least=1)[ALL]
     assert (found.wrong, found.value, found.words, found.since) == (False, 0, "0 in the last 5 min", None)
 
 
@@ -55,19 +55,19 @@ def test_the_window_slides() -> None:
     """Five around the hour are five, however they lie to the minutes of a clock."""
     times = [NOON - 130 + 10 * number for number in range(5)]
     for late in range(0, 120, 15):
-        sight = FakeSight({FAILURES: times}, now=NOON + late)
+        sight = FakeSight({ERRORS: times}, now=NOON + late)
         assert judged(sight, at_least=5, window=timedelta(minutes=5))[ALL].wrong
 
 
 @pytest.mark.parametrize("seconds", [20, 60, 90, 150, 301])
 def test_a_window_need_not_be_whole_minutes(seconds: int) -> None:
     times = [NOON - 0.5 * seconds] * 2 + [NOON - 1.5 * seconds]
-    found = judged(FakeSight({FAILURES: times}), at_least=3, window=timedelta(seconds=seconds))[ALL]
+    found = judged(FakeSight({ERRORS: times}), at_least=3, window=timedelta(seconds=seconds))[ALL]
     assert (found.value, found.wrong) == (2, False)
 
 
 def test_a_blip_between_two_looks_is_seen_once_somebody_looks() -> None:
-    blip = {FAILURES: [NOON - 40 * MINUTE, NOON - 41 * MINUTE]}
+    blip = {ERRORS: [NOON - 40 * MINUTE, NOON - 41 * MINUTE]}
     found = judged(FakeSight(blip, previous=NOON - HOUR), at_least=2)[ALL]
     assert (found.wrong, found.value) == (True, 2)
     assert found.words == "2 within 5 min, 39 min ago"
@@ -77,24 +77,24 @@ def test_a_blip_between_two_looks_is_seen_once_somebody_looks() -> None:
 
 def test_what_comes_late_is_seen() -> None:
     """A machine was cut off: its failure of seven minutes ago was stored after the last look."""
-    late = {FAILURES: [NOON - 7 * MINUTE]}
+    late = {ERRORS: [NOON - 7 * MINUTE]}
     assert judged(FakeSight(late, previous=NOON - 30), at_least=1)[ALL].wrong
     assert not judged(FakeSight(late), at_least=1)[ALL].wrong
 
 
 def test_what_was_seen_is_not_wrong_for_ever() -> None:
-    old = {FAILURES: [NOON - 12 * MINUTE]}
+    old = {ERRORS: [NOON - 12 * MINUTE]}
     assert not judged(FakeSight(old, previous=NOON - 30), at_least=1)[ALL].wrong
 
 
 def test_a_blip_does_not_last_for_a_rule_that_wants_it_to() -> None:
-    late = {FAILURES: [NOON - 7 * MINUTE]}
+    late = {ERRORS: [NOON - 7 * MINUTE]}
     sight = FakeSight(late, previous=NOON - HOUR)
     assert not judged(sight, at_least=1, for_=timedelta(minutes=10))[ALL].wrong
 
 
 def test_a_long_time_without_a_look_is_one_look_and_bounded() -> None:
-    sight = FakeSight({FAILURES: [NOON - 8 * DAY, NOON - 2 * DAY]}, previous=NOON - 30 * DAY)
+    sight = FakeSight({ERRORS: [NOON - 8 * DAY, NOON - 2 * DAY]}, previous=NOON - 30 * DAY)
     assert judged(sight, at_least=1)[ALL].value == 1
     assert [NOON - start <= 8 * DAY for _, start, _ in sight.asked] == [True]
 
@@ -108,7 +108,7 @@ def test_none_is_missed_whenever_the_looks_were(ago: list[float], limit: int, wi
     """What would have been seen by looking all the time is seen by one look after three hours."""
     with registry.isolated():
         times = sorted(NOON - one for one in ago)
-        sight = FakeSight({FAILURES: times}, previous=NOON - 3 * HOUR)
+        sight = FakeSight({ERRORS: times}, previous=NOON - 3 * HOUR)
         found = judged(sight, at_least=limit, window=timedelta(seconds=window))[ALL]
     # Whole steps hold at least what a window of one step less holds, and at most what its own length holds.
     step = window / -(-window // 60)
@@ -121,7 +121,7 @@ def test_none_is_missed_whenever_the_looks_were(ago: list[float], limit: int, wi
 
 def test_the_browser_that_fails_is_told() -> None:
     times = [(NOON - 30, "Firefox")] * 12 + [(NOON - 30, "Chrome")] * 2 + [(NOON - 50, "")] * 3
-    found = judged(FakeSight({FAILURES: times}), at_least=10, by="browser")
+    found = judged(FakeSight({ERRORS: times}), at_least=10, by="browser")
     assert {key: (one.wrong, one.value) for key, one in found.items()} == {
         ALL: (False, 17),
         "Firefox": (True, 12),
@@ -132,7 +132,7 @@ def test_the_browser_that_fails_is_told() -> None:
 
 def test_when_all_fail_it_is_one_alert_that_names_them() -> None:
     times = [(NOON - 30, "Firefox")] * 12 + [(NOON - 30, "Chrome")] * 20
-    found = judged(FakeSight({FAILURES: times}), at_least=10, by="browser")
+    found = judged(FakeSight({ERRORS: times}), at_least=10, by="browser")
     assert set(found) == {ALL}
     assert (found[ALL].wrong, found[ALL].words) == (True, "32 in the last 5 min (Chrome: 20, Firefox: 12)")
 
@@ -147,21 +147,21 @@ class TestTooFew:
     DAYS = [NOON - 2 * DAY + 600 * number for number in range(6 * 48 - 7)]
 
     def test_so_few_are_wrong(self) -> None:
-        found = judged(FakeSight({FAILURES: [*self.DAYS, NOON - 60, NOON - 90]}), **self.OPTIONS)[ALL]
+        found = judged(FakeSight({ERRORS: [*self.DAYS, NOON - 60, NOON - 90]}), **self.OPTIONS)[ALL]
         assert (found.wrong, found.value, found.words) == (True, 2, "2 in the last 1 h")
         assert found.usual == "more than 2 are expected"
 
     def test_more_are_right(self) -> None:
         times = [*self.DAYS, NOON - 60, NOON - 90, NOON - 95]
-        assert not judged(FakeSight({FAILURES: times}), **self.OPTIONS)[ALL].wrong
+        assert not judged(FakeSight({ERRORS: times}), **self.OPTIONS)[ALL].wrong
 
     def test_a_low_that_has_passed_is_no_news(self) -> None:
         times = [NOON - 2 * DAY, *(NOON - 60 - number for number in range(9))]
-        assert not judged(FakeSight({FAILURES: times}, previous=NOON - 5 * HOUR), **self.OPTIONS)[ALL].wrong
+        assert not judged(FakeSight({ERRORS: times}, previous=NOON - 5 * HOUR), **self.OPTIONS)[ALL].wrong
 
     def test_what_has_not_begun_says_nothing(self) -> None:
         assert silent(FakeSight(), **self.OPTIONS) == "It has no data: nothing was ever counted."
-        begun = FakeSight({FAILURES: [NOON - 60]})
+        begun = FakeSight({ERRORS: [NOON - 60]})
         assert silent(begun, **self.OPTIONS) == "It has been counted for less than 1 h."
 
     def test_the_hours_must_have_gone_on_for_the_whole_window(self) -> None:
@@ -170,19 +170,19 @@ class TestTooFew:
         def since(hour: int, minute: int = 0) -> Any:
             return lambda moment: (moment.hour, moment.minute) >= (hour, minute)
 
-        sight = FakeSight({FAILURES: self.DAYS})
+        sight = FakeSight({ERRORS: self.DAYS})
         assert silent(sight, hours=since(11, 30), **self.OPTIONS) == "Its hours have not gone on for 1 h yet."
         assert judged(sight, hours=since(11), **self.OPTIONS)[ALL].wrong
 
     def test_so_few_are_no_news_where_there_never_were_many(self) -> None:
-        rare = {FAILURES: [NOON - 3 * DAY, NOON - 2 * DAY]}
+        rare = {ERRORS: [NOON - 3 * DAY, NOON - 2 * DAY]}
         assert judged(FakeSight(rare), **self.OPTIONS)[ALL].wrong
         assert not judged(FakeSight(rare), min_count=3, **self.OPTIONS)[ALL].wrong
 
     def test_the_browser_that_has_fallen_silent_is_told(self) -> None:
         before = [(at, key) for at in self.DAYS for key in ("Chrome", "Chrome", "Chrome", "Safari")]
         now = [(NOON - 60 - number, "Chrome") for number in range(9)]
-        found = judged(FakeSight({FAILURES: [*before, *now]}), by="browser", min_count=100, **self.OPTIONS)
+        found = judged(FakeSight({ERRORS: [*before, *now]}), by="browser", min_count=100, **self.OPTIONS)
         assert {key: (one.wrong, one.value) for key, one in found.items()} == {
             ALL: (False, 9),
             "Chrome": (False, 9),
@@ -227,6 +227,6 @@ def test_hours_are_asked_in_the_form_that_the_project_has() -> None:
         asked.append(moment)
         return True
 
-    judged(FakeSight({FAILURES: [NOON - DAY]}), at_most=0, hours=hours)
+    judged(FakeSight({ERRORS: [NOON - DAY]}), at_most=0, hours=hours)
     assert asked
     assert all(moment.tzinfo is not None for moment in asked)
