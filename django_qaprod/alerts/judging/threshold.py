@@ -19,6 +19,9 @@ LATE = 300.0
 FURTHEST = 7 * 86400.0
 #: What is too seldom is told apart by what happened so many seconds before, or windows.
 USUAL, USUAL_WINDOWS = 7 * 86400.0, 4
+#: So many at least that happen too often are told as one: those where all is well do not show in a count of
+#: failures, so that two are not all.
+MANY = 5
 # Numbers are kept by the minute.
 _STEP = 60.0
 
@@ -60,8 +63,10 @@ def _many(rule: RuleSpec, sight: Sight) -> Judgement:
     worst = {key: _worst(row, pieces, start, step) for key, row in keys.named(rows).items()}
     verdicts = tuple(_too_many(rule, sight, key, one) for key, one in worst.items())
     wrong = sorted((one for one in verdicts if one.wrong), key=lambda one: -(one.value or 0.0))
+    if len(wrong) < MANY:
+        return Judgement((whole._replace(wrong=False, since=None), *verdicts))
     named = phrases.listed(f"{one.key}: {phrases.number(one.value or 0.0)}" for one in wrong)
-    whole = whole._replace(words=f"{whole.words} ({named})" if named else whole.words)
+    whole = whole._replace(words=f"{whole.words} ({named})")
     return Judgement(keys.together(verdicts, {key: one.times for key, one in worst.items()}, whole))
 
 

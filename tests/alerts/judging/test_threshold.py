@@ -130,11 +130,19 @@ def test_the_browser_that_fails_is_told() -> None:
     }
 
 
-def test_when_all_fail_it_is_one_alert_that_names_them() -> None:
+def test_two_that_fail_are_two_alerts() -> None:
+    """Of errors it is not known who has none: two are not all."""
     times = [(NOON - 30, "Firefox")] * 12 + [(NOON - 30, "Chrome")] * 20
     found = judged(FakeSight({ERRORS: times}), at_least=10, by="browser")
+    assert {key: one.wrong for key, one in found.items()} == {ALL: False, "Firefox": True, "Chrome": True}
+
+
+def test_many_that_fail_are_one_alert_that_names_the_worst() -> None:
+    times = [(NOON - 30, key) for number, key in enumerate("abcde") for _ in range(10 + number)]
+    found = judged(FakeSight({ERRORS: times}), at_least=10, by="browser")
     assert set(found) == {ALL}
-    assert (found[ALL].wrong, found[ALL].words) == (True, "32 in the last 5 min (Chrome: 20, Firefox: 12)")
+    assert (found[ALL].wrong, found[ALL].value) == (True, 60)
+    assert found[ALL].words == "60 in the last 5 min (e: 14, d: 13, c: 12 and 2 more)"
 
 
 def test_nothing_by_browser_is_right() -> None:
