@@ -1,7 +1,8 @@
 """The gauges that each process reads of itself and of the machine, and their units (UCUM).
 
 Names are those of OpenTelemetry's semantic conventions where there is one:
-https://opentelemetry.io/docs/specs/semconv/system/process-metrics/ and ``…/container-metrics/``.
+https://opentelemetry.io/docs/specs/semconv/system/process-metrics/, ``…/container-metrics/`` and
+``…/system-metrics/``.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ BUFFER = "qaprod.buffer.utilization"
 CONTAINER_MEMORY = "container.memory.usage"
 MEMORY_SHARE = "qaprod.memory.utilization"
 CPU_SHARE = "qaprod.cpu.utilization"
+DISK = "system.filesystem.utilization"
 # Of ourselves
 SPOOL = "qaprod.spool.utilization"
 LAG = "qaprod.worker.lag"
+SINK_LAG = "qaprod.sink.lag"
 
 UNITS: Mapping[str, str] = {
     CPU: "1",
@@ -34,7 +37,9 @@ UNITS: Mapping[str, str] = {
     FILES: "{file_descriptor}",
     FILES_SHARE: "1",
     CONNECTIONS: "{connection}",
+    DISK: "1",
     LAG: "s",
+    SINK_LAG: "s",
     SPOOL: "1",
     BUFFER: "1",
 }

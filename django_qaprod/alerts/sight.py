@@ -131,8 +131,8 @@ class LiveSight:
 
         Known are a gap between the looks (the worker or the database was down: drainers bring what they kept
         within ``CATCH_UP``), and that nothing at all is stored, where every process tells how it is
-        (``QAPROD["RESOURCE_GAUGES"]``); after ``QUIET_AT_MOST`` it is taken for missing. Not known is that one
-        machine of several cannot reach the database: from there it looks like one that was taken away.
+        (``QAPROD["RESOURCE_GAUGES"]``); after ``QUIET_AT_MOST`` it is taken for missing. Not known is that a
+        machine of several cannot reach the database: from there it looks as if it were taken away.
         """
         return self._once("incomplete", self._incomplete)
 

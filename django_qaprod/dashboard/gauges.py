@@ -36,6 +36,8 @@ _OURS: Mapping[str, Promise] = {
     metrics.FILES_SHARE: gettext_lazy("Open files and sockets, as a share of those that a process may have."),
     metrics.CONNECTIONS: gettext_lazy("Database connections that a process has open."),
     metrics.LAG: gettext_lazy("By how much the worker's most overdue job is late."),
+    metrics.SINK_LAG: gettext_lazy("How long a sink has taken nothing although something waits for it."),
+    metrics.DISK: gettext_lazy("How full the file system of a machine's spool is."),
     metrics.SPOOL: gettext_lazy("How full the spool is: records that wait to be stored."),
     metrics.BUFFER: gettext_lazy("How full a process's buffer of numbers is."),
 }  # fmt: skip

@@ -23,6 +23,7 @@ from ..pipeline import numbers, process, spool
 from ..text import one_line
 from . import open_connections
 from .cgroups import Container, contents
+from .standing import Standing
 
 #: Seconds between two readings, of which the thread's own pace may take some.
 EVERY = 15.0
@@ -34,12 +35,13 @@ _THREADS = "qaprod"
 
 
 class Read(NamedTuple):
-    """A number that was read; ``alias`` is that of a database."""
+    """A number that was read; ``alias`` is that of a database, ``sink`` the name of one."""
 
     name: str
     value: float
     of_process: bool = True
     alias: str = ""
+    sink: str = ""
 
 
 class Reader:
@@ -89,6 +91,7 @@ class Reader:
 
 _reader: Reader | None = None
 _spool_read_at = -EVERY
+_standing = Standing()
 
 
 def read_process() -> None:
@@ -107,14 +110,22 @@ def read_process() -> None:
 
 
 def read_spool(path: Path) -> None:
-    """Read how full the spool is, if it is time. Called at each of the drainer's passes."""
+    """Read how full the spool and its disk are, and which sinks take nothing, if it is time.
+
+    Called at each of the drainer's passes.
+    """
     global _spool_read_at
     now = monotonic()
     if now - _spool_read_at < EVERY - _EARLY or not threading.current_thread().name.startswith(_THREADS):
         return
     _spool_read_at = now
-    filled = sum(spool.sizes(path).values()) / max(settings().spool_max_bytes, 1)
+    sizes = spool.sizes(path)
+    filled = sum(sizes.values()) / max(settings().spool_max_bytes, 1)
     book(Read(metrics.SPOOL, filled, of_process=False))
+    if (used := _used(path)) is not None:
+        book(Read(metrics.DISK, used, of_process=False))
+    for sink, seconds in _standing.look(path, sizes, now):
+        book(Read(metrics.SINK_LAG, seconds, of_process=False, sink=sink))
 
 
 def read_lag(seconds: float) -> None:
@@ -131,6 +142,8 @@ def book(read: Read) -> None:
         attributes.append(("qaprod.role", role()))
     if read.alias:
         attributes.append(("qaprod.database", read.alias))
+    if read.sink:
+        attributes.append(("qaprod.sink", read.sink))
     label = " ".join(value for _, value in attributes)
     numbers.gauge(read.name, label, tuple(attributes), value=read.value, unit=metrics.UNITS[read.name])
 
@@ -144,6 +157,17 @@ def role() -> str:
     # ``python -m gunicorn``
     name = program.parent.name if program.name == "__main__.py" else program.name.removesuffix(".py")
     return one_line(name, _MAX_ROLE) or "python"
+
+
+def _used(path: Path) -> float | None:
+    """Return which share of a file system is used, as ``df`` does; ``None`` where nobody says."""
+    try:
+        found = os.statvfs(path)
+    except (AttributeError, OSError):
+        return None
+    used = found.f_blocks - found.f_bfree
+    whole = used + found.f_bavail
+    return used / whole if whole else None
 
 
 def _files(directory: str) -> Iterator[Read]:

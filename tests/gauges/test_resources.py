@@ -20,7 +20,8 @@ from django_qaprod import metrics
 from django_qaprod.conf import settings as qaprod_settings
 from django_qaprod.gauges import open_connections, resources
 from django_qaprod.gauges.resources import EVERY, Read, Reader
-from django_qaprod.pipeline import numbers, process, spool
+from django_qaprod.gauges.standing import Standing
+from django_qaprod.pipeline import drainer, numbers, process, spool
 from django_qaprod.records import Cell
 
 ROOT = Path(__file__).parents[2]
@@ -109,9 +110,43 @@ def test_how_full_the_spool_is(tmp_path: Path, settings: Any) -> None:
     settings.QAPROD = {"SPOOL_MAX_BYTES": 1000}
     (tmp_path / f"a{spool.SUFFIX}").write_bytes(b"x" * 150)
     (tmp_path / f"b{spool.SUFFIX}").write_bytes(b"x" * 100)
-    (cell,) = in_thread(lambda: resources.read_spool(tmp_path))
-    assert (cell.name, cell.total, cell.label) == (metrics.SPOOL, 0.25, process.host())
+    found = {cell.name: cell for cell in in_thread(lambda: resources.read_spool(tmp_path))}
+    cell = found.pop(metrics.SPOOL)
+    assert (cell.total, cell.label) == (0.25, process.host())
+    disk = found.pop(metrics.DISK)
+    assert 0 < disk.total < 1
+    assert disk.label == process.host()
+    assert found == {}
     assert in_thread(lambda: resources.read_spool(tmp_path)) == (), "not at each pass"
+
+
+def test_sinks_that_take_nothing_are_told_by_how_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not while they go on, nor when nothing waits; and never the database's, which could not be told."""
+    now, sizes, took = [1000.0], {"a": 100}, {"sentry": {"a": 40}, "statsd": {"a": 100}, "database": {"a": 0}}
+    monkeypatch.setattr(resources, "monotonic", lambda: now[0])
+    monkeypatch.setattr(resources, "_standing", Standing())
+
+    def look(after: float) -> dict[str, float]:
+        now[0] += after
+        for name, size in sizes.items():
+            (tmp_path / f"{name}{spool.SUFFIX}").write_bytes(b"x" * size)
+        (tmp_path / drainer.CURSORS_NAME).write_text(json.dumps(took))
+        cells = in_thread(lambda: resources.read_spool(tmp_path))
+        return {cell.label.rpartition(" ")[2]: cell.total for cell in cells if cell.name == metrics.SINK_LAG}
+
+    assert look(0) == {"sentry": 0, "statsd": 0}
+    assert look(15) == {"sentry": 15, "statsd": 0}
+    sizes["b"] = 50
+    took["statsd"]["b"] = 20
+    assert look(15) == {"sentry": 30, "statsd": 0}
+    took["statsd"]["b"] = 30
+    assert look(15) == {"sentry": 45, "statsd": 0}
+    assert look(15) == {"sentry": 60, "statsd": 15}
+    took["sentry"]["a"] = 41
+    assert look(15) == {"sentry": 0, "statsd": 30}
+    (tmp_path / drainer.CURSORS_NAME).write_text("damaged")
 
 
 @on_linux

@@ -139,8 +139,8 @@ class Breaches(Rows):
     by = frozenset({"expectation", "journey", "kind"})
 
     def rows(self) -> QuerySet[Breach]:
-        """Return the breaches of the expectation, or all."""
-        found = Breach.objects.all()
+        """Return the breaches of the expectation, or all; ``where`` are columns."""
+        found = Breach.objects.filter(**dict(self.measure.where))
         return found.filter(expectation=self.measure.name) if self.measure.name else found
 
 
