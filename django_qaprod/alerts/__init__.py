@@ -6,10 +6,14 @@ each start; what judges them and tells of them is imported by the worker alone.
 
 from __future__ import annotations
 
+import threading
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ..conf import settings
+
 if TYPE_CHECKING:
+    from ..pipeline.drainer import Drainer
     from .beating import beat as beat
     from .declaration import Absence as Absence
     from .declaration import BurnRate as BurnRate
@@ -79,8 +83,19 @@ def __dir__() -> list[str]:
 
 
 def install() -> None:
-    """Have the worker judge rules and send what they tell. Imports nothing yet."""
+    """Have the worker judge rules and send what they tell, and the last resort watch. Imports nothing yet."""
     from ..worker import job_modules
 
     if (jobs := f"{__name__}.jobs") not in job_modules:
         job_modules.append(jobs)
+    if settings().last_resort is not None:
+        from ..pipeline import hooks
+
+        if _watch not in hooks.watchers:
+            hooks.watchers.append(_watch)
+
+
+def _watch(drainer: Drainer, stop: threading.Event) -> None:
+    from .last_resort import LastResort
+
+    LastResort(drainer).run(stop)

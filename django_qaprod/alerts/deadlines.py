@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from ..exceptions import ChannelError
 from ..pipeline import guard, threads
@@ -30,7 +30,7 @@ def call(
         busy = _left[what] = [thread for thread in _left.get(what, []) if thread.is_alive()]
         if len(busy) >= MOST_LEFT:
             raise ChannelError(f"{len(busy)} earlier ones have not come back yet.")
-    outcome = _Outcome(function, arguments)
+    outcome: _Outcome[R] = _Outcome(function, arguments)
     thread = threading.Thread(target=outcome.run, name=f"qaprod-{what}", daemon=True)
     threads.start(thread)
     thread.join(max(within, 0))
@@ -40,16 +40,16 @@ def call(
         raise ChannelError(f"{late[:1].upper()}{late[1:]} ({within:.0f} s).")
     if outcome.error is not None:
         raise outcome.error
-    return outcome.value
+    return cast("R", outcome.value)
 
 
-class _Outcome:
+class _Outcome(Generic[R]):
     """What became of a call."""
 
     error: Exception | None = None
-    value: Any = None
+    value: R | None = None
 
-    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    def __init__(self, function: Callable[..., R], arguments: tuple[Any, ...]) -> None:
         self._function = function
         self._arguments = arguments
 

@@ -169,15 +169,15 @@ def _resolved(host: str, port: int, until: float) -> list[Address]:
         what=f"resolver-{host}",
         late="its name was not resolved in time",
     )
-    # As numbers with the zone (``fe80::1%eth0``) cut off: all that have one are link-local.
-    addresses = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+    # With the zone (``fe80::1%eth0``) cut off: all that have one are link-local.
+    addresses = [ip_address(address.partition("%")[0]) for address in found]
     if not addresses:
         raise OSError("it has no address")
     return list(dict.fromkeys(addresses))
 
 
-def _lookup(host: str, port: int) -> list[tuple[object, ...]]:
-    return cast("list[tuple[object, ...]]", socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+def _lookup(host: str, port: int) -> list[str]:
+    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def _connected(addresses: list[Address], port: int, until: float) -> socket.socket:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from typing import NamedTuple
 
 from django.utils.module_loading import import_string
 
@@ -41,6 +42,18 @@ class DrainReport:
     waiting: int = 0
     locked: bool = False
     failing: tuple[str, ...] = ()
+
+
+class Standing(NamedTuple):
+    """How far the sinks are that the drainer feeds itself: the database, of all that come with the package.
+
+    ``waiting`` are the bytes that one of them has not had yet; ``mark`` is another whenever one has had more.
+    ``error`` says, without secrets, what keeps one from it now.
+    """
+
+    waiting: int
+    mark: object
+    error: str
 
 
 class Drainer:
@@ -119,6 +132,17 @@ class Drainer:
         self._accompany()
         self._rest(busy=bool(delivered))
         return DrainReport(delivered=delivered, waiting=waiting, failing=tuple(self._failing()))
+
+    def standing(self) -> Standing:
+        """Return how far it is. From any thread, also while the drainer itself is stuck."""
+        feeds = list(self._inline)
+        cursors = [dict(list(feed.cursors.items())) for feed in feeds]
+        waiting = 0
+        for name, size in self._sizes().items() if feeds else ():
+            done = min(cursor.get(name, 0) for cursor in cursors)
+            if size > done:
+                waiting += max(self._segment(name).end() - done, 0)
+        return Standing(waiting, cursors, "; ".join(filter(None, (feed.trouble() for feed in feeds))))
 
     def _accompany(self) -> None:
         if isinstance(self._source, Path):

@@ -15,6 +15,8 @@ from . import guard, spool
 RETRY_FIRST, RETRY_MOST = 1.0, 30.0
 #: Records in one batch: bounds a transaction and what is repeated after a crash.
 BATCH = 500
+#: Seconds after which it is worth saying that a sink is busy with one batch.
+BUSY_AFTER = 10.0
 #: Chunks of segments that are kept decoded, so that sinks which are equally far decode them once.
 CHUNKS_KEPT = 4
 
@@ -70,11 +72,20 @@ class Feed:
         self._ahead: dict[str, int] = {}
         self._delay = 0.0
         self._retry_at = 0.0
+        # Behind ``last_error``: what the library said, without secrets.
+        self._cause = ""
         self._at_once = BATCH
 
     def ready(self) -> bool:
         """Whether it may be tried now."""
         return monotonic() >= self._retry_at
+
+    def trouble(self) -> str:
+        """Return what keeps the sink from taking anything now, in words without secrets. From any thread."""
+        since = self.writing_since
+        if since is not None and (busy := monotonic() - since) > BUSY_AFTER:
+            return f"{self.sink.name} has been busy with one batch for {busy:.0f} s."
+        return " ".join(filter(None, (self.last_error, self._cause))) if self.last_error else ""
 
     def feed(self, segment: spool.Segment, size: int, deadline: float) -> int:
         """Hand the sink what it has not had of a segment of that size; return how many records it took.
@@ -171,6 +182,8 @@ class Feed:
             # Once an outage, so that the doctor and the health page know why; the database's tells itself.
             guard.caught(f"sink.{self.sink.name}", error)
         self.last_error = one_line(str(error), 300)
+        cause = error.__cause__
+        self._cause = one_line(guard.words_of(cause), 300) if isinstance(cause, Exception) else ""
         self._delay = min(max(self._delay * 2, RETRY_FIRST), RETRY_MOST)
         self._retry_at = monotonic() + self._delay
         # What looks like an outage may be a timeout that a smaller batch keeps.

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import guard
+from . import guard, threads
 
 if TYPE_CHECKING:
     from ..context import Context
     from ..records import EventRecord, FailureRecord
+    from .drainer import Drainer
     from .numbers import RequestKey
 
 #: Given each failure before it is appended, with its error where there is one, while what it belongs to is
@@ -33,6 +34,10 @@ stream_witnesses: list[Callable[[Context], None]] = []
 #: Run, each in a thread of its own, by whichever process drains this machine's spool.
 neighbours: list[Callable[[threading.Event], None]] = []
 
+#: Run, each in a thread of its own, beside a drainer that goes on, until the event is set: they look at it
+#: from outside, also while it is stuck.
+watchers: list[Callable[[Drainer, threading.Event], None]] = []
+
 #: Called with the spool's directory at each of the drainer's passes, for what else lies there. A pass comes
 #: every 2.5 seconds, so they cost nothing when there is nothing to do.
 companions: list[Callable[[Path], None]] = []
@@ -45,6 +50,13 @@ before_flush: list[Callable[[], None]] = []
 
 #: Called at the end by this process's thread, which is waited for ``process.EXIT_WITHIN`` seconds altogether.
 at_exit: list[Callable[[], None]] = []
+
+
+def watch(drainer: Drainer, stop: threading.Event) -> None:
+    """Begin the ``watchers`` of a drainer that goes on until ``stop`` is set."""
+    for watcher in watchers:
+        thread = threading.Thread(target=watcher, args=(drainer, stop), name="qaprod-watcher", daemon=True)
+        threads.start(thread)
 
 
 def tell(told: Iterable[Callable[..., None]], *seen: object) -> None:

@@ -344,6 +344,7 @@ def _drain(drainer: Drainer, stop: threading.Event) -> None:
             thread = threading.Thread(target=neighbour, args=(stop,), name="qaprod-neighbour", daemon=True)
             threads.start(thread)
             _state.beside.append(thread)
+        hooks.watch(drainer, stop)
         _state.draining = True
     drainer.drain(wait=False)
 

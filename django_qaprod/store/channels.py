@@ -23,7 +23,7 @@ def succeeded(name: str, *, remark: str = "", using: str | None = None) -> None:
     ``remark`` says whom it did not reach all the same.
     """
     at = now()
-    changes = {"failures": 0, "open_until": None, "sent_at": at}
+    changes: dict[str, object] = {"failures": 0, "open_until": None, "sent_at": at}
     if remark:
         changes |= {"failed_at": at, "error": _cut(remark)}
     _change(name, changes, using=using)
@@ -60,7 +60,8 @@ def left_for(failures: int) -> timedelta:
     if failures < OPEN_AFTER:
         return timedelta(0)
     # Not to the power of what has been failing for months.
-    return min(LEFT_FIRST * 2 ** min(failures - OPEN_AFTER, 10), LEFT_MOST)
+    doubled: int = 2 ** min(failures - OPEN_AFTER, 10)
+    return min(LEFT_FIRST * doubled, LEFT_MOST)
 
 
 def _open_until(at: datetime) -> Case:

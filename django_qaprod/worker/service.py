@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..forms import queue
-from ..pipeline import guard, process, spool
+from ..pipeline import guard, hooks, process, spool
 from ..pipeline.drainer import EVERY, Drainer, DrainReport, drain_now
 from ..store import connections
 from .loop import Outcome, Worker, run_due
@@ -74,7 +74,7 @@ class Service:
     @connections.kept()
     def _drain(self, path: Path, stop: threading.Event) -> None:
         drainer, said = Drainer(path), ""
-        stopped = False
+        watched = stopped = False
         while not stopped:
             with guard.guard("drainer"):
                 held = drainer.acquire()
@@ -84,6 +84,10 @@ class Service:
                 if words != said:
                     self._say(words)
                     said = words
+                if held and not watched:
+                    # Before anything can be stuck.
+                    hooks.watch(drainer, stop)
+                    watched = True
                 if held:
                     self._tell(drainer.drain(wait=False))
             stopped = stop.wait(EVERY)

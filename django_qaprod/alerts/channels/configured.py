@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, NamedTuple, cast
 
@@ -182,6 +183,14 @@ def make(name: str, options: Mapping[str, object]) -> Channel:
         return cast("Channel", import_string(str(options["class"]))(name, **_mapping(options.get("options"))))
     module, _, made = KINDS[chosen].path.partition(".")
     return cast("Channel", getattr(import_module(f"{__package__}.{module}"), made)(name, **arguments))
+
+
+def prepare(options: Mapping[str, object]) -> None:
+    """Import what a channel of these options needs of ours, if that is possible at all."""
+    module = KINDS[chosen].path.partition(".")[0] if (chosen := kind(options)) else ""
+    if module:
+        with suppress(ImportError):
+            import_module(f"{__package__}.{module}")
 
 
 def secrets(options: Mapping[str, object]) -> set[str]:

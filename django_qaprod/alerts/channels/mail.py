@@ -7,7 +7,7 @@ import smtplib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from email.utils import parseaddr
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from django.conf import settings
 from django.core import mail
@@ -126,13 +126,14 @@ class Email:
     def _backend(self) -> BaseEmailBackend:
         # Django 6.1 has ``mailers``, which also know the older settings; ``get_connection`` warns there.
         mailers: Any = getattr(mail, "mailers", None)
+        backend: Any
         if mailers is None:
             backend = mail.get_connection()
         else:
             backend = mailers[self._mailer] if self._mailer else mailers.default
         if getattr(backend, "timeout", 0) is None:
             backend.timeout = self._timeout
-        return backend
+        return cast("BaseEmailBackend", backend)
 
 
 class _Refusal(NamedTuple):

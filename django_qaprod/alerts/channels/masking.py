@@ -22,7 +22,7 @@ def mask(text: str, secrets: Iterable[str]) -> str:
 
 
 def of_url(url: str, *, host: bool = False) -> set[str]:
-    """Return what is secret in a URL: the whole, user, password, path, query; with ``host`` also that, if a token.
+    """Return what is secret in a URL: all but its host, and with ``host`` that, too, if it may be a token.
 
     Many services put their token into the path, some that Apprise knows where the host would be.
     """

@@ -15,7 +15,10 @@ from tests.servers import free_port
 
 
 class MailServer:
-    """Takes mail on a port of 127.0.0.1. ``refuses`` says by recipient what is answered; ``answers`` to all mail."""
+    """Takes mail on a port of 127.0.0.1.
+
+    ``refuses`` says by recipient what is answered, ``answers`` what to all mail.
+    """
 
     def __init__(self) -> None:
         self.refuses: dict[str, str] = {}
@@ -46,7 +49,7 @@ class MailServer:
     def recipients(self) -> list[str]:
         return [one for envelope in self.envelopes for one in envelope.rcpt_tos]
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if address in self.refuses:
@@ -54,7 +57,9 @@ class MailServer:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
         if self.answers.startswith("250"):
             self.envelopes.append(envelope)
         return self.answers

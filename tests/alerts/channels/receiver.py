@@ -28,7 +28,8 @@ class Received:
 class Receiver:
     """Listens on a port of 127.0.0.1. ``status``, ``headers`` and ``body`` are its answer.
 
-    With ``drips`` it sends a byte at a time, as long as somebody reads; with ``held`` it answers when that is set.
+    With ``drips`` it sends a byte at a time, as long as somebody reads; with ``held`` it answers when that
+    is set.
     """
 
     def __init__(self, *, context: ssl.SSLContext | None = None) -> None:
@@ -89,7 +90,7 @@ class Receiver:
                     self.end_headers()
                     self.wfile.write(receiver.body)
 
-            do_GET = do_POST
+            do_GET = do_POST  # noqa: N815 - the library's name
 
             def log_message(self, *args: object) -> None: ...
 

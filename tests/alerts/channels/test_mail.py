@@ -115,7 +115,7 @@ def test_a_server_that_hangs_is_given_up_although_no_timeout_is_set(settings: An
         hanging.bind(("127.0.0.1", 0))
         hanging.listen()
         use(settings, hanging.getsockname()[1], timeout=None)
-        with pytest.raises(ChannelError, match="(?i)timed? ?out"):
+        with pytest.raises(ChannelError, match=r"(?i)timed? ?out"):
             channel(timeout=0.05).send(message())
 
 

@@ -166,7 +166,7 @@ def test_headers_that_drip_end_in_time() -> None:
 
         thread = threading.Thread(target=drip)
         thread.start()
-        with pytest.raises(ChannelError, match="in time|speak HTTP"):
+        with pytest.raises(ChannelError, match=r"in time|speak HTTP"):
             safe_http.request(
                 "GET", f"http://127.0.0.1:{server.getsockname()[1]}/", allow_private=True, timeout=0.15
             )

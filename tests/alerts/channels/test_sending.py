@@ -1,4 +1,4 @@
-"""A message is sent by its channel or the next in line; what became of it is written down, without secrets."""
+"""A message is sent by its channel or the next in line; what becomes of it is written down, masked."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_circle_of_fallbacks_ends(settings: Any) -> None:
 def test_it_is_worth_trying_again_as_long_as_one_of_them_may_take_it(settings: Any) -> None:
     use(settings, one={"webhook": "http://127.0.0.1/", "fallback": "two"}, two=own())
     Own.raises = ChannelError("busy")
-    with pytest.raises(ChannelError, match="private network.*two: busy") as caught:
+    with pytest.raises(ChannelError, match=r"private network.*two: busy") as caught:
         channels.send("one", message())
     assert not caught.value.permanent
 
