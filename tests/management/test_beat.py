@@ -20,6 +20,7 @@ from django_qaprod.alerts import running
 from django_qaprod.alerts.measures import BEATS, beats
 from django_qaprod.exceptions import RecordFormatError
 from django_qaprod.pipeline import process
+from django_qaprod.queries import measures
 from django_qaprod.records import Cell, NumbersRecord, Record, decode
 
 ROOT = Path(__file__).parents[2]
@@ -180,6 +181,19 @@ def test_code_tells_by_a_function_what_the_heartbeat_waits_for(records: list[Rec
     assert time.time() - cell.start < 120
     measure = beats("nightly import")
     assert (cell.name, (("label", cell.label), *cell.attributes)) == (measure.name, measure.where)
+
+
+@pytest.mark.django_db(databases="__all__")
+def test_what_was_told_is_found_by_the_heartbeat() -> None:
+    began = time.time()
+    with process.in_memory() as drainer:
+        alerts.beat("nightly import")
+        alerts.beat("other", ok=False)
+        drainer.drain()
+    last = measures.last(beats("nightly import"), began - 60)
+    assert last is not None
+    assert began - 60 <= last <= time.time()
+    assert measures.last(beats("other"), 0.0) is None
 
 
 def test_nothing_is_told_in_the_tests_of_a_host() -> None:
