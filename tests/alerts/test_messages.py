@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib import admin
-from django.contrib.auth.models import User
 from django.db import DatabaseError, connections
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path, set_script_prefix
@@ -54,6 +53,7 @@ def _site(name: str) -> _Site:
 
 
 OWN = _site("back_office")
+BARE = _Site(name="admin")
 
 
 class PublicAlone:
@@ -66,6 +66,12 @@ class WithOwnAdmin:
     """A URLconf with an admin site of the host's own, beside the pages without login."""
 
     urlpatterns = (path("office/", OWN.urls), path("", include("django_qaprod.urls")))
+
+
+class WithBareAdmin:
+    """A URLconf with two admin sites, of which the usual one does not show alerts."""
+
+    urlpatterns = (path("admin/", BARE.urls), path("office/", OWN.urls))
 
 
 class Broken:
@@ -488,6 +494,7 @@ def test_hostile_text_stays_text_on_its_line(make: str, text: str, monkeypatch: 
     assert _Tags(message.html).tags <= ALLOWED
     assert "<script" not in message.html
     assert json.loads(json.dumps(message.data, allow_nan=False)) == message.data
+    assert {alert["value"] for alert in message.data["alerts"]} == {None}  # type: ignore[attr-defined]
     message.text.encode()
 
 
@@ -586,10 +593,10 @@ def test_an_alert_is_found_in_the_usual_admin(settings: Settings) -> None:
     assert addresses.failure(broken) == f"{BASE}/admin/qaprod/failure/{broken.pk}/change/"
 
 
-def test_an_alert_is_found_on_the_site_that_shows_it(settings: Settings) -> None:
+@pytest.mark.parametrize("host", [WithOwnAdmin, WithBareAdmin])
+def test_an_alert_is_found_on_the_site_that_shows_it(host: type, settings: Settings) -> None:
     """A project may have several admin sites, and show alerts on one."""
-    settings.QAPROD, settings.ROOT_URLCONF = {"BASE_URL": BASE}, WithOwnAdmin
+    settings.QAPROD, settings.ROOT_URLCONF = {"BASE_URL": BASE}, host
     alert = told.alert()
     assert addresses.look(alert) == f"{BASE}/office/qaprod/alert/{alert.pk}/look/"
     assert addresses.failure(rows.failure()) == ""
-    assert User.objects.count() == 0
