@@ -12,6 +12,7 @@ from typing import Any
 from django.core.checks import CheckMessage
 
 from .. import conf
+from ..alerts import checks as alerts
 from ..expectations import checks as expectations
 from ..forms import checks as forms
 from ..logs import checks as logs
@@ -25,6 +26,7 @@ def check_always(*, app_configs: object = None, **kwargs: Any) -> list[CheckMess
     found = [*written.check()]
     if conf.settings().enabled:
         found += [*setup.check(), *forms.check_always(), *logs.check(), *expectations.check()]
+        found += alerts.check()
     return found
 
 
@@ -32,7 +34,7 @@ def check_deployment(*, app_configs: object = None, **kwargs: Any) -> list[Check
     """Return what matters in production alone (``manage.py check --deploy``)."""
     if not conf.settings().enabled:
         return []
-    return [*setup.check_deployment(), *forms.check_deployment()]
+    return [*setup.check_deployment(), *forms.check_deployment(), *alerts.check_deployment()]
 
 
 def warn_about_server() -> None:

@@ -9,11 +9,12 @@ from typing import TypeAlias
 from django.conf import settings as django_settings
 from django.db import Error
 
-from . import carrying, installed, rescue, working
+from . import carrying, installed, rescue, telling, working
 from .findings import Finding, Level, error, words
 from .sending import send_test
+from .telling import send_tests
 
-__all__ = ["Finding", "Level", "examine", "send_test"]
+__all__ = ["Finding", "Level", "examine", "send_test", "send_tests"]
 
 _Look: TypeAlias = Callable[[], Iterable[Finding]]
 
@@ -28,6 +29,7 @@ _PARTS: dict[str, _Look] = {
     # Apart, so that the files are seen with the database dead.
     "rescue": rescue.of_keys_and_files,
     "submissions": rescue.of_submissions,
+    "channels": telling.of_channels,
     "inside": working.of_troubles,
 }
 

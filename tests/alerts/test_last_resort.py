@@ -278,6 +278,8 @@ class Refusing:
     def close(self) -> None: ...
 
 
+# The drainer lets go of the test's connections, where it has some.
+@pytest.mark.django_db(databases="__all__")
 @pytest.mark.parametrize("on_disk", [True, False])
 def test_a_drainer_says_what_waits_whether_it_moves_and_why_not(
     on_disk: bool, directory: Path, monkeypatch: pytest.MonkeyPatch

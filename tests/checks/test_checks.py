@@ -88,7 +88,13 @@ def _well(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     # Not by ``settings``, which warns of connections that are made already.
     monkeypatch.setattr(django_settings, "DATABASES", {"default": POSTGRESQL})
     settings.MIDDLEWARE = [MIDDLEWARE, "django.middleware.common.CommonMiddleware"]
-    settings.QAPROD = {"SPOOL_DIR": str(tmp_path / "spool")}
+    mail = {"email": ["ada@example.org"]}
+    settings.QAPROD = {
+        "SPOOL_DIR": str(tmp_path / "spool"),
+        "BASE_URL": "https://jobs.example.org",
+        "CHANNELS": {"mail": mail},
+        "LAST_RESORT": mail,
+    }
     spool.forget_directory()
     # What other tests' modules name is not declared here.
     monkeypatch.setattr(registry, "_references", {})

@@ -20,7 +20,21 @@ from ...store import connections
 from .. import deadlines
 from . import configured, masking
 from .base import Channel, Message, PartlySentError
-from .configured import Options
+from .configured import LAST_RESORT, Options
+
+__all__ = [
+    "LAST_RESORT",
+    "WITHIN",
+    "Options",
+    "chain",
+    "load",
+    "names",
+    "options",
+    "send",
+    "send_apart",
+    "send_test",
+    "trial",
+]
 
 #: Seconds after which a channel that does not come back is left to itself.
 WITHIN = 60.0
@@ -66,14 +80,13 @@ def send_test(name: str, *, who: str = "") -> None:
 
     Raises ``ChannelError`` when it was not taken.
     """
-    if error := _attempt(name, _test(name, who)):
+    if error := _attempt(name, trial(name, who)):
         raise error
 
 
 def send_apart(given: Mapping[str, object], message: Message) -> None:
     """Send by a channel of these options, touching no database. Raises ``ChannelError``."""
-    name = configured.LAST_RESORT
-    error = _tried(name, given, partial(configured.make, name, given), message)
+    error = _tried(LAST_RESORT, given, partial(configured.make, LAST_RESORT, given), message)
     if error is not None and not isinstance(error, PartlySentError):
         raise error
 
@@ -150,7 +163,8 @@ def _secrets(channel: Channel) -> set[str]:
     return set(tell()) if tell is not None else set()
 
 
-def _test(name: str, who: str) -> Message:
+def trial(name: str, who: str) -> Message:
+    """Return a message that says that nothing is wrong; ``who`` asked for it."""
     from ...records import new_id
 
     asked = _("%(who)s asked for this test.") % {"who": who} if who else _("This is a test.")

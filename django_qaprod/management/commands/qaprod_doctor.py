@@ -27,7 +27,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--send-test",
             action="store_true",
-            help="send a failure and a number through spool, drainer and sinks, and remove them again",
+            help="send a failure and a number through spool, drainer and sinks, and remove them again; "
+            "and a message by each channel",
         )
         parser.add_argument(
             "--deploy", action="store_true", help="say what concerns production alone even where DEBUG is on"
@@ -37,7 +38,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         findings = doctor.examine(deploy=options["deploy"])
         if options["send_test"]:
-            findings.append(doctor.send_test())
+            findings += [doctor.send_test(), *doctor.send_tests()]
         if options["json"]:
             self.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2))
         else:
