@@ -30,6 +30,8 @@ _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _PART = re.compile(r"(?:\*|(\w+)(?:-(\w+))?)(?:/(\d+))?")
 _DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
+# More than an hour, and what clocks are put forward or back by.
+_LONG = timedelta(hours=4)
 # From one 29 February that is a Sunday to the next there are 28 years, and 40 around 2100.
 _DAYS = 41 * 366
 
@@ -91,7 +93,7 @@ class Cron:
         day = start.astimezone(zone).date()
         for _ in range(_DAYS):
             if self._has(day):
-                for found in self._times(day, zone, way):
+                for found in self._times(day, zone, way, start):
                     if (found - start) * way > timedelta(0):
                         there = found.astimezone(zone if moment.tzinfo else own)
                         return there if moment.tzinfo else there.replace(tzinfo=None)
@@ -104,9 +106,11 @@ class Cron:
         month, week = day.day in self._days, day.isoweekday() % 7 in self._weekdays
         return month or week if self._either else month and week
 
-    def _times(self, day: date, zone: tzinfo, way: int) -> Iterator[datetime]:
-        """Yield the times of a day in UTC, in their order or from the last on."""
+    def _times(self, day: date, zone: tzinfo, way: int, start: datetime) -> Iterator[datetime]:
+        """Yield the times of a day in UTC, in their order or from the last on, but for those long before."""
         for hour in sorted(self._hours, reverse=way < 0):
+            if (start - datetime.combine(day, time(hour), zone)) * way > _LONG:
+                continue
             found = {
                 moment
                 for minute in self._minutes
