@@ -1,4 +1,4 @@
-"""The judges see of the worker's sight what they see of a test's: what queries answer has the shape they want."""
+"""The judges find in the worker's sight what they find in a test's: queries answer in the shape they want."""
 
 from __future__ import annotations
 
