@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
@@ -60,3 +61,12 @@ class _Outcome(Generic[R]):
                 self.value = self._function(*self._arguments)
         except Exception as error:  # noqa: BLE001 - handed to the caller's thread
             self.error = error
+
+
+def _begin_afresh() -> None:
+    global _lock, _left
+    # A child has none of its parent's threads, and a lock that was held then would stay so.
+    _lock, _left = threading.Lock(), {}
+
+
+os.register_at_fork(after_in_child=_begin_afresh)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 from ..conf import settings
 from ..exceptions import ChannelError
-from ..pipeline import guard, threads
+from ..pipeline import guard, process, threads
 
 _busy = threading.Lock()
 
@@ -20,19 +21,28 @@ def ping() -> None:
     if not url or not _busy.acquire(blocking=False):
         return
     try:
-        threads.start(threading.Thread(target=_ask, args=(url,), name="qaprod-heartbeat", daemon=True))
+        thread = threading.Thread(target=_ask, args=(url, _busy), name="qaprod-heartbeat", daemon=True)
+        threads.start(thread)
     except RuntimeError:
         # A process that ends starts no thread.
         _busy.release()
 
 
-def _ask(url: str) -> None:
-    from . import safe_http
-
+def _ask(url: str, busy: threading.Lock) -> None:
     try:
         with guard.guard("heartbeat"):
+            with process.importing:
+                from . import safe_http
             answer = safe_http.request("GET", url, allow_private=True)
             if not 200 <= answer.status < 300:
                 raise ChannelError(f"HEARTBEAT_URL answered {answer.words}.")
     finally:
-        _busy.release()
+        busy.release()
+
+
+def _begin_afresh() -> None:
+    global _busy
+    _busy = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_begin_afresh)

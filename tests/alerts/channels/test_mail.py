@@ -61,7 +61,7 @@ def test_a_hostile_subject_is_one_line_of_one_header(mailserver: MailServer) -> 
     [sent] = mailserver.messages
     assert "Bcc" not in sent
     assert mailserver.recipients == ["ada@example.org"]
-    subject = str(sent["Subject"])
+    subject = str(sent["Subject"]).strip()
     assert subject.startswith("[Django] Down Bcc: thief@example.org <!channel>")
     assert len(subject) < 300
     assert subject.isprintable()
