@@ -36,7 +36,7 @@ class Line(NamedTuple):
         return cls(label, (Item(text, url),))
 
 
-def of_one(entry: Entry, facts: Facts, *, look: str, act: str) -> Iterator[Line]:
+def of_one(entry: Entry, facts: Facts) -> Iterator[Line]:
     """Tell of one alert: since when, compared with what, where, whom, what came before, and what to do."""
     alert, spec = entry.alert, entry.spec
     yield from _times(entry)
@@ -52,10 +52,9 @@ def of_one(entry: Entry, facts: Facts, *, look: str, act: str) -> Iterator[Line]
         yield Line.of("Who is on it" if not entry.over else "Who was on it", words.on_it(alert))
     if spec is not None and not entry.over:
         yield from _to_do([entry])
-    yield from _links([entry], look=look, act=act, where=f"“{words.title(alert)}” among the alerts")
 
 
-def of_many(entries: Sequence[Entry], facts: Facts, *, look: str, act: str) -> Iterator[Line]:
+def of_many(entries: Sequence[Entry], facts: Facts) -> Iterator[Line]:
     """Tell of several alerts: each in a line, the worst first, then what they have in common."""
     over = all(entry.over for entry in entries)
     yield _each(entries)
@@ -64,16 +63,27 @@ def of_many(entries: Sequence[Entry], facts: Facts, *, look: str, act: str) -> I
         yield Line.of("Who is on it", phrases.listed(dict.fromkeys(words.on_it(one.alert) for one in busy)))
     if not over:
         yield from _to_do(entries)
-    yield from _links(entries, look=look, act=act, where="the alerts")
 
 
-def of_digest(entries: Sequence[Entry], *, look: str, act: str) -> Iterator[Line]:
+def of_digest(entries: Sequence[Entry]) -> Iterator[Line]:
     """Tell of what was held back: how many by rule, then the worst."""
     counts = sorted(by_rule(entries).items(), key=lambda item: (-item[1], item[0]))
     items = [Item(f"{name}: {phrases.number(number)}") for name, number in counts[:MOST_ALERTS]]
     yield Line("By rule", [*items, *_more(len(counts) - MOST_ALERTS, "rule", "rules")])
     yield _each(entries)
-    yield from _links(entries, look=look, act=act, where="the alerts")
+
+
+def links(entries: Sequence[Entry], *, look: str, act: str) -> Iterator[Line]:
+    """Tell where to look, in words if there is no address, and where to act."""
+    if look:
+        yield Line.of("Look", url=look)
+    else:
+        one = f"“{words.title(entries[0].alert)}” among " if len(entries) == 1 else ""
+        yield Line.of("Look", f"in the admin of the site, at {one}the alerts")
+    if act and any(entry.waits and not entry.over for entry in entries):
+        yield Line.of("Say that you are on it", url=act)
+    elif act:
+        yield Line.of("Was this useful? Yes or no", url=act)
 
 
 def by_rule(entries: Sequence[Entry]) -> dict[str, int]:
@@ -146,14 +156,3 @@ def _label(entry: Entry) -> str:
 
 def _more(number: int, one: str, many: str) -> list[Item]:
     return [Item(f"and {words.count(number, f'more {one}', f'more {many}')}")] if number > 0 else []
-
-
-def _links(entries: Sequence[Entry], *, look: str, act: str, where: str) -> Iterator[Line]:
-    if look:
-        yield Line.of("Look", url=look)
-    else:
-        yield Line.of("Look", f"in the admin of the site, at {where}")
-    if act and any(entry.waits and not entry.over for entry in entries):
-        yield Line.of("Say that you are on it", url=act)
-    elif act:
-        yield Line.of("Was this useful? Yes or no", url=act)

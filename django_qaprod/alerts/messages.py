@@ -6,7 +6,7 @@ better than we do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -14,7 +14,7 @@ from typing import cast
 from django.template import Context, Engine
 
 from ..models import Notification
-from ..pipeline.guard import guarded
+from ..pipeline.guard import guard, guarded
 from ..store.alerts import RANKS
 from ..text import one_line
 from . import addresses, facts, headlines, lines, payload
@@ -53,15 +53,15 @@ def build(
     found = Facts()
     if digest:
         headline = headlines.of_digest(lines.by_rule(entries), notifications)
-        said = lines.of_digest(entries, look=look, act=act)
+        said = _said(lines.of_digest(entries))
     else:
         found = _facts(entries)
         if len(entries) == 1:
             headline = headlines.of_one(entries[0], severity)
-            said = lines.of_one(entries[0], found, look=look, act=act)
+            said = _said(lines.of_one(entries[0], found))
         else:
             headline = headlines.of_many(entries, kind, severity, notifications[0].group)
-            said = lines.of_many(entries, found, look=look, act=act)
+            said = _said(lines.of_many(entries, found))
     label = _OVER if kind == _OVER else severity
     subject = one_line(f"[{label}] {headline.subject}", MAX_SUBJECT)
     given = {"id": id, "kind": kind, "severity": severity, "channel": channel, "subject": subject}
@@ -70,7 +70,7 @@ def build(
         kind=cast("Kind", kind),
         severity=severity,
         subject=subject,
-        **_written(subject, headline, list(said)),
+        **_written(subject, headline, [*said, *lines.links(entries, look=look, act=act)]),
         look=look,
         act=act,
         data=payload.of(entries, found, **given, story=headline.story, look=look, act=act),
@@ -99,6 +99,14 @@ def _facts(entries: Sequence[Entry]) -> Facts:
     specs = {entry.alert.rule: entry.spec for entry in entries if entry.spec is not None}
     over = all(entry.over for entry in entries)
     return facts.gather([entry.alert for entry in entries], specs, over=over)
+
+
+def _said(given: Iterable[Line]) -> list[Line]:
+    """Return the lines, up to one that cannot be made: without them, too, the message is worth sending."""
+    said: list[Line] = []
+    with guard("alerts.lines"):
+        said.extend(given)
+    return said
 
 
 def _written(subject: str, headline: Headline, said: Sequence[Line]) -> dict[str, str]:

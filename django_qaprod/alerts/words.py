@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.utils.timezone import get_default_timezone
@@ -20,6 +20,8 @@ from .facts import Facts
 NAME, SENTENCE = 120, 300
 
 _KINDS = Notification.Kind
+# What people changed earlier is how the rule is, and no reason why it fires now.
+_NEWS = timedelta(days=7)
 
 
 class Entry(NamedTuple):
@@ -126,11 +128,21 @@ def count(number: int, one: str, many: str) -> str:
 
 
 def overridden(facts: Facts) -> Iterator[str]:
-    """Return what of rules people have set, in place of what the code says."""
+    """Return what of rules people have set within a week, in place of what the code says."""
     for rule, said in (facts.overrides or {}).items():
         for name, given in said.items():
-            by = given.get("who", "") if isinstance(given, dict) else ""
-            yield one_line(f"{name} of “{rule}”, by {by or 'somebody'} in the admin", SENTENCE)
+            if isinstance(given, dict) and _is_news(str(given.get("at", ""))):
+                who = given.get("who") or "somebody"
+                words = f"{name} of “{rule}” is {given.get('value')} since {who} set it in the admin"
+                yield one_line(words, SENTENCE)
+
+
+def _is_news(at: str) -> bool:
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        return True
+    return clock.epoch(clock.now()) - clock.epoch(moment) < _NEWS.total_seconds()
 
 
 def _journey(name: str) -> str:

@@ -267,11 +267,16 @@ def test_where_nothing_changed_that_is_known_it_says_so() -> None:
 
 
 def test_what_somebody_set_in_the_admin_is_a_change() -> None:
-    """A limit that was made tighter explains an alert."""
-    Rule.objects.create(
-        name="applications fail", override={"at_least": {"value": 1, "who": "ada", "at": "2026-11-03"}}
+    """A limit that was made tighter explains an alert; one that was set last month does not."""
+    lately, long_ago = NOW - timedelta(days=1), NOW - timedelta(days=30)
+    override = {
+        "at_least": {"value": 3, "who": "ada", "at": lately.isoformat()},
+        "window": {"value": 60, "who": "ada", "at": long_ago.isoformat()},
+    }
+    Rule.objects.create(name="applications fail", override=override)
+    assert (
+        line(one(), "Changed before") == "at_least of “applications fail” is 3 since ada set it in the admin"
     )
-    assert line(one(), "Changed before") == "at_least of “applications fail”, by ada in the admin"
 
 
 def test_a_rule_that_is_gone_is_still_told_of() -> None:
@@ -545,6 +550,14 @@ def test_a_question_that_fails_costs_its_answer_and_never_the_message(broken: st
         message = build(given)
     assert message.subject == "[critical] applications fail: 14 in 5 min"
     assert ("Changed before" in labels(message)) == (broken != "deploy")
+    guard.take()
+
+
+@pytest.mark.usefixtures("_links")
+def test_a_line_that_fails_costs_what_follows_it_but_no_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something that nobody thought of is no reason to be silent."""
+    monkeypatch.setattr("django_qaprod.alerts.words.where", lambda *args: 1 / 0)
+    assert labels(one()) == ["Since", "Compared with", "Look", "Say that you are on it"]
     guard.take()
 
 
