@@ -10,12 +10,12 @@ from collections.abc import Iterable
 
 from ...exceptions import DeclarationError
 from ...registry import Measure
-from .base import Counts, Hours, Readings, Source
+from .base import Counts, Hours, Readings, Source, Sums, size
 from .inside import Troubles
 from .numbers import Failures, Gauges, Numbers, Requests
 from .rows import Breaches, Steps
 
-__all__ = ["counts", "first", "grain", "hours", "last", "readings"]
+__all__ = ["counts", "first", "grain", "hours", "last", "readings", "size", "sums"]
 
 _KINDS: dict[str, type[Source]] = {
     "step": Steps,
@@ -53,10 +53,12 @@ def readings(measure: Measure, start: float, end: float, *, step: float, by: str
     Of all its series together it is the mean of all readings, as on the gauge's page: what each process reads
     of itself is then that of a process. Steps are widened as in ``counts``. Two queries.
     """
-    source = _source(measure)
-    if not isinstance(source, Numbers):
-        raise DeclarationError(f"Only gauges have readings, not {measure.kind}.")
-    return source.readings(start, end, step=step, by=by)
+    return _gauge(measure).readings(start, end, step=step, by=by)
+
+
+def sums(measure: Measure, start: float, end: float, *, step: float, by: str = "") -> Sums:
+    """Return in each step how often a gauge was read, and what the readings add up to. Two queries."""
+    return _gauge(measure).sums(start, end, step=step, by=by)
 
 
 def last(measure: Measure, since: float) -> float | None:
@@ -75,6 +77,13 @@ def first(measure: Measure) -> float | None:
 def grain(measure: Measure, at: float) -> int:
     """Return by how many seconds it is known at that time: 1, or those of a minute, an hour or a day."""
     return _source(measure).grain(at)
+
+
+def _gauge(measure: Measure) -> Numbers:
+    source = _source(measure)
+    if not isinstance(source, Numbers):
+        raise DeclarationError(f"Only gauges have readings, not {measure.kind}.")
+    return source
 
 
 def _source(measure: Measure) -> Source:

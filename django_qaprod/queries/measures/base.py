@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Protocol, TypeAlias
@@ -15,6 +16,8 @@ from ..window import DAY, HOUR, HOURS_KEPT, MINUTE, MINUTES_KEPT
 Counts: TypeAlias = dict[str, list[float]]
 Hours: TypeAlias = dict[str, dict[int, float]]
 Readings: TypeAlias = dict[str, list[float | None]]
+#: In each step how many there were, and what they add up to.
+Sums: TypeAlias = dict[str, list[tuple[int, float]]]
 
 #: Values that are told apart; those of the rest are together, under ``OVERFLOW``.
 MOST_KEYS = 50
@@ -79,7 +82,8 @@ class Grid:
 
 def size(start: float, end: float, step: float) -> int:
     """Return how many steps there are from ``start`` to ``end``."""
-    return max(-int(-(end - start) // step), 1) if step else 1
+    # A hair less: what is a whole number of steps is often a little more as floating point has it.
+    return max(math.ceil((end - start) / step - 1e-6), 1) if step else 1
 
 
 def grain_at(at: float, now: float) -> int:

@@ -16,7 +16,7 @@ from ...store.numbers import FAILURES
 from .. import buckets
 from ..requests import BROWSER, DURATION
 from ..window import HOUR, MINUTE
-from .base import Counts, Grid, Hours, Readings, capped, few_runs, grain_at
+from .base import Counts, Grid, Hours, Readings, Sums, capped, few_runs, grain_at
 
 _SEVERITIES = ("info", "warning", "error", "critical")
 # Where rows are looked up one series at a time: the newest, and those that nothing coarser has, which with
@@ -80,15 +80,20 @@ class Numbers:
 
     def readings(self, start: float, end: float, *, step: float, by: str) -> Readings:
         """Return the mean of the values in each step."""
+        return {
+            key: [total / count if count else None for count, total in known]
+            for key, known in self.sums(start, end, step=step, by=by).items()
+        }
+
+    def sums(self, start: float, end: float, *, step: float, by: str) -> Sums:
+        """Return in each step how many values there were, and what they add up to."""
         grid, keys = Grid(start, end, step), self.keys(start, by)
-        sums: dict[str, list[tuple[int, float]]] = {} if by else {"": [(0, 0.0)] * grid.size}
+        found: Sums = {} if by else {"": [(0, 0.0)] * grid.size}
         for key, row in self._sums(keys, grid.pieces(), starts=bool(step)):
-            known, place = sums.setdefault(key, [(0, 0.0)] * grid.size), grid.place(row.start)
+            known, place = found.setdefault(key, [(0, 0.0)] * grid.size), grid.place(row.start)
             count, total = known[place]
             known[place] = (count + row.count, total + row.total)
-        return {
-            key: [total / count if count else None for count, total in known] for key, known in sums.items()
-        }
+        return found
 
     def last(self, since: float) -> float | None:
         """Return the beginning of the last minute in which it was counted."""
