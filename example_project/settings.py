@@ -2,7 +2,8 @@
 
 The environment changes what differs between machines: ``EXAMPLE_DIR`` (where files are kept),
 ``EXAMPLE_DATABASE`` (PostgreSQL instead of SQLite, ``postgresql://user@host:port/name``), ``EXAMPLE_DEBUG``,
-``EXAMPLE_DEMO`` (everybody may use the chaos page), ``EXAMPLE_PROFILES`` (where the profile service listens)
+``EXAMPLE_DEMO`` (everybody may use the chaos page), ``EXAMPLE_URL`` (the site's address, for links in mails),
+``EXAMPLE_PROFILES`` (where the profile service listens),
 ``EXAMPLE_RESCUE_KEYS`` (with which rescued submissions are encrypted, separated by spaces),
 ``EXAMPLE_RELEASE`` and ``EXAMPLE_EXPORTERS`` (keys of ``QAPROD`` as JSON, for what it sends elsewhere).
 """
@@ -36,6 +37,10 @@ def _keys() -> list[str]:
     return given.split()
 
 
+# Who is told of alerts. Their mail is a directory, which the page "What the team was told" shows.
+TEAM = "team@classroom-jobs.example"
+INBOX_DIR = DATA_DIR / "inbox"
+
 INSTALLED_APPS = [
     "django_qaprod",
     "example_project.jobs",
@@ -51,6 +56,9 @@ QAPROD = {
     "RELEASE": os.environ.get("EXAMPLE_RELEASE", "2.4.0"),
     "SPOOL_DIR": DATA_DIR / "spool",
     "RESCUE_KEYS": _keys(),
+    "BASE_URL": os.environ.get("EXAMPLE_URL", "http://127.0.0.1:8000"),
+    "CHANNELS": {"team": {"email": TEAM}},
+    "LAST_RESORT": {"email": TEAM},
 }
 
 # What the demo has started, and sends to (``--exporters``).
@@ -125,6 +133,7 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS: list[Path] = []
 
 DEFAULT_FROM_EMAIL = "Classroom Jobs <applications@classroom-jobs.example>"
+SERVER_EMAIL = "Classroom Jobs <site@classroom-jobs.example>"
 MAIL_DIR = DATA_DIR / "mail"
 if django.VERSION >= (6, 1):
     MAILERS = {

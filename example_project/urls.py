@@ -11,6 +11,8 @@ urlpatterns = [
     path("", include("example_project.jobs.urls")),
     path("chaos/", include("example_project.chaos.urls")),
     path("admin/", admin.site.urls),
+    # For whoever is told of an alert, without a login.
+    path("qaprod/", include("django_qaprod.urls")),
     # Asked for by pages that name no icon: the admin's, and the plain ones of forms.
     path(
         "favicon.ico",

@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from . import faults
+from . import faults, inbox
 from .faults import FAULTS, NAMES, Fault
 
 View = Callable[..., HttpResponse]
@@ -65,6 +65,28 @@ def clear(request: HttpRequest) -> HttpResponse:
     faults.switches().clear()
     messages.success(request, "Everything works again.")
     return redirect("chaos:panel")
+
+
+@transaction.non_atomic_requests
+@require_GET
+@for_staff
+def told(request: HttpRequest) -> HttpResponse:
+    """Show what is in the team's inbox."""
+    return render(request, "chaos/told.html", {"mails": inbox.newest(), "address": settings.TEAM})
+
+
+@transaction.non_atomic_requests
+@require_GET
+@for_staff
+def told_as_html(request: HttpRequest, name: str) -> HttpResponse:
+    """Show a message as a mail program does that shows HTML."""
+    mail = inbox.read(name)
+    if mail is None:
+        raise Http404(name)
+    response = HttpResponse(mail.html)
+    # As in a mail program: nothing in it runs.
+    response["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    return response
 
 
 def _where(fault: Fault) -> list[dict[str, str]]:

@@ -75,6 +75,7 @@ class Place:
             "DJANGO_SETTINGS_MODULE": "example_project.settings",
             "EXAMPLE_DEMO": "1",
             "EXAMPLE_DIR": str(self.directory),
+            "EXAMPLE_URL": self.url,
             "EXAMPLE_PROFILES": f"http://{LOOPBACK}:{self.profiles}",
             "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
             "PYTHONUNBUFFERED": "1",
@@ -148,6 +149,7 @@ def _start(options: Options, place: Place, family: Family, stop: threading.Event
         found = exporters.start(place.directory, family)
         place.exporters.update(found.places)
         family.environment = {**family.environment, **found.environment()}
+    family.start("importer", ["-m", "example_project.demo.importer"])
     profiles = ["--port", str(place.profiles), "--faults", str(place.faults)]
     family.start("profile service", ["-m", "example_project.profiles", *profiles])
     family.start("lock holder", ["-m", "example_project", "hold_lock"])
@@ -220,7 +222,9 @@ def _where(options: Options, place: Place) -> str:
 
   The site        {place.url}/
   Break something {place.url}/chaos/
+  Who was told    {place.url}/chaos/told/
   The admin       {admin}/    user {STAFF}, password {STAFF_PASSWORD}
+    alerts        {admin}/qaprod/alert/
     failures      {admin}/qaprod/failure/
     journeys      {admin}/qaprod/journeypage/
     requests      {admin}/qaprod/requestpage/

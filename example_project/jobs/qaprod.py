@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
+from importlib.util import find_spec
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count
 from django.utils import timezone
 
-from django_qaprod import Expectation, Journey, Step, gauge
+from django_qaprod import Expectation, Journey, Step, alerts, gauge
 
 from .models import Application, FormType
+
+# On the demo somebody watches, among thousands of visitors an hour: what takes hours there takes minutes.
+WATCHED = settings.CHAOS_OPEN
+FORM = "applications/<uuid:token>/form/<slug:page>/"
+IMPORT = "import of vacancies"
+MOST_REMEMBERED = 64 * 2**20
 
 
 class JobApplication(Journey):
@@ -57,6 +65,96 @@ Expectation(
 JobApplication.started.on_create(
     Application, properties=lambda application: {"form_type": application.form_type}
 )
+
+
+# What must never happen needs one. What a visitor got as an error page is told by “a critical view fails”.
+alerts.Threshold(
+    "applications fail",
+    of=JobApplication.failures(),
+    at_least=1,
+    inhibited_by=("a critical view fails",),
+    description="Something in an application failed, whether its visitor was served all the same or not.",
+)
+
+# Did they press the button, or did a change of the style sheet break it in some browser?
+alerts.Dip(
+    "fewer applications than usual",
+    of=JobApplication.submitted,
+    by="browser",
+    # Always, but for bank holidays: nobody applies then.
+    hours=alerts.WorkingHours(
+        days=range(7),
+        begin=time(0),
+        end=time(23, 59, 59),
+        holidays="GB-ENG" if find_spec("holidays") else "",
+    ),
+    inhibited_by=("requests fail", "nobody gets through"),
+)
+
+alerts.Ratio(
+    "applicants give up",
+    of=JobApplication.submitted,
+    per=JobApplication.started,
+    by="browser",
+    below=0.3,
+    min_count=30,
+    window=timedelta(minutes=3) if WATCHED else timedelta(hours=6),
+    inhibited_by=("applications fail",),
+)
+
+# The expectation knows each that is missing; this one would tell if it were not looked at.
+alerts.OutOfSync(
+    "e-mails are out of step",
+    one=JobApplication.submitted,
+    other=SchoolEmail.sent,
+    within=timedelta(minutes=3) if WATCHED else timedelta(minutes=30),
+    window=timedelta(minutes=10) if WATCHED else timedelta(hours=6),
+    at_least=0.9,
+    min_count=10,
+    severity="warning",
+    inhibited_by=("an expectation is not met", "applications fail"),
+)
+
+# The server, the network before it, or the balancer is dead: its monitor asks for a page every minute.
+alerts.Absence(
+    "nobody gets through",
+    of=alerts.requests(),
+    window=timedelta(minutes=5),
+    severity="critical",
+    on=not WATCHED,
+)
+
+# Told by ``qaprod_beat``, which runs the command.
+if WATCHED:
+    alerts.Heartbeat(IMPORT, every=timedelta(minutes=1), grace=timedelta(minutes=1))
+else:
+    alerts.Heartbeat(IMPORT, cron="30 2 * * *", grace=timedelta(minutes=30))
+
+# Before it happens.
+alerts.Trend(
+    "memory will run out",
+    of=alerts.gauge("searches.remembered"),
+    reaches=MOST_REMEMBERED,
+    within=timedelta(hours=2),
+    window=timedelta(hours=1),
+    severity="warning",
+)
+
+alerts.BurnRate(
+    "forms are answered",
+    of=alerts.requests(route=FORM).errors(),
+    per=alerts.requests(route=FORM),
+    objective=0.995,
+    inhibited_by=("a critical view fails", "requests fail"),
+)
+
+
+@gauge("searches.remembered", every=10, unit="By", limit=MOST_REMEMBERED)
+def remembered() -> int:
+    """Bytes of what was searched for, which a process remembers."""
+    from . import search
+
+    return search.remembered.size()
 
 
 @gauge("applications.unsent", every=10, unit="{application}", limit=50)

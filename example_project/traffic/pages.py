@@ -19,6 +19,8 @@ class Form:
     fields: dict[str, str] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     has_button: bool = False
+    #: The classes of what its button stands in: a style sheet may hide it from some.
+    look: frozenset[str] = frozenset()
 
 
 class Page(HTMLParser):
@@ -36,6 +38,7 @@ class Page(HTMLParser):
         #: Where the site leads whoever was told so, nothing if it does not.
         self.onward = ""
         self._form: Form | None = None
+        self._look: frozenset[str] = frozenset()
         self._textarea = ""
         self.feed(text)
 
@@ -68,6 +71,8 @@ class Page(HTMLParser):
                 method=found.get("method", "get").lower(),
             )
             self.forms.append(self._form)
+        elif tag == "div":
+            self._look = frozenset(found.get("class", "").split())
         elif self._form is not None:
             self._field(self._form, tag, found)
 
@@ -87,7 +92,7 @@ class Page(HTMLParser):
     def _field(self, form: Form, tag: str, found: dict[str, str]) -> None:
         name, kind = found.get("name", ""), found.get("type", "text")
         if tag == "button":
-            form.has_button = True
+            form.has_button, form.look = True, self._look
         elif tag == "textarea":
             self._textarea = name
             form.fields[name] = ""

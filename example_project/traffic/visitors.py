@@ -287,6 +287,9 @@ class Applicant(Visitor):
     def _review(self, answer: Answer) -> None:
         form = answer.page.form("submit")
         self.think()
+        # Visitors read no style sheets; this one does as ours says.
+        if form is not None and "new-look" in form.look and self.browser.agent.family == "Safari":
+            return
         if form is None or self.often(0.05):
             return
         if self.often(0.08):

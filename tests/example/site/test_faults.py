@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from smtplib import SMTPServerDisconnected
 from typing import Any
+from unittest import mock
 
 import django
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
+from django.contrib.staticfiles import finders
+from django.core import mail
+from django.core.mail import EmailMessage, EmailMultiAlternatives
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.test import Client, TestCase
 from django.urls import reverse
 from django.utils.html import escape
 
 from django_qaprod.records import FailureRecord
 from django_qaprod.testing import Records
 from example_project.chaos.faults import FAULTS, NAMES
+from example_project.chaos.mail import EmailBackend, deliver
 from example_project.chaos.switches import Switches
 from example_project.jobs.models import Application, Vacancy
+from example_project.jobs.remembered import Remembered
+from example_project.traffic.pages import Page
 
 from .applying import fill_in, form_url, save, start, submit
 
@@ -157,9 +167,104 @@ def test_the_button_is_lost_in_one_browser_only(
     fill_in(visitor, application)
     switches.turn("lost-button", on=True)
     address = reverse("jobs:review", args=(application.token,))
-    assert b"Send to the school" in visitor.get(address, headers={"User-Agent": CHROME}).content
-    assert b"Send to the school" not in visitor.get(address, headers={"User-Agent": SAFARI}).content
+    [chrome, safari] = [visitor.get(address, headers={"User-Agent": agent}) for agent in (CHROME, SAFARI)]
+    assert chrome.content.count(b"Send to the school") == safari.content.count(b"Send to the school") == 1
+    assert b'<div class="actions new-look">' in safari.content
+    style = Path(str(finders.find("jobs/site.css"))).read_text()
+    # Of which WebKit alone knows the font.
+    assert "@supports (font: -apple-system-body) {\n  .new-look .button { display: none; }" in style
     assert qaprod_records.failures == []
+
+
+def test_visitors_with_that_browser_do_not_see_the_button() -> None:
+    """They read no style sheets, and leave as somebody would who does not see it."""
+    page = Page('<form data-form="submit"><div class="actions new-look"><button>Send</button></div></form>')
+    form = page.form("submit")
+    assert form is not None
+    assert "new-look" in form.look
+
+
+def test_an_e_mail_that_is_lost_leaves_no_trace(
+    visitor: Client, teaching: Vacancy, switches: Switches, qaprod_records: Records
+) -> None:
+    """Submitted, not sent, and no error anywhere: the expectation alone knows."""
+    application = start(visitor, teaching)
+    fill_in(visitor, application)
+    switches.turn("lost-email", on=True)
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        assert submit(visitor, application).status_code == 302
+    application.refresh_from_db()
+    assert application.is_submitted
+    assert application.emailed_at is None
+    assert mail.outbox == []
+    assert qaprod_records.failures == []
+
+
+def test_memory_leaks_slowly_within_bounds_and_is_given_back(switches: Switches) -> None:
+    """Two megabytes a minute, and the cap, whenever somebody looks; the gauge reads it."""
+    remembered = Remembered()
+    remembered.add("teacher")
+    assert remembered.size() == len("teacher")
+    switches.turn("slow-leak", on=True)
+    with mock.patch("example_project.jobs.remembered.time.monotonic") as monotonic:
+        monotonic.return_value = 0.0
+        assert remembered.size() < 1000
+        monotonic.return_value = 90.0
+        assert remembered.size() == pytest.approx(3 * 2**20, rel=0.01)
+        monotonic.return_value = 86400.0
+        assert remembered.size() == pytest.approx(48 * 2**20, rel=0.01)
+    switches.turn("slow-leak", on=False)
+    assert remembered.size() == len("teacher")
+
+
+def test_the_import_fails_when_told_to(site: None, switches: Switches) -> None:
+    """It is a command: whoever runs it sees its exit status, if somebody looks."""
+    call_command("import_vacancies")
+    switches.turn("dead-import", on=True)
+    with pytest.raises(CommandError):
+        call_command("import_vacancies")
+
+
+def test_what_the_team_is_told_is_on_a_page(site: None, settings: Any, tmp_path: Path) -> None:
+    """The newest first; the HTML of a mail runs no scripts; what is no mail is not found."""
+    settings.CHAOS_OPEN, settings.INBOX_DIR = True, tmp_path / "inbox"
+    client = Client()
+    assert b"Nothing so far" in client.get("/chaos/told/").content
+    for number in (1, 2):
+        written = EmailMultiAlternatives(
+            f"[error] <b>{number}</b>", f"Line https://x.example/{number}", "a@b.example"
+        )
+        written.attach_alternative(f"<p>{number}</p>", "text/html")
+        written.to = [settings.TEAM]
+        deliver(written)
+    page = client.get("/chaos/told/")
+    assert [one.subject for one in page.context["mails"]] == ["[error] <b>2</b>", "[error] <b>1</b>"]
+    assert "&lt;b&gt;2&lt;/b&gt;" in page.content.decode()
+    name = page.context["mails"][0].name
+    shown = client.get(f"/chaos/told/{name}/")
+    assert shown.content.strip() == b"<p>2</p>"
+    assert shown["Content-Security-Policy"].startswith("default-src 'none'")
+    for other in ("1-1", "..", "x.eml"):
+        assert client.get(f"/chaos/told/{other}/").status_code == 404
+
+
+def test_schools_do_not_get_the_teams_mail(settings: Any, tmp_path: Path, switches: Switches) -> None:
+    """The fault of the one server is none of the other."""
+    settings.INBOX_DIR, settings.MAIL_DIR = tmp_path / "inbox", tmp_path / "mail"
+    switches.turn("flaky-email", on=True)
+    backend = EmailBackend(file_path=tmp_path / "mail")
+    for _ in range(4):
+        assert backend.send_messages([EmailMessage("To the team", "…", "a@b.example", [settings.TEAM])]) == 1
+    refused = 0
+    for _ in range(4):
+        try:
+            backend.send_messages(
+                [EmailMessage("To a school", "…", "a@b.example", ["office@school.example"])]
+            )
+        except SMTPServerDisconnected:
+            refused += 1
+    assert refused == 2
+    assert len(list((tmp_path / "inbox").iterdir())) == 4
 
 
 def test_in_production_the_switches_are_for_staff(
