@@ -42,7 +42,7 @@ class AlertPageViews(ReadOnlyAdmin):
         data = alerts.page(alert, with_failures=may_see_failures)
         active = alert.state != Alert.State.RESOLVED
         context = {
-            "title": words.cut(str(alert), 120),
+            "title": alerts.title(alert),
             "alert": alert,
             "page": data,
             "hushed": alerts.hushed(data.hush),

@@ -212,10 +212,11 @@ class AlertAdmin(AlertPageViews, ReadOnlyAdmin):
     def _asked(
         self, request: HttpRequest, queryset: QuerySet[Any], do: str, form: Any
     ) -> HttpResponse | None:
+        from ..dashboard import alerts
+
         if form.is_valid():
             self._act(request, queryset, do, **form.cleaned_data)
             return None
-        some = [words.cut(str(alert), 120) for alert in queryset[:10]]
         context = {
             "title": gettext("Silence these alerts?")
             if do == "silence"
@@ -226,7 +227,7 @@ class AlertAdmin(AlertPageViews, ReadOnlyAdmin):
             "checkbox": ACTION_CHECKBOX_NAME,
             "select_across": request.POST.get("select_across", "0"),
             "number": queryset.count(),
-            "some": some,
+            "some": [alerts.title(alert) for alert in queryset[:10]],
             "back": address(self.admin_site, Alert, "changelist"),
         }
         crumbs = [Crumb.of(self.admin_site, Alert)]

@@ -109,8 +109,9 @@ class NotificationAdmin(ReadOnlyAdmin):
     @admin.display(description=_("alert"))
     def shown_alert(self, one: Notification) -> SafeString:
         """Return of which alert it tells, and how."""
-        url = self._alert_url(one)
-        name = words.cut(str(one.alert), 90)
+        from ..dashboard import alerts
+
+        url, name = self._alert_url(one), alerts.title(one.alert)
         title = format_html('<a class="qaprod-title" href="{}"><bdi>{}</bdi></a>', url, name)
         return format_html(
             '{}<span class="qaprod-quiet">{}</span><bdi class="qaprod-quiet">{}</bdi>',

@@ -107,7 +107,8 @@ class RuleForm(forms.Form):
         return list(value) if isinstance(value, tuple) else value
 
     def _help(self, key: str) -> str:
-        said = value_of(self._known.declared, key)
-        if said == value_of(self._known.effect, key):
-            return ""
-        return _("In the code: %(value)s") % {"value": rules.in_words(key, said) or words.NOTHING}
+        code, now = value_of(self._known.declared, key), value_of(self._known.effect, key)
+        told = [rules.with_unit(self._known.effect, key, now)]
+        if code != now:
+            told.append(_("In the code: %(value)s") % {"value": rules.in_words(key, code) or words.NOTHING})
+        return "; ".join(filter(None, told))

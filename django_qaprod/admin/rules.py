@@ -21,6 +21,7 @@ from .permissions import may
 
 if TYPE_CHECKING:
     from ..dashboard.rules import RulePage, RulesPage
+    from .backtests import Tried
     from .rule_forms import RuleForm
 
 #: How far back a rule is tried before it is changed.
@@ -97,13 +98,13 @@ class RuleAdmin(PageAdmin):
             self.message_user(request, _("Nothing was changed."), messages.WARNING)
         return HttpResponseRedirect(self._url(name))
 
-    def _tried(self, data: RulePage, form: RuleForm) -> Any:
-        from ..dashboard import backtests
+    def _tried(self, data: RulePage, form: RuleForm) -> Tried:
+        from . import backtests
 
-        return backtests.tried(data.row.spec._replace(numbers=form.numbers()), days=DAYS)
+        return backtests.tried(data.known.effect, days=DAYS, numbers=form.numbers())
 
     def _shown(
-        self, request: HttpRequest, data: RulePage, form: RuleForm, *, tried: Any = None
+        self, request: HttpRequest, data: RulePage, form: RuleForm, *, tried: Tried | None = None
     ) -> HttpResponse:
         alerts = (
             f"{address(self.admin_site, Alert, 'changelist')}?{urlencode({'rule': data.known.declared.name})}"

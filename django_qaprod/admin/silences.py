@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from .. import clock
 from ..dashboard import words
 from ..models import Silence
-from ..templatetags.qaprod import ago, exactly
+from ..templatetags.qaprod import ago
 from .filters import DefaultFilter
 from .pages import Crumb, address, shown
 from .permissions import ReadOnlyAdmin, may
@@ -113,7 +113,9 @@ class SilenceAdmin(ReadOnlyAdmin):
     def shown_until(self, silence: Silence) -> SafeString:
         """Return from when until when it holds."""
         return format_html(
-            '{}<span class="qaprod-quiet">{}</span>', exactly(silence.begins_at), exactly(silence.until)
+            '{}<span class="qaprod-quiet">{}</span>',
+            words.moment(silence.begins_at),
+            words.moment(silence.until),
         )
 
     @admin.display(description=_("who"))

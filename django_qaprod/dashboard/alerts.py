@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from .. import clock, registry
 from ..exceptions import DeclarationError
@@ -54,8 +56,8 @@ class AlertPage:
     notifications: list[Notification]
     earlier: list[Alert]
     failures: list[Failure]
-    #: Whom the failures hit that belong to what is watched.
-    hit: Hit | None
+    #: Whom the failures hit that belong to what is watched, in words.
+    hit: str
     #: What went live last before it was wrong, within a day.
     deploy: Deploy | None
     chart: Chart | None
@@ -80,7 +82,7 @@ def page(alert: Alert, *, with_failures: bool = True) -> AlertPage:
         notifications=alerts.notifications(alert),
         earlier=alerts.before(alert),
         failures=circumstances.new_failures(watched, since, until, most=_MOST) if with_failures else [],
-        hit=circumstances.hit(watched, since, until) if with_failures else None,
+        hit=_hit(circumstances.hit(watched, since, until)) if with_failures else "",
         deploy=before[0] if before else None,
         chart=_chart(alert, spec) if spec is not None else None,
     )
@@ -100,6 +102,11 @@ def hushes(shown: Sequence[Alert]) -> list[Hush]:
     ]
 
 
+def title(alert: Alert) -> str:
+    """Return the rule's name, with what it tells apart."""
+    return words.cut(f"{alert.rule}: {alert.key}" if alert.key else alert.rule, 120)
+
+
 def watch() -> Watch:
     """Return who watches while nothing fires."""
     looked = alerts.last_look()
@@ -110,7 +117,9 @@ def watch() -> Watch:
 def lasted(alert: Alert) -> str:
     """Return how long it has been wrong, or was."""
     end = alert.resolved_at or clock.now()
-    return words.seconds(max((end - alert.began_at).total_seconds(), 1.0))
+    if end - alert.began_at < timedelta(minutes=1):
+        return _("less than a minute")
+    return timesince(alert.began_at, end, depth=2)
 
 
 def hushed(hush: Hush) -> str:
@@ -119,6 +128,16 @@ def hushed(hush: Hush) -> str:
         names = {"until": words.moment(hush.silence.until), "who": words.cut(hush.silence.who, 60)}
         return _("silent until %(until)s by %(who)s") % names
     return words.cut(hush.held, 120)
+
+
+def _hit(hit: Hit | None) -> str:
+    if hit is None:
+        return ""
+    people = ngettext("%(n)s person", "%(n)s people", hit.people)
+    subjects = ngettext("%(n)s subject", "%(n)s subjects", hit.subjects)
+    met = ((people, hit.people), (subjects, hit.subjects))
+    said = ", ".join(label % {"n": words.number(number)} for label, number in met if number)
+    return _("at least %(many)s") % {"many": said} if said and hit.at_least else said
 
 
 def _watched(alert: Alert, spec: RuleSpec | None) -> list[Measure]:

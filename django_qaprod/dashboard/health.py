@@ -133,7 +133,7 @@ def _warnings(found: Health) -> Iterator[str]:
     if (found.worker is None or not found.worker.alive) and not _is_beginning(found):
         yield _(
             "Nobody does the periodic work, so priorities, roll-ups and silences stand still, and no rule "
-            "is judged. It runs in the web processes, in “manage.py qaprod_worker” or “manage.py qaprod_tick”."
+            "is judged. It runs in the web processes, “manage.py qaprod_worker” or “manage.py qaprod_tick”."
         )
     else:
         yield from _behind(found)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from .. import clock, registry
 from ..exceptions import DeclarationError, OverrideError
-from ..models import Alert, Rule
+from ..models import Alert, Failure, Rule
 from ..queries import alerts
 from ..queries import rules as known
 from ..queries.rules import Override, RuleState
@@ -53,8 +53,8 @@ _NAMES: Mapping[str, Promise] = {
     "above": gettext_lazy("above"),
     "below": gettext_lazy("below"),
     "reaches": gettext_lazy("reaches"),
-    "window": gettext_lazy("within"),
-    "within": gettext_lazy("in good time: within"),
+    "window": gettext_lazy("window"),
+    "within": gettext_lazy("within"),
     "every": gettext_lazy("runs every"),
     "grace": gettext_lazy("grace"),
     "objective": gettext_lazy("objective"),
@@ -68,6 +68,7 @@ _NAMES: Mapping[str, Promise] = {
     "to": gettext_lazy("channels"),
     "on": gettext_lazy("on"),
 }
+_SEVERITIES: Mapping[str, Promise | str] = dict(Failure.Severity.choices)
 _LIMITS = ("at_least", "at_most", "above", "below", "reaches")
 
 
@@ -104,6 +105,7 @@ class RuleRow:
     state: str
     state_words: str
     kind: str
+    severity: str
     said: list[Said]
     more: int
     judged_at: datetime | None
@@ -181,6 +183,13 @@ def limit_of(spec: RuleSpec) -> float | None:
     return next((spec.numbers[key] for key in _LIMITS if key in spec.numbers), None)
 
 
+def with_unit(spec: RuleSpec, key: str, value: Any) -> str:
+    """Return a limit with its unit, where it has one: of ``2147483648`` few people see that it is 2 GiB."""
+    unit = measures.unit_of(spec)
+    known = key.removeprefix(NUMBERS) in _LIMITS and unit.kind != "count" and value is not None
+    return unit.written(value) if known else ""
+
+
 def in_words(key: str, value: Any) -> str:
     """Return a number or an option of a rule as people read it, and type it."""
     if value is None:
@@ -213,6 +222,7 @@ def _row(known: RuleState, active: Mapping[str, int]) -> RuleRow:
         state=state,
         state_words=str(STATES[state]),
         kind=str(KINDS.get(spec.kind, spec.kind)),
+        severity=str(_SEVERITIES.get(spec.severity, spec.severity)),
         said=verdicts,
         more=max(len(verdicts) - 1, 0),
         judged_at=row.judged_at,
