@@ -50,7 +50,7 @@ def send_tests(*, who: str = "qaprod_doctor") -> Iterator[Finding]:
 
 def _state(name: str, row: Channel | None) -> Finding:
     if row is None:
-        return unknown(_PART, f"{name} has never been used.", "Try it: qaprod_doctor --send-test.")
+        return unknown(_PART, f"{name} has never been used.", "Try it: qaprod_doctor --test-channels.")
     failed = f"{row.error} ({row.failed_at:%Y-%m-%d %H:%M})" if row.failed_at else ""
     if row.open_until is not None and row.open_until > now():
         message = f"{name} has failed {row.failures} times in a row and is left alone until "

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.management import call_command
 
 from django_qaprod import doctor
 from django_qaprod.doctor import Level, telling
@@ -63,3 +65,12 @@ def test_a_last_resort_that_is_dead_is_found(settings: Any) -> None:
     [found] = doctor.send_tests()
     assert found.message.startswith("A test was not taken by the last resort: 127.0.0.1")
     assert CANARY not in found.message
+
+
+def test_the_command_tells_people_only_when_it_is_asked_to(settings: Any, capsys: Any) -> None:
+    use(settings, CHANNELS={"mail": {"email": "ada@example.org"}})
+    for arguments, sent in ((), 0), (("--test-channels",), 1):
+        with suppress(SystemExit):
+            call_command("qaprod_doctor", *arguments)
+        assert len(mail.outbox) == sent
+    assert "A test was taken by mail." in capsys.readouterr().out

@@ -27,8 +27,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--send-test",
             action="store_true",
-            help="send a failure and a number through spool, drainer and sinks, and remove them again; "
-            "and a message by each channel",
+            help="send a failure and a number through spool, drainer and sinks, and remove them again",
+        )
+        parser.add_argument(
+            "--test-channels", action="store_true", help="send a message by each channel: people get it"
         )
         parser.add_argument(
             "--deploy", action="store_true", help="say what concerns production alone even where DEBUG is on"
@@ -38,7 +40,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         findings = doctor.examine(deploy=options["deploy"])
         if options["send_test"]:
-            findings += [doctor.send_test(), *doctor.send_tests()]
+            findings.append(doctor.send_test())
+        if options["test_channels"]:
+            findings += doctor.send_tests()
         if options["json"]:
             self.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2))
         else:
