@@ -183,6 +183,7 @@ def incidents(rule: str, start: float, end: float, now: float) -> list[tuple[flo
     return [
         (clock.epoch(begun), now if ended is None else clock.epoch(ended))
         for begun, ended in rows.values_list("fired_at", "resolved_at")
+        if begun is not None
     ]
 
 

@@ -34,17 +34,23 @@ class StepOf(Func):
     def __init__(self, at: str, start: datetime, step: float) -> None:
         super().__init__(F(at), Value(start), Value(step))
 
-    def as_sql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
+    def as_postgresql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: Any
     ) -> tuple[str, tuple[Any, ...]]:
         """Return the seconds between, divided."""
+        return self._filled(compiler, "CAST(FLOOR(EXTRACT(EPOCH FROM ({0} - {1})) / {2}) AS INTEGER)")
+
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: Any
+    ) -> tuple[str, tuple[Any, ...]]:
+        """Return the whole seconds between, divided."""
+        return self._filled(compiler, "CAST((strftime('%%s', {0}) - strftime('%%s', {1})) / {2} AS INTEGER)")
+
+    def _filled(self, compiler: SQLCompiler, template: str) -> tuple[str, tuple[Any, ...]]:
         parts = [compiler.compile(expression) for expression in self.get_source_expressions()]
-        at, start, step = (sql for sql, _ in parts)
-        if connection.vendor == "sqlite":
-            sql = f"CAST((strftime('%%s', {at}) - strftime('%%s', {start})) / {step} AS INTEGER)"
-        else:
-            sql = f"CAST(FLOOR(EXTRACT(EPOCH FROM ({at} - {start})) / {step}) AS INTEGER)"
-        return sql, tuple(value for _, values in parts for value in values)
+        return template.format(*(sql for sql, _ in parts)), tuple(
+            one for _, values in parts for one in values
+        )
 
 
 class Rows:
