@@ -55,8 +55,12 @@ at_exit: list[Callable[[], None]] = []
 def watch(drainer: Drainer, stop: threading.Event) -> None:
     """Begin the ``watchers`` of a drainer that goes on until ``stop`` is set."""
     for watcher in watchers:
-        thread = threading.Thread(target=watcher, args=(drainer, stop), name="qaprod-watcher", daemon=True)
-        threads.start(thread)
+        # Where the machine has no thread left, it drains all the same.
+        with guard.guard("watcher"):
+            thread = threading.Thread(
+                target=watcher, args=(drainer, stop), name="qaprod-watcher", daemon=True
+            )
+            threads.start(thread)
 
 
 def tell(told: Iterable[Callable[..., None]], *seen: object) -> None:

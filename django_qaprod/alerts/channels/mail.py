@@ -100,7 +100,7 @@ class Email:
         return _Refusal(words, permanent=permanent)
 
     def _written(self, message: Message, recipient: str) -> EmailMultiAlternatives:
-        sender = self._sender or settings.SERVER_EMAIL
+        sender = self._sender or _own("SERVER_EMAIL") or settings.DEFAULT_FROM_EMAIL
         headers = {
             "Message-ID": f"<{_atom(message.id)}@{_domain(sender)}>",
             "To": ", ".join(self.recipients),
@@ -111,9 +111,10 @@ class Email:
             "X-QAProd-Severity": one_line(message.severity, 40),
             "X-Priority": _PRIORITY.get(message.severity, "3"),
         }
-        prefix = getattr(settings, "EMAIL_SUBJECT_PREFIX", "")
         written = EmailMultiAlternatives(
-            subject=one_line(f"{prefix}{wording.subject(message)}", wording.MAX_SUBJECT + 50),
+            subject=one_line(
+                f"{_own('EMAIL_SUBJECT_PREFIX')}{wording.subject(message)}", wording.MAX_SUBJECT + 50
+            ),
             body=wording.text(message),
             from_email=sender,
             to=[recipient],
@@ -155,6 +156,11 @@ def _answer(error: Exception) -> tuple[int, str]:
 
 def _decoded(said: bytes | str) -> str:
     return said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+
+
+def _own(name: str) -> str:
+    """Return a setting if it is the host's own: Django's default says nothing of the site."""
+    return str(getattr(settings, name)) if settings.is_overridden(name) else ""
 
 
 def _atom(text: str) -> str:

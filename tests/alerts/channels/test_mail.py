@@ -27,7 +27,7 @@ def test_a_message_arrives_as_text_and_html(mailserver: MailServer) -> None:
     channel("ada@example.org", "bob@example.org").send(message())
     assert mailserver.recipients == ["ada@example.org", "bob@example.org"]
     for sent in mailserver.messages:
-        assert sent["Subject"] == "[Django] Applications fail"
+        assert sent["Subject"] == "Applications fail"
         assert sent["To"] == "ada@example.org, bob@example.org", "all see who was told"
         text, html = sent.get_body(("plain",)), sent.get_body(("html",))
         assert text is not None
@@ -43,6 +43,18 @@ def test_a_duplicate_can_be_recognised_and_nothing_answers_it(mailserver: MailSe
     assert first["Message-ID"] == second["Message-ID"] == f"<{message().id}@jobs.example.org>"
     assert first["From"] == "QA <qa@jobs.example.org>"
     assert (first["Auto-Submitted"], first["X-QAProd-Severity"]) == ("auto-generated", "error")
+
+
+@pytest.mark.filterwarnings("ignore:The EMAIL_")
+def test_what_the_host_has_set_of_mail_is_kept(mailserver: MailServer, settings: Any) -> None:
+    settings.DEFAULT_FROM_EMAIL = "site@example.org"
+    channel().send(message())
+    settings.SERVER_EMAIL, settings.EMAIL_SUBJECT_PREFIX = "server@example.org", "[jobs] "
+    channel().send(message())
+    assert [(sent["From"], sent["Subject"]) for sent in mailserver.messages] == [
+        ("site@example.org", "Applications fail"),
+        ("server@example.org", "[jobs] Applications fail"),
+    ]
 
 
 def test_whoever_has_had_it_does_not_get_it_again_when_it_is_tried_again(mailserver: MailServer) -> None:
@@ -62,7 +74,7 @@ def test_a_hostile_subject_is_one_line_of_one_header(mailserver: MailServer) -> 
     assert "Bcc" not in sent
     assert mailserver.recipients == ["ada@example.org"]
     subject = str(sent["Subject"]).strip()
-    assert subject.startswith("[Django] Down Bcc: thief@example.org <!channel>")
+    assert subject.startswith("Down Bcc: thief@example.org <!channel>")
     assert len(subject) < 300
     assert subject.isprintable()
     text = sent.get_body(("plain",))
@@ -156,7 +168,7 @@ def test_a_backend_that_fails_silently_has_not_sent(settings: Any) -> None:
 
 def test_the_test_environment_s_outbox_is_used_as_any_backend() -> None:
     channel().send(message())
-    assert [sent.subject for sent in mail.outbox] == ["[Django] Applications fail"]
+    assert [sent.subject for sent in mail.outbox] == ["Applications fail"]
 
 
 @pytest.mark.skipif(django.VERSION < (6, 1), reason="MAILERS came with Django 6.1")

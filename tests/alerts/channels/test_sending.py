@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import traceback
+from contextlib import suppress
 from typing import Any
 
 import django
@@ -20,6 +22,7 @@ from django_qaprod.pipeline import guard
 from django_qaprod.store import channels as store
 from tests.servers import free_port
 
+from .mailserver import use as use_mail
 from .messages import message
 from .receiver import Receiver
 
@@ -175,6 +178,28 @@ def test_one_that_hangs_is_left_to_itself(settings: Any, monkeypatch: pytest.Mon
     with pytest.raises(ChannelError, match="took too long"):
         channels.send("one", message())
     Own.hangs.set()
+
+
+def test_a_mail_server_that_drips_is_left_to_itself(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes within the timeout of a step; all of them never do."""
+    closed = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                while not closed.wait(0.01):
+                    connection.sendall(b"2")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        use_mail(settings, server.getsockname()[1])
+        use(settings, one={"email": "ada@example.org"})
+        monkeypatch.setattr(channels, "WITHIN", 0.1)
+        with pytest.raises(ChannelError, match="one: It took too long"):
+            channels.send("one", message())
+        closed.set()
+        thread.join()
 
 
 def test_a_database_that_fails_does_not_make_a_message_unsent(
