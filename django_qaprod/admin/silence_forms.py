@@ -87,7 +87,7 @@ class SilenceForm(forms.Form):
             self.add_error("until", _("That is over before it begins."))
         elif until - begins > _LONGEST:
             self.add_error("until", _("Nobody remembers a silence of more than a year: switch the rule off."))
-        return {**data, "until": until}
+        return {**data, "begins_at": begins, "until": until}
 
     def make(self, *, who: str) -> Silence:
         """Make the silence."""

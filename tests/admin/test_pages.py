@@ -19,8 +19,8 @@ from django.urls import path
 
 from django_qaprod import clock, metrics, registry
 from django_qaprod.admin import register
-from django_qaprod.models import Breach, Bucket, Deploy, Event, Health, Lease
-from django_qaprod.registry import GaugeSpec, JourneySpec
+from django_qaprod.models import Breach, Bucket, Deploy, Event, Health, Lease, Silence
+from django_qaprod.registry import GaugeSpec, JourneySpec, Measure
 from tests.admin import rows
 from tests.forms import kept
 
@@ -50,11 +50,36 @@ def addresses(journey: JourneySpec) -> list[str]:
     )
     hostile_gauge = {"name": rows.HOSTILE[:100], "unit": rows.HOSTILE[:40], "description": rows.HOSTILE}
     registry.register_gauge(GaugeSpec(read=lambda: 1, place="m", every=60, timeout=10, **hostile_gauge))
+    by_hostile = {"by": rows.HOSTILE, "cron": rows.HOSTILE, "to": (rows.HOSTILE,)}
+    registry.register_rule(
+        rows.rule(
+            rows.HOSTILE[:150],
+            description=rows.HOSTILE,
+            runbook=f"javascript:{rows.HOSTILE}",
+            inhibited_by=(rows.HOSTILE,),
+            of=Measure("series", rows.HOSTILE, where=((rows.HOSTILE, rows.HOSTILE),)),
+            **by_hostile,
+        )
+    )
     hostile = rows.one_of_each(rows.HOSTILE)
+    alert = rows.hostile_alert(rows.HOSTILE)
+    silence = Silence.objects.get()
     event = Event.objects.get()
     deploy = Deploy.objects.get()
     breach = Breach.objects.get()
     return [
+        "alert/",
+        "alert/?state=all&q=%3Cscript%3Ealert(1)%3C/script%3E",
+        f"alert/{alert.pk}/",
+        "alert/usefulness/",
+        "rule/",
+        f"rule/rule/?name={quote(rows.HOSTILE[:150])}",
+        f"rule/rule/?name={quote(rows.HOSTILE[:150])}&key={quote(rows.HOSTILE)}",
+        "silence/?when=all",
+        "silence/add/?rule=%3Cscript%3Ealert(1)%3C/script%3E",
+        f"silence/{silence.pk}/change/",
+        "channel/",
+        "notification/",
         "breach/?state=all",
         f"breach/{breach.pk}/change/",
         "failure/?state=all",
@@ -210,6 +235,12 @@ def test_the_health_page_is_not_offered_to_who_may_not_see_it() -> None:
         ("deploy/", "No release is known yet."),
         ("breach/", "Nothing is expected yet."),
         ("breach/?q=zzz", "No breach matches."),
+        ("alert/", "No rule fires."),
+        ("alert/usefulness/", "Nobody has judged an alert yet."),
+        ("silence/", "Nobody has asked for quiet."),
+        ("silence/?when=over", "No silence matches."),
+        ("channel/", "Nobody can be told"),
+        ("notification/", "Nobody was told anything yet."),
     ],
 )
 def test_an_empty_page_says_what_to_do_next(address: str, words: str, client_of_boss: Client) -> None:
@@ -223,6 +254,7 @@ def test_without_journeys_the_page_teaches_how_to_declare_one(client_of_boss: Cl
 
 
 @override_settings(ROOT_URLCONF=__name__)
+@pytest.mark.usefixtures("journey")
 def test_a_custom_site_has_the_pages(boss: User) -> None:
     failure = rows.failure()
     client = Client()
@@ -230,14 +262,24 @@ def test_a_custom_site_has_the_pages(boss: User) -> None:
     gauges = ("gaugepage/", "gaugepage/gauge/?name=queue")
     rows.gauge("queue", 1.0)
     rows.failure(2, kind="gauge", name="queue")
+    registry.register_rule(rows.rule())
+    alert, silence = rows.alert(), rows.silence(rule="orders fail")
+    rows.notification(alert)
+    of_alerts = (
+        "alert/", f"alert/{alert.pk}/", "alert/usefulness/", "rule/", "rule/rule/?name=orders+fail",
+        "silence/", "silence/add/", f"silence/{silence.pk}/change/", "channel/", "notification/",
+    )  # fmt: skip
     others = ("failure/", f"failure/{failure.pk}/change/", "journeypage/", "requestpage/", "health/")
-    for address in (*others, *gauges):
+    for address in (*others, *gauges, *of_alerts):
         response = client.get(f"/office/qaprod/{address}")
         assert response.status_code == 200
         assert b'"/admin/' not in response.content
     client.post(f"/office/qaprod/failure/{failure.pk}/state/", {"do": "resolve"})
     failure.refresh_from_db()
     assert failure.state == "resolved"
+    client.post(f"/office/qaprod/alert/{alert.pk}/act/", {"do": "acknowledge"})
+    alert.refresh_from_db()
+    assert alert.acknowledged_by == "boss"
 
 
 def test_registering_twice_leaves_what_is_there() -> None:

@@ -1,0 +1,288 @@
+"""Rules in the admin: what each says, its numbers and who changed them, and what others would have done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.db import connections
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from django_qaprod import clock, registry
+from django_qaprod.conf import telemetry_alias
+from django_qaprod.models import Bucket, Rule, Series
+from django_qaprod.queries import rules as known
+from django_qaprod.registry import Measure, RuleSpec
+from tests.admin import rows
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+
+LIST = "/admin/qaprod/rule/"
+NAME = "orders fail"
+
+
+@pytest.fixture(autouse=True)
+def rule(settings: Any) -> Iterator[RuleSpec]:
+    """A rule that is declared, alone, and two channels."""
+    settings.QAPROD = {
+        **getattr(settings, "QAPROD", {}),
+        "DEFAULT_RULES": False,
+        "CHANNELS": {"mail": {"email": ["a@example.org"]}, "chat": {"email": ["b@example.org"]}},
+    }
+    with registry.isolated():
+        registry._rules.clear()
+        registry.register_rule(rows.rule())
+        yield rows.rule()
+
+
+def page_of(name: str = NAME) -> str:
+    return f"{LIST}rule/?name={quote(name)}"
+
+
+def body(client: Client, address: str = LIST, **posted: Any) -> str:
+    answer = client.post(address, posted, follow=True) if posted else client.get(address)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def form(**changed: Any) -> dict[str, Any]:
+    """What a browser sends when nothing is changed, and what is."""
+    shown = {
+        "numbers.at_least": "3", "numbers.window": "5 min", "numbers.for": "0 s",
+        "numbers.keep_firing": "10 min", "numbers.min_count": "", "severity": "error", "on": "on", "to": [],
+    }  # fmt: skip
+    given = {
+        **shown,
+        **{f"numbers.{key}" if key not in shown else key: value for key, value in changed.items()},
+    }
+    return {f"rule-{key}": value for key, value in given.items() if value is not None}
+
+
+def effective() -> RuleSpec:
+    return known.effective_rule(NAME)
+
+
+# The list
+
+
+def test_all_that_is_declared_is_listed_the_worst_first(client_of_boss: Client) -> None:
+    """With what it said last, whether or not it was looked at yet."""
+    specs = ("fine", "silent", "failing", "fires", "waits", "off", "new")
+    for name in specs:
+        registry.register_rule(rows.rule(name, on=name != "off"))
+    rows.judged("fine")
+    rows.judged("silent", silent="It has no history yet.", silent_since=clock.now() - timedelta(days=3))
+    rows.judged("failing", error="LookupError: no such property")
+    rows.judged("off", error="LookupError: from before it was switched off")
+    for name, state in (("fires", "firing"), ("waits", "pending")):
+        rows.judged(name)
+        rows.alert(name, state=state)
+    page = client_of_boss.get(LIST).context["page"]
+    assert [(row.spec.name, row.state) for row in page.rows] == [
+        ("failing", "failing"), ("fires", "firing"), ("waits", "pending"), ("silent", "silent"),
+        ("fine", "ok"), (NAME, "unjudged"), ("new", "unjudged"), ("off", "off"),
+    ]  # fmt: skip
+    text = body(client_of_boss)
+    for words in ("LookupError: no such property", "It has no history yet.", "1 in 5 min", "for 3"):
+        assert words in text, words
+
+
+def test_the_rules_that_come_with_the_app_are_there(client_of_boss: Client, settings: Any) -> None:
+    """And marked as such."""
+    settings.QAPROD = {**settings.QAPROD, "DEFAULT_RULES": True}
+    assert "built in" in body(client_of_boss)
+
+
+def test_without_a_rule_the_page_teaches_how_to_declare_one(client_of_boss: Client) -> None:
+    """Nothing is watched then."""
+    registry._rules.clear()
+    assert "Nothing is watched." in body(client_of_boss)
+
+
+def test_a_value_is_told_in_its_unit(client_of_boss: Client) -> None:
+    """A share as a percentage, what a gauge reads in its own."""
+    share = rows.rule(
+        "share", kind="ratio", per=Measure(kind="requests"), numbers={"above": 0.25, "window": 60.0}
+    )
+    memory = rows.rule("memory", of=Measure(kind="gauge", name="process.memory.usage"))
+    for spec, value, limit in ((share, 0.5, 0.25), (memory, 2.0**30, 2.0**31)):
+        registry.register_rule(spec)
+        verdict = {"key": "", "wrong": True, "value": value, "limit": limit, "words": "w", "usual": ""}
+        rows.judged(spec.name, verdicts=[verdict])
+    text = re.sub(r"\s+", " ", body(client_of_boss))
+    assert '>50%</td><td class="qaprod-number">25%' in text
+    assert '>1 GiB</td><td class="qaprod-number">2 GiB' in text
+
+
+def test_the_list_and_a_page_read_a_fixed_number_of_rows(client_of_boss: Client) -> None:
+    """Whatever the number of rules and of what they tell apart."""
+
+    def queries(address: str) -> int:
+        with CaptureQueriesContext(connections[telemetry_alias()]) as read:
+            body(client_of_boss, address)
+        return len(read)
+
+    verdict = {"key": "a", "wrong": True, "value": 1.0, "limit": 2.0, "words": "w", "usual": ""}
+    rows.judged(verdicts=[verdict])
+    few = queries(LIST), queries(page_of())
+    Rule.objects.update(verdicts=[{**verdict, "key": str(number)} for number in range(20)])
+    for number in range(20):
+        registry.register_rule(rows.rule(str(number)))
+        rows.judged(str(number))
+        rows.alert(str(number))
+        rows.alert(key=str(number))
+    assert (queries(LIST), queries(page_of())) == few
+
+
+# A rule's page
+
+
+@pytest.mark.parametrize("name", ["", "nobody", "x" * 500, "\x00", f"{NAME}\x00x"])
+def test_a_rule_that_is_not_declared_is_not_found(client_of_boss: Client, name: str) -> None:
+    """And the page says so."""
+    for answer in (client_of_boss.get(page_of(name)), client_of_boss.post(page_of(name), form())):
+        assert answer.status_code in {404, 405}
+    assert "No rule of that name" in client_of_boss.get(page_of(name)).content.decode()
+
+
+def test_each_of_what_is_told_apart_has_its_chart(client_of_boss: Client) -> None:
+    """The worst first, the one that is asked for after that."""
+    registry.register_rule(
+        rows.rule("by browser", of=Measure("step", "started", rows.JOURNEY.name), by="browser")
+    )
+    verdicts = [
+        {"key": key, "wrong": False, "value": 1.0, "limit": 3.0, "words": "w", "usual": ""}
+        for key in ("Firefox", "Chrome")
+    ]
+    rows.judged("by browser", verdicts=verdicts)
+    for number in range(3):
+        rows.event(subject=str(number), browser="Firefox", at=clock.now() - timedelta(hours=1))
+    first = client_of_boss.get(page_of("by browser")).context["page"]
+    assert (first.key, sum(first.chart.lines[0].values)) == ("Firefox", 3)
+    other = client_of_boss.get(f"{page_of('by browser')}&key=Chrome").context["page"]
+    assert (other.key, other.chart.empty) == ("Chrome", False)
+    assert sum(other.chart.lines[0].values) == 0
+
+
+def test_numbers_are_changed_as_people_write_them(client_of_boss: Client) -> None:
+    """What is left as it was stays the code's."""
+    text = body(
+        client_of_boss, page_of(), **form(at_least="5", window="10 min", severity="critical", to=["chat"])
+    )
+    assert "Changed." in text
+    spec = effective()
+    assert (spec.numbers["at_least"], spec.numbers["window"]) == (5.0, 600.0)
+    assert (spec.severity, spec.to, spec.on) == ("critical", ("chat",), True)
+    said = Rule.objects.get(name=NAME).override
+    assert set(said) == {"numbers.at_least", "numbers.window", "severity", "to"}
+    assert {one["who"] for one in said.values()} == {"boss"}
+    assert "In the code: 5 min" in text
+    assert "changed here" in text
+
+
+def test_what_is_changed_back_by_hand_is_the_code_s_again(client_of_boss: Client) -> None:
+    """Also what is left empty."""
+    body(client_of_boss, page_of(), **form(at_least="5", window="10 min"))
+    body(client_of_boss, page_of(), **form(at_least="3", window=""))
+    assert Rule.objects.get(name=NAME).override == {}
+    assert "Nothing was changed." in body(client_of_boss, page_of(), **form())
+
+
+def test_one_value_is_given_back_to_the_code(client_of_boss: Client) -> None:
+    """And the others stay."""
+    text = body(client_of_boss, page_of(), **form(at_least="5", severity="info"))
+    assert 'name="give_back" value="numbers.at_least"' in text
+    assert "The code’s value holds again." in body(client_of_boss, page_of(), give_back="numbers.at_least")
+    assert set(Rule.objects.get(name=NAME).override) == {"severity"}
+    assert "Nothing was changed." in body(client_of_boss, page_of(), give_back="nothing")
+
+
+def test_a_rule_is_switched_off_and_on(client_of_boss: Client) -> None:
+    """A box that is not ticked is not sent."""
+    body(client_of_boss, page_of(), **form(on=None))
+    assert not effective().on
+    body(client_of_boss, page_of(), **form())
+    assert effective().on
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("at_least", "many", "Write a number"),
+        ("at_least", "-1", "out of bounds"),
+        ("at_least", "nan", "out of bounds"),
+        ("at_least", "1e300", "out of bounds"),
+        ("window", "soon", "Write a time"),
+        ("window", "0 s", "out of bounds"),
+        ("severity", "deadly", "Select a valid choice"),
+        ("to", ["nobody"], "Select a valid choice"),
+    ],
+)
+def test_what_a_rule_cannot_take_is_refused_in_words(
+    client_of_boss: Client, key: str, value: Any, told: str
+) -> None:
+    """And nothing of the rest is stored."""
+    text = body(client_of_boss, page_of(), **{**form(keep_firing="1 h"), **form(**{key: value})})
+    assert told in text
+    assert not Rule.objects.filter(name=NAME).exists()
+
+
+def test_who_may_only_look_sees_the_numbers_and_no_form() -> None:
+    """To change them has a permission of its own."""
+    client = Client()
+    client.force_login(rows.user("viewer", "view_rule"))
+    text = body(client, page_of())
+    assert "10 min" in text
+    assert '<form method="post" action' not in text.split('id="content-main"')[1]
+    for posted in (form(), {**form(), "test": "yes"}, {"give_back": ""}):
+        assert client.post(page_of(), posted).status_code == 403
+
+
+# What other numbers would have done
+
+
+@pytest.fixture
+def bursts() -> None:
+    """Failures of the journey: 9 in a minute an hour ago, and 4 in one three hours ago."""
+    failure = rows.failure(journey=rows.JOURNEY.name)
+    series = Series.objects.create(
+        digest="f", name="qaprod.failures", label=str(failure.pk), attributes={"failure": str(failure.pk)}
+    )
+    minute = clock.epoch(clock.now()) // 60 * 60
+    for ago, count in ((60, 9), (180, 4)):
+        start = clock.moment(minute - ago * 60)
+        Bucket.objects.create(series=series, resolution=0, start=start, count=count)
+
+
+@pytest.mark.usefixtures("bursts")
+def test_other_numbers_are_tried_on_the_past_before_they_are_stored(client_of_boss: Client) -> None:
+    """With looser and tighter ones beside them."""
+    answer = client_of_boss.post(page_of(), {**form(at_least="6"), "test": "yes"})
+    tried = answer.context["tried"]
+    assert [one.words for one in tried.fired] == ["9 in the last 5 min"]
+    assert [(one.value, one.firings) for one in tried.others if one.chosen] == [("6", 1)]
+    assert {one.value: one.firings for one in tried.others}["3"] == 2
+    assert not tried.chart.empty
+    assert not Rule.objects.exists()
+    text = answer.content.decode()
+    assert "It would have fired once" in text
+    assert 'value="6"' in text, "the form still says what was tried"
+
+
+def test_what_has_no_history_says_so(client_of_boss: Client) -> None:
+    """It is no error."""
+    registry.register_rule(rows.rule("health", of=Measure(kind="health")))
+    answer = client_of_boss.post(page_of("health"), {**form(), "test": "yes"})
+    assert "It cannot be tried" in answer.content.decode()
+
+
+def test_numbers_that_make_no_sense_are_not_tried(client_of_boss: Client) -> None:
+    """The form says why."""
+    answer = client_of_boss.post(page_of(), {**form(window="soon"), "test": "yes"})
+    assert answer.context["tried"] is None
+    assert "Write a time" in answer.content.decode()
