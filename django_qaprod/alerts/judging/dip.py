@@ -40,8 +40,9 @@ _NEAR = 3.0
 class _Span(NamedTuple):
     """The hours that are looked at, oldest first: ``top`` is the begin of the present one.
 
-    ``slots`` go on to the hour after it. ``known_from``, ``off`` (holidays) and ``incidents`` are places in
-    them. ``deploy`` is the last one, and ``aligned`` the begin of the first cell after it.
+    ``slots`` go on to the hour after it. ``known_from``, ``off`` (holidays), ``incidents`` and
+    ``told``, which are those that are over, are places in them. ``deploy`` is the last one, and ``aligned``
+    the begin of the first cell after it. ``calm_until`` is when what the rule fires of may have begun.
     """
 
     top: int
@@ -50,8 +51,10 @@ class _Span(NamedTuple):
     known_from: int
     off: frozenset[int]
     incidents: frozenset[int]
+    told: frozenset[int]
     deploy: float | None
     aligned: float
+    calm_until: float
 
 
 class _Series(NamedTuple):
@@ -158,10 +161,10 @@ def _see(
         series.steps,
         top=span.top,
         now=sight.now,
-        off=[at - span.number + reach for at in span.off if at >= span.number - reach],
+        off=[at - span.number + reach for at in span.off | span.told if at >= span.number - reach],
     )
     course = Course(model, shown, now=sight.now, once=rule.numbers.get("once_in_days", 365.0) / share)
-    looks = course.windows(lengths)
+    looks = course.windows(lengths, calm_until=span.calm_until)
     zero_since, expected = course.zero_since()
     last = sight.last(rule.of, zero_since - HOUR) if silence and expected > 1 else None
     if last is not None and rule.numbers.get("window") is None:
@@ -174,10 +177,10 @@ def _see(
 def _pointed(course: Course, looks: Sequence[Look], least: float, last: float | None) -> _Seen:
     """Choose the look that says most: of those that are wrong, or the shortest that could be."""
     able = [look for look in looks if look.mean >= least and look.can_tell]
-    wrong = [look for look in able if look.wrong and not course.is_over(look)]
+    wrong = [look for look in able if look.wrong and not course.fall(look).over]
     if wrong:
         worst = min(wrong, key=lambda look: look.probability / look.allowed)
-        began = last if last is not None and not worst.counted else course.began(worst)
+        began = last if last is not None and not worst.counted else course.fall(worst).start
         for look in wrong:
             if look.kind == "deploy" and course.mean_since(began) - look.mean < _NEAR:
                 worst = look
@@ -192,6 +195,8 @@ def _verdict(key: str, rule: RuleSpec, span: _Span, now: float, seen: _Seen) -> 
     assert course is not None
     low, high = usual_range(look.mean, look.variance)
     usually = f"usually {phrases.number(low)}–{phrases.number(high)} by now"
+    if look.kind == "today":
+        usually += " as today goes"
     counted = phrases.number(look.counted)
     ago = phrases.span(now - look.start)
     words = (
@@ -207,9 +212,11 @@ def _verdict(key: str, rule: RuleSpec, span: _Span, now: float, seen: _Seen) -> 
         elif not look.counted and seen.last is not None:
             since = seen.last
         else:
-            since = course.began(look)
+            since = course.fall(look).start
     limit = most_with(look.allowed, look.mean, look.variance)
-    return Verdict(key, seen.wrong, look.counted, words, limit=float(max(limit, 0)), usual=usually, since=since)
+    return Verdict(
+        key, seen.wrong, look.counted, words, limit=float(max(limit, 0)), usual=usually, since=since
+    )
 
 
 def _how_often(rule: RuleSpec, look: Look) -> str:
@@ -259,9 +266,17 @@ def _span(rule: RuleSpec, sight: Sight, first: float) -> _Span:
         days = [is_holiday(day(start + at * HOUR, zone).date()) for at in range(number + 2)]
         off = [at for at, closed in enumerate(days) if closed]
     incidents: set[int] = set()
+    told: set[int] = set()
+    calm_until = sight.now
     for begin, over in sight.incidents(rule.name, start, sight.now):
-        from_hour = math.floor((begin - _BEFORE_FIRING - start) / HOUR)
-        incidents.update(range(max(from_hour, 0), min(math.ceil((over - start) / HOUR), number)))
+        first_hour = max(math.floor((begin - _BEFORE_FIRING - start) / HOUR), 0)
+        end = (min(over, sight.now) - start) / HOUR
+        incidents.update(range(first_hour, min(math.ceil(end), number)))
+        if over >= sight.now:
+            calm_until = min(calm_until, begin - _BEFORE_FIRING)
+        else:
+            # It has been told, and is over: what was lost then is not told again.
+            told.update(range(first_hour, math.floor(end)))
     deploy = max(sight.deploys(sight.now - min(window, DAY), sight.now), default=None)
     size = HOUR if deploy is not None and deploy < top - HOUR else STEP
     return _Span(
@@ -271,8 +286,10 @@ def _span(rule: RuleSpec, sight: Sight, first: float) -> _Span:
         known_from=max(math.ceil((first - start) / HOUR), 0),
         off=frozenset(off),
         incidents=frozenset(incidents),
+        told=frozenset(told),
         deploy=deploy,
         aligned=0.0 if deploy is None else min(math.ceil(deploy / size) * size, sight.now),
+        calm_until=calm_until,
     )
 
 

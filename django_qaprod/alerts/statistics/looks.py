@@ -32,9 +32,14 @@ _WINDOWS, _SILENCE, _DEPLOY = 0.6, 0.25, 0.15
 #: Looks, in a day, at what has happened since a deploy.
 _DEPLOY_LOOKS = 20.0
 #: The logarithm of how much likelier the usual is than what is wrong, to say that it is over.
-_OVER = math.log(100)
+_OVER = math.log(50)
 #: What fell is never taken to have fallen to less: some of it may come from elsewhere.
 _LEAST_LEFT = 0.02
+#: Hours before a window that say how today goes; at least so many are expected in them. What was above the
+#: usual is not expected to stay so.
+_FOLLOWED = 6
+_ENOUGH = 20.0
+_MOST_OVER = 0.25
 
 
 class Cell(NamedTuple):
@@ -48,7 +53,8 @@ class Cell(NamedTuple):
 class Look(NamedTuple):
     """What was seen through a window. ``allowed`` is the probability from which on it is wrong.
 
-    ``kind`` is ``window``, ``silence`` (since the last) or ``deploy`` (since the last deploy).
+    ``kind`` is ``window``, ``today`` (a window, by what is usual and how the hours before it were),
+    ``silence`` (since the last) or ``deploy`` (since the last deploy).
     """
 
     kind: str
@@ -68,6 +74,23 @@ class Look(NamedTuple):
     def can_tell(self) -> bool:
         """Whether it would have been wrong if nothing had been counted."""
         return fewer(0, self.mean, self.variance) <= self.allowed
+
+
+def allowed_of_window(length: float, number: int, once: float) -> float:
+    """Return how improbable a look through one of so many windows has to be, for once in so many days."""
+    return _WINDOWS / number * length / DAY / (once * LOOKS)
+
+
+def allowed_of_silence(per_day: float, once: float) -> float:
+    """Return how improbable a silence has to be: each that happens may begin one."""
+    return _SILENCE / (once * max(per_day, 0.1))
+
+
+class Fall(NamedTuple):
+    """When counts fell, and whether they have risen again."""
+
+    start: float
+    over: bool
 
 
 def cells(
@@ -123,21 +146,51 @@ class Course:
         self.means = list(accumulate((cell.mean for cell in cells), initial=0.0))
         self.per_day = sum(usual.rates) * 24 / WEEK
 
-    def windows(self, lengths: Sequence[float]) -> list[Look]:
-        """Return a look through each window."""
+    def windows(self, lengths: Sequence[float], *, calm_until: float) -> list[Look]:
+        """Return a look through each window; two, where the hours before say more of today than weeks before.
+
+        These hours end where the window begins, or at ``calm_until``, when what fires may have begun.
+        """
         found = []
         for length in lengths:
             reach = self._reach(self.now - length)
             if not reach:
                 continue
             start = self.cells[reach - 1].start
-            allowed = _WINDOWS / len(lengths) * length / DAY / (self.once * LOOKS)
-            found.append(self.look("window", start, self.counts[reach], self.means[reach], allowed))
+            allowed = allowed_of_window(length, len(lengths), self.once)
+            look = self.look("window", start, self.counts[reach], self.means[reach], allowed)
+            today = self._as_today_goes(look, min(calm_until, start)) if length <= _FOLLOWED * HOUR else None
+            if today is None:
+                found.append(look)
+            else:
+                found += [look._replace(allowed=look.allowed / 2), today]
         return found
+
+    def _as_today_goes(self, look: Look, until: float) -> Look | None:
+        """Return the look with what is expected corrected by the hours before, if that makes it keener."""
+        begin, end = self._after(until - _FOLLOWED * HOUR), self._after(until)
+        if begin >= len(self.cells) or look.mean <= 0:
+            return None
+        counted, mean = self.counts[begin] - self.counts[end], self.means[begin] - self.means[end]
+        if mean < _ENOUGH:
+            return None
+        hours = max(math.ceil((self.now - look.start) / HOUR - 1e-9), 1)
+        drawn, wide = self.usual.following(hours, _FOLLOWED)
+        if wide * look.mean > 0.7 * look.variance:
+            return None
+        mean = look.mean * (1 + drawn * max(min(counted / mean - 1, _MOST_OVER), -0.9))
+        variance = wide * mean * (1 + 1 / self.usual.seen)
+        return look._replace(
+            kind="today",
+            mean=mean,
+            variance=variance,
+            probability=fewer(look.counted, mean, variance),
+            allowed=look.allowed / 2,
+        )
 
     def silence(self, last: float) -> Look:
         """Return a look at what has happened since the last: nothing. Each begins such a stretch."""
-        allowed = _SILENCE / (self.once * max(self.per_day, 0.1))
+        allowed = allowed_of_silence(self.per_day, self.once)
         return self.look("silence", last, 0.0, self.mean_since(last), allowed)
 
     def since_deploy(self, deploy: float, count: float) -> Look:
@@ -153,7 +206,7 @@ class Course:
     def zero_since(self) -> tuple[float, float]:
         """Return since when nothing at all was counted, to the cell, and what is expected since then."""
         reach = 0
-        while reach < len(self.cells) and not self.cells[reach].count:
+        while reach < len(self.cells) and not self.cells[reach].counted:
             reach += 1
         return (self.cells[reach - 1].start if reach else self.now), self.means[reach]
 
@@ -162,30 +215,43 @@ class Course:
         reach = self._after(start)
         return self.counts[reach], self.means[reach]
 
-    def is_over(self, look: Look) -> bool:
-        """Return whether what came last says that things are as usual again.
+    def fall(self, look: Look) -> Fall:
+        """Return when what is seen through a look began, and whether it is over.
 
-        The sum of log-likelihoods of the usual over those of what was seen, of any stretch up to now (Page's
-        CUSUM: Continuous inspection schemes, Biometrika 41, 1954), tempered by the dispersion.
+        1. The stretch that is most likely what fell: in which the sum of the log-likelihoods of what is left
+           over those of the usual is highest (Page: Continuous inspection schemes, Biometrika 41, 1954).
+        2. It is over if what came after it is likelier usual than like it, far beyond what varies anyway.
         """
-        left = max(look.counted / look.mean, _LEAST_LEFT) if look.mean else 1.0
-        if left >= 1:
-            return False
-        each, gain = -math.log(left), 1 - left
-        bar = _OVER * max(look.variance / look.mean, 1.0) if left > _LEAST_LEFT else _OVER
-        reach = self._after(look.start)
-        return any(self.counts[at] * each - self.means[at] * gain > bar for at in range(1, reach))
+        reach = max(self._after(look.start), 1)
+        newest, oldest = 0, reach
+        # What is left in the window is more than in the stretch, if this is shorter: once more with that.
+        for _ in range(2):
+            left = self._left_between(newest, oldest)
+            if left >= 1:
+                return Fall(look.start, over=False)
+            newest, oldest = self._worst(reach, -math.log(left), 1 - left)
+        left = self._left_between(newest, oldest)
+        start = self.cells[oldest - 1].start
+        counted, mean = self.counts[newest], self.means[newest]
+        if not newest or left >= 1 or mean <= 0:
+            return Fall(start, over=False)
+        hours = (self.now - self.cells[newest - 1].start) / HOUR
+        wide = max(self.usual.variance(mean, hours) / mean, 1.0)
+        return Fall(start, over=-math.log(left) * counted - (1 - left) * mean > _OVER * wide)
 
-    def began(self, look: Look) -> float:
-        """Return when what is seen most likely began: where the same sum, downwards, is highest."""
-        left = max(look.counted / look.mean, _LEAST_LEFT) if look.mean else 1.0
-        if left >= 1:
-            return look.start
-        each, gain = -math.log(left), 1 - left
-        best = max(
-            range(1, len(self.cells) + 1), key=lambda at: self.means[at] * gain - self.counts[at] * each
-        )
-        return self.cells[best - 1].start
+    def _worst(self, reach: int, each: float, gain: float) -> tuple[int, int]:
+        """Return the cells, from and to, whose sum is highest."""
+        best, low, low_at, found = 0.0, 0.0, 0, (0, max(reach, 1))
+        for at in range(1, reach + 1):
+            total = self.means[at] * gain - self.counts[at] * each
+            if total - low > best:
+                best, found = total - low, (low_at, at)
+            if total < low:
+                low, low_at = total, at
+        return found
+
+    def _left_between(self, newest: int, oldest: int) -> float:
+        return _left(self.counts[oldest] - self.counts[newest], self.means[oldest] - self.means[newest])
 
     def _reach(self, start: float) -> int:
         """Return how many cells there are from the one on in which ``start`` lies; 0 if it lies before."""
@@ -214,3 +280,8 @@ class Course:
             until = self.cells[reach - 1].start if reach else self.now
             found += cell.mean * (until - start) / (until - cell.start)
         return found
+
+
+def _left(counted: float, mean: float) -> float:
+    """Return what is left of the usual, never less than what may come from elsewhere."""
+    return max(counted / mean, _LEAST_LEFT) if mean > 0 else 1.0

@@ -18,7 +18,7 @@ past outliers weighed down by their Anscombe residuals. Here for hours of the we
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from operator import mul
 from statistics import median
@@ -61,17 +61,49 @@ class Usual(NamedTuple):
 
     def dispersion(self, hours: int) -> float:
         """Return the variance of a count over its mean: of so many hours that end when the history does."""
-        squares = []
-        for end in range(len(self.known) - 1, hours - 1, -DAY):
-            begin = end - hours
-            if self.known[end] - self.known[begin] < 0.75 * hours:
-                continue
-            mean = self.expected[end] - self.expected[begin]
+        pairs = []
+        for end in self._ends(hours):
+            mean = self.expected[end] - self.expected[end - hours]
             if mean > 0:
-                counted = self.counted[end] - self.counted[begin]
-                squares.append((counted - mean) ** 2 / max(mean, _LEAST))
-        if len(squares) < 5:
+                pairs.append((self.counted[end] - self.counted[end - hours] - mean, mean))
+        return self._wide(pairs)
+
+    def following(self, hours: int, before: int) -> tuple[float, float]:
+        """Return how far a stretch follows the hours ``before`` it, and the dispersion of what does not.
+
+        By as much as these were off the usual, times the first, it is off, too: from 0, if days do not differ
+        but by chance, to 1. By least squares, outliers clipped.
+        """
+        found = []
+        for end in self._ends(hours + before):
+            middle, begin = end - hours, end - hours - before
+            mean = self.expected[end] - self.expected[middle]
+            there = self.expected[middle] - self.expected[begin]
+            if mean > 0 and there > 0:
+                off = (self.counted[middle] - self.counted[begin]) / there - 1
+                found.append(
+                    (self.counted[end] - self.counted[middle] - mean, mean, max(min(off, 0.5), -0.5))
+                )
+        scale = sum(mean * off * off for _, mean, off in found)
+        most = 2 * median(abs(rest) / mean for rest, mean, _ in found) if found else 0.0
+        if not scale or not most:
+            return 0.0, math.inf
+        drawn = sum(max(min(rest, most * mean), -most * mean) * off for rest, mean, off in found) / scale
+        drawn = min(max(drawn, 0.0), 1.0)
+        return drawn, self._wide([(rest - drawn * off * mean, mean) for rest, mean, off in found])
+
+    def _ends(self, hours: int) -> Iterator[int]:
+        """Yield the places in which stretches end, of which most is known, at the same time of each day."""
+        known = self.known
+        for end in range(len(known) - 1, hours - 1, -DAY):
+            if known[end] - known[end - hours] >= 0.75 * hours:
+                yield end
+
+    def _wide(self, pairs: Sequence[tuple[float, float]]) -> float:
+        """Return the dispersion, from differences and their means."""
+        if len(pairs) < 5:
             return 1.5
+        squares = [rest * rest / max(mean, _LEAST) for rest, mean in pairs]
         most = _CLIPPED**2 * max(median(squares) / 0.455, 1.0)
         found = sum(min(square, most) for square in squares) / len(squares)
         # What a rate was fitted to lies nearer to it than what is to come; and the estimate has an error.

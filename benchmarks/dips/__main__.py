@@ -1,0 +1,108 @@
+"""``python -m benchmarks.dips``: how well ``Dip`` finds falls, beside a plain threshold and a z-score."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from ..report import aligned
+from . import public
+from .rivals import METHODS
+from .scoring import Score, score
+from .series import SHAPES, Series, generate
+
+COLUMNS = ("series", "method", "outages", "half", "a fifth", "precision", "false a year")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, and print the table."""
+    options = _parser().parse_args(arguments)
+    if not settings.configured:
+        settings.configure(TIME_ZONE="UTC", USE_TZ=True)
+    rows: list[tuple[str, ...]] = []
+    data: list[dict[str, Any]] = []
+    for series in _series(options):
+        begin = series.start + series.learn + series.tune
+        for name, method in METHODS.items():
+            found = score(series, method(series, begin=begin), begin=begin)
+            rows.append(_row(series, name, found))
+            data.append(_data(series, name, found))
+            print("  ".join(rows[-1]), file=sys.stderr, flush=True)
+    print(markdown(rows) if options.markdown else "\n".join(aligned([COLUMNS, *rows])))
+    if options.json:
+        Path(options.json).write_text(json.dumps(data, indent=2) + "\n")
+    return 0
+
+
+def _series(options: argparse.Namespace) -> Iterator[Series]:
+    shapes = [shape for shape in SHAPES if not options.only or any(one in shape.name for one in options.only)]
+    for shape in shapes[:: 4 if options.quick else 1]:
+        weeks = 2 if options.quick else shape.weeks
+        yield generate(replace(shape, weeks=weeks) if weeks != shape.weeks else shape, options.seed)
+    if not options.quick and options.public:
+        yield from public.read(Path(options.public), seed=options.seed)
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Return the table as it stands in ``docs/dips.md``."""
+    lines = [COLUMNS, tuple("---" for _ in COLUMNS), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _row(series: Series, method: str, found: Score) -> tuple[str, ...]:
+    precision = found.precision
+    return (
+        series.name,
+        method,
+        *(_found(found, kind) for kind in ("outage", "−50%", "−20%")),
+        "–" if precision is None else f"{precision:.0%}",
+        f"{found.false_a_year:.1f}",
+    )
+
+
+def _found(found: Score, kind: str) -> str:
+    """Return how many were found of how many, and after how long in the median."""
+    if kind not in found.found:
+        return ""
+    some, all_ = found.found[kind]
+    delay = found.delay(kind)
+    return f"{some}/{all_}" if delay is None else f"{some}/{all_}, {_time(delay)}"
+
+
+def _time(minutes: float) -> str:
+    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"
+
+
+def _data(series: Series, method: str, found: Score) -> dict[str, Any]:
+    return {
+        "series": series.name,
+        "per_day": series.per_day,
+        "method": method,
+        "found": found.found,
+        "delays": found.delays,
+        "right": found.right,
+        "false": found.false,
+        "days": found.days,
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.dips", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="some short series; that it runs")
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="series whose name has one of these words")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--public", metavar="DIRECTORY", help=public.__doc__)
+    parser.add_argument("--markdown", action="store_true", help="print the table as it stands in the docs")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
