@@ -16,7 +16,7 @@ def main(failures: int, routes: int, sizes: list[int]) -> None:
     import django
 
     django.setup()
-    from . import pages, passes
+    from . import looks, pages, passes
     from .history import History, counts
 
     history = History(failures=failures, routes=routes)
@@ -29,7 +29,7 @@ def main(failures: int, routes: int, sizes: list[int]) -> None:
             "events": size,
             "loaded": loaded,
             "rows": counts(),
-            "pages": [*pages.measured(), *passes.measured()],
+            "pages": [*pages.measured(), *passes.measured(), *looks.measured()],
         }
         print(json.dumps(answer), flush=True)
         began = time.monotonic()

@@ -18,7 +18,7 @@ from ..registry import RuleSpec
 from ..store import alerts
 from ..store.alerts import Change
 from . import telling
-from .judging.base import Judge, Judgement, Verdict
+from .judging.base import ALL, Judge, Judgement, Verdict
 from .sight import LiveSight
 from .states import NONE, Standing, step
 
@@ -26,6 +26,8 @@ from .states import NONE, Standing, step
 WITHIN = 25.0
 #: Alerts of a rule and key that fire so often within that time are flapping: held until they are calm.
 FLAPS, FLAPS_WITHIN, CALM = 3, timedelta(hours=1), 1800.0
+#: Seconds after which one of which nothing is said any more is over: too few of it are no news that it is well.
+FORGOTTEN = 3600.0
 #: Kinds that are wrong when something is missing: not judged while numbers may be on their way.
 _MISSING = frozenset({"absence", "dip", "heartbeat", "out_of_sync"})
 #: Alerts of one rule at a time: more keys than that are no news but a flood.
@@ -121,17 +123,23 @@ def changes(
     """Return how the alerts of a rule are to stand after these verdicts."""
     now = clock.epoch(at)
     by_key = {verdict.key: verdict for verdict in verdicts}
+    whole = ALL in by_key and by_key[ALL].wrong
     recently: list[str] | None = None
     found: list[Change] = []
     for key in dict.fromkeys((*active, *by_key)):
         alert, verdict = active.get(key), by_key.get(key)
-        wrong = verdict is not None and verdict.wrong
+        # What all of them do is told of all; the alert of one goes on with it.
+        wrong = verdict.wrong if verdict is not None else whole
         if alert is None and (not wrong or len(active) + len(found) >= MOST_KEYS):
             continue
         if alert is None and recently is None:
             recently = alerts.fired_since(spec.name, at - FLAPS_WITHIN)
         flapping = alert.flapping if alert is not None else (recently or []).count(key) >= FLAPS
-        keep = max(spec.numbers.get("keep_firing", 0.0), CALM if flapping else 0.0)
+        keep = max(
+            spec.numbers.get("keep_firing", 0.0),
+            CALM if flapping else 0.0,
+            FORGOTTEN if verdict is None else 0.0,
+        )
         stands = step(_standing(alert), wrong, now, for_=spec.numbers.get("for", 0.0), keep=keep)
         found.append(_change(key, stands, verdict, flapping=flapping, began=alert and alert.began_at))
     return found
@@ -157,7 +165,7 @@ def _change(
         since = min(since, verdict.since)
     why = ""
     if stands.state == "resolved":
-        why = verdict.words if verdict is not None else "It is right again."
+        why = verdict.words if verdict is not None else "There is too little of it to say more."
     elif flapping and not began:
         why = "It flaps: it is kept until it is calm for half an hour."
     return Change(

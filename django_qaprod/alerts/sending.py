@@ -7,18 +7,20 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from .. import clock
 from ..conf import settings, telemetry_alias
 from ..exceptions import ChannelError
 from ..models import Notification
 from ..outbox.threads import Senders
-from ..pipeline import process
+from ..pipeline import guard, process
 from ..queries import rules as known
 from ..registry import RuleSpec
 from ..store import alerts, outbox, silences
+from ..text import one_line
 from . import channels, messages, telling
+from .channels.base import Kind, Message
 
 #: How long what is kept back waits until it is looked at again.
 AGAIN = timedelta(seconds=60)
@@ -116,7 +118,7 @@ def _send(lane: str, message: str, holder: str, *, digest: bool) -> bool:
     if not rows:
         return False
     digest = digest or len({row.group for row in rows}) > 1
-    built = messages.build(rows, channel=lane, id=message, digest=digest)
+    built = _built(rows, lane, message, digest=digest)
     try:
         via = channels.send(lane, built)
     except ChannelError as error:
@@ -125,6 +127,19 @@ def _send(lane: str, message: str, holder: str, *, digest: bool) -> bool:
         return False
     return bool(
         outbox.sent(Notification, message, holder=holder, via=via, subject=built.subject[:300], held="")
+    )
+
+
+def _built(rows: Sequence[Notification], lane: str, message: str, *, digest: bool) -> Message:
+    with guard.guard("messages"):
+        return messages.build(rows, channel=lane, id=message, digest=digest)
+    # Whatever cannot be said of it: that it fires is told.
+    return Message(
+        id=message,
+        kind="digest" if digest else cast("Kind", rows[0].kind),
+        severity=rows[0].alert.severity,
+        subject=one_line(f"[{rows[0].alert.severity}] {rows[0].alert}", 150),
+        text="\n".join(one_line(f"{row.kind}: {row.alert}: {row.alert.words}", 500) for row in rows[:20]),
     )
 
 

@@ -106,14 +106,39 @@ def test_silence_of_a_rule_changes_nothing(said: Said) -> None:
 
 
 def test_what_it_tells_apart_are_alerts_of_their_own(said: Said) -> None:
-    """One of which nothing is said any more is over."""
+    """One of them may be over while another begins."""
     rule(by="browser")
     said["fail"] = {"Safari": True, "Firefox": False}
     look()
     assert states() == {"fail Safari": "firing"}
-    said["fail"] = {"Firefox": True}
+    said["fail"] = {"Safari": False, "Firefox": True}
     look(1)
     assert states() == {"fail Safari": "resolved", "fail Firefox": "firing"}
+
+
+def test_one_of_which_nothing_is_said_any_more_goes_on_for_an_hour(said: Said) -> None:
+    """Too few visitors are no news that it is well."""
+    rule(by="browser")
+    said["fail"] = {"Safari": True}
+    look()
+    said["fail"] = {}
+    look(59)
+    assert states() == {"fail Safari": "firing"}
+    look(60)
+    assert states() == {"fail Safari": "resolved"}
+
+
+def test_while_all_are_wrong_the_alert_of_one_goes_on(said: Said) -> None:
+    """It is not over because all are told together."""
+    rule(by="browser")
+    said["fail"] = {"Safari": True}
+    look()
+    said["fail"] = {"": True}
+    look(120)
+    assert states() == {"fail Safari": "firing", "fail": "firing"}
+    said["fail"] = {"Safari": False, "Firefox": False, "": False}
+    look(121)
+    assert set(states().values()) == {"resolved"}
 
 
 def test_a_flood_of_keys_is_bounded(said: Said) -> None:

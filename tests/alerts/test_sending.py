@@ -210,6 +210,20 @@ def test_what_another_alert_explains_waits_for_its_end(fire: Fire) -> None:
         assert telling.default_rules.SITE_FAILS in row.held
 
 
+def test_what_cannot_be_put_into_words_is_told_all_the_same(
+    fire: Fire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it fires, if nothing else."""
+
+    def broken(*args: Any, **kwargs: Any) -> Message:
+        raise LookupError("no template")
+
+    monkeypatch.setattr(sending.messages, "build", broken)
+    fire("applications fail")
+    assert send() == ["[error] applications fail"]
+    assert Post.sent[0].text == "firing: applications fail: 3 in 5 min"
+
+
 def test_who_died_in_mid_send_is_followed_by_the_same_message(fire: Fire) -> None:
     """Under the same id, so that the receiver knows it."""
     row = fire()
