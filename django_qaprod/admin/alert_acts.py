@@ -47,12 +47,13 @@ class ActForm(forms.Form):
     """The buttons of an alert's page."""
 
     do = forms.ChoiceField(choices=[(act, act) for act in PERMISSION])
-    span = forms.TypedChoiceField(choices=list(SPANS.items()), coerce=int, required=False, empty_value=3600)
+    span = forms.TypedChoiceField(choices=list(SPANS.items()), coerce=int, required=False, empty_value="3600")
     why = forms.CharField(max_length=LONGEST_REASON, required=False)
 
     def clean(self) -> dict[str, object]:
         """Refuse a silence without its reason."""
         data: dict[str, object] = super().clean() or {}
+        data["span"] = int(str(data.get("span", 3600)))
         if data.get("do") == "silence" and not data.get("why"):
             raise forms.ValidationError(_("Say why it is to be silent: whoever misses it will ask."))
         return data

@@ -87,7 +87,7 @@ def tried(rule: RuleSpec, *, days: int, numbers: Mapping[str, float]) -> Tried:
 
 
 def _pace(rule: RuleSpec, numbers: Mapping[str, float]) -> float | None:
-    """Return the seconds between two looks: somebody waits for the page, and few windows move much in a fifth."""
+    """Return the seconds between two looks: somebody waits, and in a fifth few windows move much."""
     if rule.kind in backtest.PACES:
         return None
     return min(max(numbers.get("window", 0.0) / 5, 60.0), 900.0)

@@ -36,6 +36,7 @@ class TextFilter(admin.SimpleListFilter):
 class DefaultFilter(admin.SimpleListFilter):
     """A filter of which one of the choices holds unless another is asked for."""
 
+    parameter_name = "state"
     default = ""
 
     def choices(self, changelist: ChangeList) -> Iterator[_ListFilterChoices]:
@@ -50,7 +51,8 @@ class DefaultFilter(admin.SimpleListFilter):
     def chosen(self) -> str:
         """Return which of the choices holds."""
         value = self.value()
-        return value if value is not None and value in dict(self.lookup_choices) else self.default
+        known = {choice for choice, _label in self.lookup_choices}
+        return value if value is not None and value in known else self.default
 
 
 class StateFilter(admin.SimpleListFilter):

@@ -26,7 +26,7 @@ class NumberField(forms.CharField):
         self._spec, self._key = spec, key
         super().__init__(max_length=40, required=False, **options)
 
-    def clean(self, value: Any) -> float | None:  # type: ignore[override]
+    def clean(self, value: Any) -> float | None:
         """Return the number, of seconds where it is a stretch of time."""
         text = str(super().clean(value))
         return self._number(text) if text else None
