@@ -81,6 +81,7 @@ def _verdict(key: str, rule: RuleSpec, known: _Known, now: float) -> Verdict:
     if found.deviations < _SIGNIFICANT or found.slope <= 0:
         return Verdict(key, False, level, f"{words}, with no clear trend", limit=limit)
     left = side * limit - found.level
+    words = f"{written(side * found.level)} now"
     soonest, likely, latest = (_time(pace, left) for pace in (found.high, found.slope, found.low))
     pace = f"{'+' if side > 0 else '−'}{written(_rounded(found.slope * _HOUR))} an hour"
     words = f"{words}, {pace}; reaches {written(limit)} in about {_spoken(likely)}"

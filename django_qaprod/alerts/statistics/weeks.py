@@ -30,6 +30,8 @@ DAY = 24
 _OUTLIER = 2.58
 #: So many robust deviations count for the dispersion, and no more.
 _CLIPPED = 4.0
+#: The second lowest of some fifty lies less than so many deviations below the mean, nearly always.
+_SECOND_LOWEST = 2.5
 #: Of what happens less often than so often in an hour, the residuals say nothing.
 _LEAST = 0.05
 
@@ -108,7 +110,9 @@ class Usual(NamedTuple):
         found = sum(min(square, most) for square in squares) / len(squares)
         # What a rate was fitted to lies nearer to it than what is to come; and the estimate has an error.
         found *= self.seen / max(self.seen - 1.0, 0.5) * (1 + 1 / math.sqrt(len(squares)))
-        return max(found, 1.0)
+        # Rain, or a feast: where days now and then are much lower, the second lowest of them is usual, too.
+        low = min(sorted(rest / math.sqrt(max(mean, _LEAST)) for rest, mean in pairs)[1], 0.0)
+        return max(found, (low / _SECOND_LOWEST) ** 2, 1.0)
 
     def variance(self, mean: float, hours: float) -> float:
         """Return the variance of a count to come of that mean: its own, and that of what is known."""
@@ -188,7 +192,7 @@ def _course(counted: list[float]) -> list[float]:
     smooth = []
     for hour, own in enumerate(counted):
         around = (counted[hour - 1] + 2 * own + counted[(hour + 1) % DAY]) / 4
-        alone = own / (own + 10)
+        alone = own / (own + 4)
         smooth.append(alone * own + (1 - alone) * around)
     whole = sum(smooth)
     return [one / whole for one in smooth]
