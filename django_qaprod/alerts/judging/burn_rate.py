@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ...registry import RuleSpec
 from .. import phrases
-from . import keys
+from . import keys, stretches
 from .base import ALL, Judgement, Sight, Verdict
 
 
@@ -92,15 +92,15 @@ class _Looks:
         if window not in self._known:
             assert self._rule.per is not None
             start, end, by = self._sight.now - window, self._sight.now, self._rule.by
-            of = self._sight.counts(self._rule.of, start, end, by=by)
-            per = self._sight.counts(self._rule.per, start, end, by=by)
+            of = stretches.total(self._sight, self._rule.of, start, end, by=by)
+            per = stretches.total(self._sight, self._rule.per, start, end, by=by)
             self._known[window] = _sums(of, by), _sums(per, by)
         return self._known[window]
 
 
-def _sums(found: dict[str, list[float]], by: str) -> dict[str, float]:
-    whole = {ALL: sum(sum(row) for row in found.values())}
-    return {**whole, **{key: sum(row) for key, row in keys.named(found).items()}} if by else whole
+def _sums(found: dict[str, float], by: str) -> dict[str, float]:
+    whole = {ALL: sum(found.values())}
+    return {**whole, **keys.named(found)} if by else whole
 
 
 def _verdict(rule: RuleSpec, looks: _Looks, key: str, windows: Windows) -> Verdict:

@@ -33,10 +33,18 @@ class Traffic(FakeSight):
             return {self.key: [self.per_minute * (end - start) / MINUTE]}
         found, until = 0.0, 0.0
         for ago, share in self.errors:
-            begin, over = max(self.now - ago, start), self.now - until
+            begin, over = max(self.now - ago, start), min(self.now - until, end)
             found += max(over - begin, 0.0) / MINUTE * self.per_minute * share
             until = ago
         return {self.key: [found]}
+
+
+    def hours(self, measure: Measure, starts: list[int], *, by: str = "") -> dict[str, dict[int, float]]:
+        found: dict[str, dict[int, float]] = {}
+        for start in starts:
+            for key, (count,) in self.counts(measure, start, start + HOUR, by=by).items():
+                found.setdefault(key, {})[start] = count
+        return found
 
 
 def judged(sight: FakeSight, **options: Any) -> Judgement:
@@ -98,7 +106,7 @@ def test_a_budget_that_is_used_up_is_said_to_be() -> None:
 def test_what_does_not_burn_costs_no_long_look() -> None:
     sight = Traffic((30 * DAY, 0.0001))
     assert not burning(sight).wrong
-    assert max(end - start for _, start, end in sight.asked) == 6 * HOUR
+    assert min(start for _, start, _ in sight.asked) == sight.now - 6 * HOUR
 
 
 def test_too_few_in_the_short_window_say_nothing_by_it() -> None:
@@ -118,4 +126,4 @@ def test_windows_longer_than_the_period_do_not_count() -> None:
     rule = BurnRate("objective", of=ERRORS, per=REQUESTS, objective=0.999, period=timedelta(days=30)).spec
     found = burn_rate.judge(rule._replace(numbers={**rule.numbers, "period": 2 * HOUR}), sight)
     assert [one.limit for one in found.verdicts] == [1.0]
-    assert max(end - start for _, start, end in sight.asked) == 2 * HOUR
+    assert min(start for _, start, _ in sight.asked) == sight.now - 2 * HOUR
