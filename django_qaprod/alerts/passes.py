@@ -26,7 +26,7 @@ from .states import NONE, Standing, step
 WITHIN = 25.0
 #: Alerts of a rule and key that fire so often within that time are flapping: held until they are calm.
 FLAPS, FLAPS_WITHIN, CALM = 3, timedelta(hours=1), 1800.0
-#: Seconds after which one of which nothing is said any more is over: too few of it are no news that it is well.
+#: Seconds after which one of which nothing is said any more is over: that it is too little is no good news.
 FORGOTTEN = 3600.0
 #: Kinds that are wrong when something is missing: not judged while numbers may be on their way.
 _MISSING = frozenset({"absence", "dip", "heartbeat", "out_of_sync"})
