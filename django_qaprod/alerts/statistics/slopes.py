@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from statistics import NormalDist, median
 from typing import NamedTuple
 
+_STRAIGHT = 0.02
+
 
 class Slope(NamedTuple):
     """A slope per second and its bounds, the level at the end, and by how many deviations it is no chance."""
@@ -34,12 +36,16 @@ def slope(points: Sequence[tuple[float, float]], *, end: float, confidence: floa
     found = _median(slopes)
     rest = [value - found * (at - end) for at, value in points]
     score = sum((one > 0) - (one < 0) for one in slopes)
-    spread = math.sqrt(_variance(points) * _correction(rest))
+    middle = median(rest)
+    apart = median(abs(one - middle) for one in rest)
+    # What is as straight as that needs no test of whether the rest, which may be rounding, is like itself.
+    straight = apart < _STRAIGHT * abs(found) * (points[-1][0] - points[0][0])
+    spread = math.sqrt(_variance(points) * (1.0 if straight else _correction(rest)))
     wide = NormalDist().inv_cdf((1 + confidence) / 2) * spread
     low = slopes[min(max(math.floor((len(slopes) - wide) / 2), 0), len(slopes) - 1)]
     high = slopes[min(math.ceil((len(slopes) + wide) / 2), len(slopes) - 1)]
     deviations = (score - math.copysign(1, score)) / spread if score and spread else 0.0
-    return Slope(found, low, high, median(rest), deviations)
+    return Slope(found, low, high, middle, deviations)
 
 
 def _median(ordered: list[float]) -> float:

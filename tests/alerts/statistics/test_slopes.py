@@ -51,3 +51,9 @@ def test_the_same_value_always_has_no_slope() -> None:
     found = slope([(float(at), 7.0) for at in range(20)], end=20.0)
     assert (found.slope, found.deviations) == (0.0, 0.0)
     assert math.isfinite(found.low)
+
+
+def test_a_straight_line_is_a_trend_whatever_its_rounding() -> None:
+    """What is left of it is nothing but digits, which resemble each other."""
+    points = [(1.7e9 + 300 * at, 0.1 * at) for at in range(72)]
+    assert slope(points, end=1.7e9 + 72 * 300).deviations > 10

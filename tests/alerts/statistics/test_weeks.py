@@ -27,7 +27,7 @@ def _poisson(rate: float, weeks: int, seed: int = 1) -> list[float]:
 def test_each_hour_of_the_week_has_its_rate() -> None:
     """Day and night, working day and weekend."""
     found = _usual([10 * _mean(at % WEEK) for at in range(8 * WEEK)])
-    assert found.rates == pytest.approx([10 * _mean(at) for at in range(WEEK)], rel=0.1)
+    assert found.rates == pytest.approx([10 * _mean(at) for at in range(WEEK)], rel=0.13)
 
 
 def test_where_few_are_counted_neighbours_make_it_steady() -> None:
@@ -57,7 +57,7 @@ def test_hours_that_do_not_count_do_not_count() -> None:
     weights = [1.0] * len(counts)
     for at in range(6 * WEEK, 7 * WEEK):
         counts[at], weights[at] = 0.0, 0.0
-    assert _usual(counts, weights).rates == pytest.approx([10 * _mean(at) for at in range(WEEK)], rel=0.1)
+    assert _usual(counts, weights).rates == pytest.approx([10 * _mean(at) for at in range(WEEK)], rel=0.13)
 
 
 @pytest.mark.parametrize("growth", [0.93, 1.07])
