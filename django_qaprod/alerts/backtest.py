@@ -26,7 +26,7 @@ FACTORS: Final = (0.5, 0.75, 1.5, 2.0)
 #: Points of the chart at most.
 POINTS: Final = 500
 #: Seconds between two looks of kinds that are dear to judge; they change slowly.
-PACES: Final[Mapping[str, float]] = {"dip": 900.0, "trend": 300.0, "burn_rate": 300.0}
+PACES: Final[Mapping[str, float]] = {"dip": 1800.0, "trend": 300.0, "burn_rate": 300.0}
 
 _MAIN = {
     "threshold": ("at_least", "at_most"),
@@ -38,9 +38,9 @@ _MAIN = {
     "dip": ("once_in_days",),
     "trend": ("within",),
 }
-# Whose verdicts compare their value with the limit: the one that is too much, and the one that is too little.
-_BY_VALUE = {"threshold": ("at_least", "at_most"), "ratio": ("above", "below")}
 _NOT_WRONG = Judgement()
+# Of these a higher one finds more wrong, of the others a lower one.
+_MORE_IF_HIGHER = frozenset({"at_most", "below", "within"})
 # What is missing to one is what the limit is about.
 _SHARES_THAT_LACK = frozenset({"burn_rate", "out_of_sync"})
 
@@ -154,7 +154,7 @@ def backtest(
         firings=run.firings,
         points=list(_thinned(run.points)),
         main=main,
-        alternatives=list(_alternatives(run, main)) if alternatives and main else [],
+        alternatives=_alternatives(run, main) if alternatives and main else [],
         took=perf_counter() - began,
     )
 
@@ -168,18 +168,21 @@ class _Run:
         self.silent: Counter[str] = Counter()
         self.firings: list[Firing] = []
         self.points: list[Point] = []
-        #: At each look the least and the greatest value, ``None`` where there was none.
-        self.values: list[tuple[float, float] | None] = []
-        self._known: Sequence[tuple[float, float] | None] = ()
+        #: Of each look whether anything was wrong, ``None`` where nothing could be said.
+        self.wrong: list[bool | None] = []
+        self._stricter: Sequence[bool | None] = ()
         self._standings: dict[str, Standing] = {}
         self._told: dict[str, Verdict] = {}
         self._judge: Judge = import_module(f"{__package__}.judging.{rule.kind}").judge
 
-    def again(self, rule: RuleSpec) -> _Run:
-        """Return another way through the same history."""
+    def again(self, rule: RuleSpec, *, stricter: _Run | None = None) -> _Run:
+        """Return another way through the same history.
+
+        What was right by a ``stricter`` limit is right by this one, and not judged again.
+        """
         self.sight.fired = []
         other = _Run(rule, self.sight, self.start, self.end, self.pace)
-        other._known = self.values
+        other._stricter = stricter.wrong if stricter is not None else ()
         other.run()
         return other
 
@@ -191,12 +194,13 @@ class _Run:
             coarse = self.sight.cells.grain(at - 1) > MINUTE
             self.sight.now, self.sight.previous = at, None if coarse else previous
             self.looks += 1
-            judgement = _NOT_WRONG if self._is_within() else self._look(at)
-            self._note(judgement)
+            judgement = self._look(at)
             if judgement.silent:
                 self.silent[judgement.silent] += 1
+                self.wrong.append(None)
             else:
                 self._hold(judgement, previous, at)
+                self.wrong.append(any(verdict.wrong for verdict in judgement.verdicts))
             previous = at
         for key, standing in self._standings.items():
             if standing.state == "firing":
@@ -210,21 +214,9 @@ class _Run:
                 return
             yield at
 
-    def _is_within(self) -> bool:
-        """Return whether the values that an earlier run saw here are all within this one's limit."""
-        known = self._known[self.looks - 1] if self._known else None
-        numbers, kind = self.rule.numbers, self.rule.kind
-        if known is None or kind not in _BY_VALUE:
-            return False
-        above, below = numbers.get(_BY_VALUE[kind][0]), numbers.get(_BY_VALUE[kind][1])
-        return known[1] < above if above is not None else below is not None and known[0] > below
-
-    def _note(self, judgement: Judgement) -> None:
-        values = [verdict.value for verdict in judgement.verdicts if verdict.value is not None]
-        whole = values and len(values) == len(judgement.verdicts)
-        self.values.append((min(values), max(values)) if whole else None)
-
     def _look(self, at: float) -> Judgement:
+        if self._stricter and not (wrong := self._stricter[self.looks - 1]):
+            return _NOT_WRONG if wrong is not None else Judgement(silent="As by a stricter limit.")
         if self.rule.hours is not None and not self.rule.hours(clock.moment(at)):
             return Judgement(silent="Outside its hours.")
         return self._judge(self.rule, self.sight)
@@ -297,20 +289,38 @@ def _before(rule: RuleSpec) -> int:
     return int(min(8 * DAY + 4 * longest, 60 * DAY))
 
 
-def _alternatives(run: _Run, main: str) -> Iterator[Alternative]:
-    for factor in FACTORS:
-        value = run.rule.numbers[main] * factor
-        if run.rule.kind in _SHARES_THAT_LACK:
-            value = 1 - (1 - run.rule.numbers[main]) * factor
-        try:
-            rule = with_override(run.rule, f"{NUMBERS}{main}", value)
-        except OverrideError:
-            continue
-        if rule.numbers[main] == run.rule.numbers[main]:
-            continue
-        other = run.again(rule)
-        seconds = sum(firing.seconds for firing in other.firings)
-        yield Alternative(factor=factor, value=value, firings=len(other.firings), seconds=seconds)
+def _alternatives(run: _Run, main: str) -> list[Alternative]:
+    """Return what other limits would have done, the strictest first.
+
+    1. The strictest is judged at every look.
+    2. Each of the others only where the next stricter one found something wrong; so is the rule's own, which
+       has been judged already.
+    """
+    tried = {factor: rule for factor in FACTORS if (rule := _with_limit(run.rule, main, factor))}
+    order = sorted([*tried, 1.0], reverse=main in _MORE_IF_HIGHER)
+    found: list[Alternative] = []
+    stricter: _Run | None = None
+    for factor in order:
+        stricter = run if factor == 1.0 else run.again(tried[factor], stricter=stricter)
+        if factor != 1.0:
+            seconds = sum(firing.seconds for firing in stricter.firings)
+            value = tried[factor].numbers[main]
+            found.append(
+                Alternative(factor=factor, value=value, firings=len(stricter.firings), seconds=seconds)
+            )
+    return found
+
+
+def _with_limit(rule: RuleSpec, main: str, factor: float) -> RuleSpec | None:
+    """Return a rule with another limit, ``None`` where it cannot have it."""
+    value = rule.numbers[main] * factor
+    if rule.kind in _SHARES_THAT_LACK:
+        value = 1 - (1 - rule.numbers[main]) * factor
+    try:
+        other = with_override(rule, f"{NUMBERS}{main}", value)
+    except OverrideError:
+        return None
+    return other if other.numbers[main] != rule.numbers[main] else None
 
 
 def _thinned(points: list[Point]) -> Iterator[Point]:

@@ -124,6 +124,23 @@ def test_other_limits_are_tried_beside_it() -> None:
         assert (len(alone.firings), alone.seconds) == (one.firings, one.seconds)
 
 
+def test_limits_of_every_kind_are_tried_from_the_strictest_on() -> None:
+    """The shorter an absence may be, and the higher a number below which there are too few, the stricter."""
+    take(*(TOP - 3 * DAY + place * 600 for place in range(3 * 144) if place % 40 > place // 40))
+    absence = RuleSpec(name="a", kind="absence", of=SUBMITTED, numbers={"window": 3600.0, "keep_firing": 0.0})
+    few = RuleSpec(
+        name="f", kind="threshold", of=SUBMITTED,
+        numbers={"at_most": 4.0, "window": 3600.0, "keep_firing": 0.0},
+    )  # fmt: skip
+    for rule, main in ((absence, "window"), (few, "at_most")):
+        found = backtest(rule, days=2)
+        assert found.main == main
+        assert len({one.firings for one in found.alternatives}) > 1
+        for one in found.alternatives:
+            alone = backtest(rule, days=2, numbers={main: one.value}, alternatives=False)
+            assert (len(alone.firings), alone.seconds) == (one.firings, one.seconds)
+
+
 def test_a_number_can_be_tried_before_it_is_saved() -> None:
     """The rule stays as it is; what it cannot be is refused."""
     take(*(TOP - 5 * DAY + second for second in range(0, 60, 20)))

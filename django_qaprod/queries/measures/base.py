@@ -80,6 +80,15 @@ class Grid:
         return MINUTE if length <= 3 * HOUR else HOUR if length <= 2 * DAY else DAY
 
 
+def row(found: Counts, key: str, steps: int) -> list[float]:
+    """Return the counts of a key, made where there are none yet."""
+    # Not by ``setdefault``: a history has fifty thousand steps, and nearly as many rows.
+    known = found.get(key)
+    if known is None:
+        known = found[key] = [0.0] * steps
+    return known
+
+
 def size(start: float, end: float, step: float) -> int:
     """Return how many steps there are from ``start`` to ``end``."""
     # A hair less: what is a whole number of steps is often a little more as floating point has it.

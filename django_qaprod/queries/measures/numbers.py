@@ -16,7 +16,7 @@ from ...store.numbers import FAILURES
 from .. import buckets
 from ..requests import BROWSER, DURATION
 from ..window import HOUR, MINUTE
-from .base import Counts, Grid, Hours, Readings, Sums, capped, few_runs, grain_at
+from .base import Counts, Grid, Hours, Readings, Sums, capped, few_runs, grain_at, row
 
 _SEVERITIES = ("info", "warning", "error", "critical")
 # Where rows are looked up one series at a time: the newest, and those that nothing coarser has, which with
@@ -61,8 +61,8 @@ class Numbers:
         """Return how often it was counted."""
         grid, keys = Grid(start, end, step), self.keys(start, by)
         found: Counts = {} if by else {"": [0.0] * grid.size}
-        for key, row in self._sums(keys, grid.pieces(), starts=bool(step)):
-            found.setdefault(key, [0.0] * grid.size)[grid.place(row.start)] += row.count
+        for key, one in self._sums(keys, grid.pieces(), starts=bool(step)):
+            row(found, key, grid.size)[grid.place(one.start)] += one.count
         return capped(found)
 
     def hours(self, starts: Sequence[int], *, by: str) -> Hours:
@@ -71,11 +71,11 @@ class Numbers:
         pieces = [buckets.Piece(HOUR, begin, end, unrolled=False) for begin, end in few_runs(starts)]
         pieces += [buckets.Piece(finer, low, high, unrolled=True) for finer in (MINUTE, 0)]
         found: Hours = {} if by else {"": {}}
-        for key, row in self._sums(self.keys(low, by), pieces, starts=True):
-            hour = row.start - row.start % HOUR
+        for key, one in self._sums(self.keys(low, by), pieces, starts=True):
+            hour = one.start - one.start % HOUR
             if hour in wanted:
                 hours = found.setdefault(key, {})
-                hours[hour] = hours.get(hour, 0.0) + row.count
+                hours[hour] = hours.get(hour, 0.0) + one.count
         return found
 
     def readings(self, start: float, end: float, *, step: float, by: str) -> Readings:
@@ -89,10 +89,12 @@ class Numbers:
         """Return in each step how many values there were, and what they add up to."""
         grid, keys = Grid(start, end, step), self.keys(start, by)
         found: Sums = {} if by else {"": [(0, 0.0)] * grid.size}
-        for key, row in self._sums(keys, grid.pieces(), starts=bool(step)):
-            known, place = found.setdefault(key, [(0, 0.0)] * grid.size), grid.place(row.start)
+        for key, one in self._sums(keys, grid.pieces(), starts=bool(step)):
+            if key not in found:
+                found[key] = [(0, 0.0)] * grid.size
+            known, place = found[key], grid.place(one.start)
             count, total = known[place]
-            known[place] = (count + row.count, total + row.total)
+            known[place] = (count + one.count, total + one.total)
         return found
 
     def last(self, since: float) -> float | None:

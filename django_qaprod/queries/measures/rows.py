@@ -19,7 +19,7 @@ from ...registry import Measure
 from ...store import event_rollups
 from .. import buckets
 from ..window import DAY, HOUR, HOURS_KEPT
-from .base import Counts, Hours, capped, few_runs, size
+from .base import Counts, Hours, capped, few_runs, row, size
 
 #: Seconds beyond which the whole hours of a stretch are taken from the roll-ups.
 _ROLLED_UP_FROM = 3 * HOUR
@@ -132,10 +132,10 @@ class Rows:
         if step:
             columns["place"] = StepOf(self.at, clock.moment(start), step)
         rows = self._between(start, end).order_by().values(**columns).annotate(times=Count("pk"))
-        for row in rows:
-            place = min(before + row.get("place", 0), steps - 1)
-            key = "" if row["of"] is None else str(row["of"])
-            found.setdefault(key, [0.0] * steps)[place] += row["times"]
+        for one in rows:
+            place = min(before + one.get("place", 0), steps - 1)
+            key = "" if one["of"] is None else str(one["of"])
+            row(found, key, steps)[place] += one["times"]
 
 
 class Breaches(Rows):
@@ -231,7 +231,7 @@ class Steps(Rows):
         resolution = DAY if not step and high - low > 2 * DAY else HOUR
         for key, at, count in self._of_roll_ups(buckets.cover(low, high, resolution, HOUR), by):
             place = int((at - start) // step) if step else 0
-            found.setdefault(key, [0.0] * steps)[place] += count
+            row(found, key, steps)[place] += count
         for begin, until in ((start, low), (high, end)):
             if begin < until:
                 before = int((begin - start) // step) if step else 0
