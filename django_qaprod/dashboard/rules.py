@@ -23,8 +23,8 @@ from ..store.rules import NUMBERS
 from . import durations, measures, windows, words
 from .charts import Chart
 
-#: Nothing to say for so long is a warning: it may never fire.
-DUMB_AFTER = timedelta(days=1)
+#: Nothing to say for so long is a warning: it may never fire. One with hours may rest for a week.
+DUMB_AFTER, DUMB_AFTER_HOURS = timedelta(days=1), timedelta(days=8)
 
 #: The worst first: the order of the list.
 STATES: Mapping[str, Promise] = {
@@ -228,7 +228,7 @@ def _row(known: RuleState, active: Mapping[str, int]) -> RuleRow:
         judged_at=row.judged_at,
         error=row.error,
         silent=row.silent,
-        dumb=_dumb(row) if state == "silent" else "",
+        dumb=_dumb(spec, row) if state == "silent" else "",
         changed=[_changed(one) for one in known.overrides.values()],
         alerts=sum(active.values()),
     )
@@ -246,9 +246,10 @@ def _state(spec: RuleSpec, row: Rule, active: Mapping[str, int]) -> str:
     return "silent" if row.silent else "ok"
 
 
-def _dumb(row: Rule) -> str:
+def _dumb(spec: RuleSpec, row: Rule) -> str:
     since, now = row.silent_since, clock.now()
-    if since is None or now - since < DUMB_AFTER:
+    allowed = DUMB_AFTER if spec.hours is None else DUMB_AFTER_HOURS
+    if since is None or now - since < allowed:
         return ""
     said = {"span": timesince(since, now, depth=1)}
     return _("for %(span)s: it may have no data, and can never fire then") % said

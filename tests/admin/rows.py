@@ -318,7 +318,10 @@ def channel(name: str = "mail", **fields: Any) -> Channel:
 
 
 def hostile_alert(text: str) -> Alert:
-    """An alert with ``text`` wherever it, its rule and all that is about them can have text."""
+    """An alert with ``text`` wherever it, its rule and all that is about them can have text.
+
+    A rule of nearly the same name cannot be judged.
+    """
     made = alert(
         text[:150],
         key=text,
@@ -333,7 +336,8 @@ def hostile_alert(text: str) -> Alert:
     verdict = {"key": text, "wrong": True, "value": 1.0, "limit": 2.0, "words": text, "usual": text}
     said = {"value": text, "who": text, "at": text}
     override = {"numbers.at_least": {**said, "value": 5.0}, "severity": said, "to": {**said, "value": [text]}}
-    judged(text[:150], verdicts=[verdict, verdict], error=text, silent=text, override=override)
+    judged(text[:150], verdicts=[verdict, verdict], override=override)
+    judged(f"!{text}"[:150], error=text, silent=text)
     Transition.objects.create(
         alert=made, at=clock.now(), who=text[:150], before="firing", after="firing", why=text
     )

@@ -51,6 +51,7 @@ def addresses(journey: JourneySpec) -> list[str]:
     hostile_gauge = {"name": rows.HOSTILE[:100], "unit": rows.HOSTILE[:40], "description": rows.HOSTILE}
     registry.register_gauge(GaugeSpec(read=lambda: 1, place="m", every=60, timeout=10, **hostile_gauge))
     by_hostile = {"by": rows.HOSTILE, "cron": rows.HOSTILE, "to": (rows.HOSTILE,)}
+    registry.register_rule(rows.rule(f"!{rows.HOSTILE}"[:150]))
     registry.register_rule(
         rows.rule(
             rows.HOSTILE[:150],
@@ -74,6 +75,7 @@ def addresses(journey: JourneySpec) -> list[str]:
         "alert/usefulness/",
         "rule/",
         f"rule/rule/?name={quote(rows.HOSTILE[:150])}",
+        f"rule/rule/?name={quote(f'!{rows.HOSTILE}'[:150])}",
         f"rule/rule/?name={quote(rows.HOSTILE[:150])}&key={quote(rows.HOSTILE)}",
         "silence/?when=all",
         "silence/add/?rule=%3Cscript%3Ealert(1)%3C/script%3E",

@@ -92,6 +92,19 @@ def test_all_that_is_declared_is_listed_the_worst_first(client_of_boss: Client) 
         assert words in text, words
 
 
+@pytest.mark.parametrize(
+    ("days", "hours", "told"), [(0.9, None, False), (1.1, None, True), (3.0, bool, False), (9.0, bool, True)]
+)
+def test_it_is_told_of_a_rule_that_may_never_fire(
+    client_of_boss: Client, days: float, hours: Any, told: bool
+) -> None:
+    """One with hours of its own may say nothing for a weekend, or for a week."""
+    registry.register_rule(rows.rule("mute", hours=hours))
+    rows.judged("mute", verdicts=[], silent="No data.", silent_since=clock.now() - timedelta(days=days))
+    assert ("it may have no data" in body(client_of_boss)) == told
+    assert ("it may have no data" in body(client_of_boss, page_of("mute"))) == told
+
+
 def test_the_rules_that_come_with_the_app_are_there(client_of_boss: Client, settings: Any) -> None:
     """And marked as such."""
     settings.QAPROD = {**settings.QAPROD, "DEFAULT_RULES": True}

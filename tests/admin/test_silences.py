@@ -149,6 +149,7 @@ def test_who_may_only_make_silences_makes_them() -> None:
     client.force_login(rows.user("maker", "add_silence"))
     answer = client.post(f"{LIST}add/", {"rule": NAME, "span": "3600", "why": "w"})
     assert answer.headers["Location"] == "/admin/"
+    client.force_login(rows.user("looker", "add_silence", "view_silence"))
     assert client.post(f"{LIST}{Silence.objects.get().pk}/end/").status_code == 403
 
 
