@@ -89,6 +89,15 @@ def test_a_service_of_short_messages_gets_what_fits(
     assert body.startswith("sss")
 
 
+def test_what_is_too_long_for_a_service_is_cut(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    from apprise.plugins.custom_json import NotifyJSON
+
+    monkeypatch.setattr(NotifyJSON, "body_maxlen", 2000)
+    channel(address(receiver)).send(message(text="t" * 5000))
+    assert len(receiver.received) == 1
+    assert 1000 < len(receiver.last.json["message"]) <= 2000
+
+
 def test_what_is_not_taken_is_an_error_with_the_status_alone(receiver: Receiver) -> None:
     receiver.status = 403
     with pytest.raises(ChannelError, match=r"^json \(1 of 1\): it was not taken, HTTP 403$"):

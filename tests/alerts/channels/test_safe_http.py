@@ -106,6 +106,14 @@ def test_what_is_no_plain_address_is_refused_without_being_shown(url: str) -> No
     assert "password" not in str(caught.value).replace("user or password", "")
 
 
+@pytest.mark.parametrize("user", ["user:password@", "user@", "@"])
+def test_an_address_with_a_user_in_it_is_refused(user: str, receiver: Receiver) -> None:
+    with pytest.raises(ChannelError, match="holds a user or password") as caught:
+        safe_http.request("GET", receiver.url(host=f"{user}127.0.0.1"), allow_private=True)
+    assert caught.value.permanent
+    assert receiver.received == []
+
+
 def test_a_name_that_leads_inside_is_refused(resolve: Resolve, receiver: Receiver) -> None:
     resolve("127.0.0.1")
     with pytest.raises(ChannelError, match=r"^hooks\.example\.org is an address of a private network"):
