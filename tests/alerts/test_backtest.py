@@ -69,9 +69,9 @@ def spans(found: Backtest) -> list[tuple[str, float, float]]:
 
 def test_it_would_have_fired_when_it_happened_too_often() -> None:
     """From the minute in which it became too many, until it was right for as long as it is kept."""
-    begun = TOP - 5 * DAY + 20 * MINUTE
-    take(begun + 5, begun + 65, begun + 125, TOP - 9 * DAY, TOP - 2 * DAY)
-    found = backtest(MANY, alternatives=False)
+    begun = TOP - 2 * DAY + 20 * MINUTE
+    take(begun + 5, begun + 65, begun + 125, TOP - 9 * DAY, TOP - DAY)
+    found = backtest(MANY, days=3, alternatives=False)
     ((key, fired, seconds),) = spans(found)
     assert (key, fired) == ("", begun + 180)
     # The window of five minutes, what may come late for as long, and ten minutes of quiet.
@@ -80,7 +80,7 @@ def test_it_would_have_fired_when_it_happened_too_often() -> None:
     assert not found.coarse
     assert found.firings[0].words.startswith("3 in")
     assert (found.firings[0].value, found.firings[0].limit) == (3.0, 3.0)
-    assert found.looks == pytest.approx(28 * DAY / MINUTE, abs=70)
+    assert found.looks == pytest.approx(3 * DAY / MINUTE, abs=70)
     assert sum(point.wrong for point in found.points) > 0
     assert len(found.points) <= module.POINTS
 
@@ -96,9 +96,9 @@ def test_it_is_pending_before_it_fires() -> None:
     """What does not last is not told."""
     lasting = MANY._replace(numbers={**MANY.numbers, "for": 1200.0, "window": 120.0})
     take(*(TOP - 5 * DAY + second for second in range(0, 60, 20)))
-    assert backtest(lasting, days=7, alternatives=False).firings == []
+    assert backtest(lasting, days=6, alternatives=False).firings == []
     take(*(TOP - 3 * DAY + second for second in range(0, 2400, 20)))
-    ((_, fired, _),) = spans(backtest(lasting, days=7, alternatives=False))
+    ((_, fired, _),) = spans(backtest(lasting, days=6, alternatives=False))
     assert TOP - 3 * DAY + 1200 <= fired <= TOP - 3 * DAY + 1320
 
 
@@ -106,21 +106,21 @@ def test_the_one_that_is_wrong_is_told_apart() -> None:
     """By variant, as in the worker."""
     take(*(TOP - 5 * DAY + second for second in range(0, 60, 20)), variant="long")
     take(TOP - 5 * DAY, variant="short")
-    found = backtest(MANY._replace(by="variant"), days=7, alternatives=False)
+    found = backtest(MANY._replace(by="variant"), days=6, alternatives=False)
     assert [key for key, _, _ in spans(found)] == ["long"]
 
 
 def test_other_limits_are_tried_beside_it() -> None:
     """How often, and for how long, at looser and tighter ones."""
-    for day, times in ((2, 2), (4, 3), (6, 5), (8, 7)):
-        take(*(TOP - day * DAY + second for second in range(times)))
-    found = backtest(MANY, days=10)
+    for hour, times in ((5, 2), (10, 3), (15, 5), (20, 7)):
+        take(*(TOP - hour * HOUR + second for second in range(times)))
+    found = backtest(MANY, days=1)
     assert found.main == "at_least"
     assert len(found.firings) == 3
     tried = {one.factor: (one.value, one.firings) for one in found.alternatives}
     assert tried == {0.5: (1.5, 4), 0.75: (2.25, 3), 1.5: (4.5, 2), 2.0: (6.0, 1)}
     for one in found.alternatives:
-        alone = backtest(MANY, days=10, numbers={"at_least": one.value}, alternatives=False)
+        alone = backtest(MANY, days=1, numbers={"at_least": one.value}, alternatives=False)
         assert (len(alone.firings), alone.seconds) == (one.firings, one.seconds)
 
 
@@ -133,19 +133,19 @@ def test_limits_of_every_kind_are_tried_from_the_strictest_on() -> None:
         numbers={"at_most": 4.0, "window": 3600.0, "keep_firing": 0.0},
     )  # fmt: skip
     for rule, main in ((absence, "window"), (few, "at_most")):
-        found = backtest(rule, days=2)
+        found = backtest(rule, days=1)
         assert found.main == main
         assert len({one.firings for one in found.alternatives}) > 1
         for one in found.alternatives:
-            alone = backtest(rule, days=2, numbers={main: one.value}, alternatives=False)
+            alone = backtest(rule, days=1, numbers={main: one.value}, alternatives=False)
             assert (len(alone.firings), alone.seconds) == (one.firings, one.seconds)
 
 
 def test_a_number_can_be_tried_before_it_is_saved() -> None:
     """The rule stays as it is; what it cannot be is refused."""
     take(*(TOP - 5 * DAY + second for second in range(0, 60, 20)))
-    assert len(backtest(MANY, days=7, alternatives=False).firings) == 1
-    found = backtest(MANY, numbers={"at_least": 4}, days=7, alternatives=False)
+    assert len(backtest(MANY, days=6, alternatives=False).firings) == 1
+    found = backtest(MANY, numbers={"at_least": 4}, days=6, alternatives=False)
     assert found.firings == []
     assert found.rule.numbers["at_least"] == 4.0
     with pytest.raises(OverrideError):
@@ -186,7 +186,7 @@ def test_a_ratio_and_an_absence_are_judged_over_the_past() -> None:
         name="r", kind="ratio", of=failed, per=SUBMITTED,
         numbers={"above": 0.5, "min_count": 5.0, "window": 3600.0, "keep_firing": 600.0},
     )  # fmt: skip
-    ((_, fired, _),) = spans(backtest(ratio, days=7, alternatives=False))
+    ((_, fired, _),) = spans(backtest(ratio, days=6, alternatives=False))
     assert TOP - 5 * DAY <= fired <= TOP - 5 * DAY + HOUR
     absence = RuleSpec(name="a", kind="absence", of=SUBMITTED, numbers={"window": 7200.0, "keep_firing": 0.0})
     stretches = spans(backtest(absence, days=5, alternatives=False))
@@ -254,15 +254,15 @@ def test_what_is_known_of_the_present_alone_has_no_past() -> None:
 def test_the_command_prints_when_it_would_have_fired() -> None:
     """And what other limits would have done."""
     registry.register_rule(MANY)
-    take(*(TOP - 5 * DAY + second for second in range(0, 60, 20)))
+    take(*(TOP - 20 * HOUR + second for second in range(0, 60, 20)))
     out = StringIO()
-    call_command("qaprod_backtest", "many", "--days", "7", stdout=out)
+    call_command("qaprod_backtest", "many", "--days", "1", stdout=out)
     said = out.getvalue()
     assert "1 time" in said
-    assert f"{clock.moment(TOP - 5 * DAY + 60):%Y-%m-%d %H:%M}" in said
+    assert f"{clock.moment(TOP - 20 * HOUR + 60):%Y-%m-%d %H:%M}" in said
     assert "at_least" in said
     out = StringIO()
-    call_command("qaprod_backtest", "many", "--days", "7", "--set", "at_least=9", stdout=out)
+    call_command("qaprod_backtest", "many", "--days", "1", "--set", "at_least=9", stdout=out)
     assert "would not have fired" in out.getvalue()
 
 
@@ -288,12 +288,12 @@ def test_the_command_names_the_rules_there_are(settings: Any) -> None:
 def test_a_dip_is_seen_in_the_past() -> None:
     """A day without orders, after weeks with as many each hour."""
     gap = range(TOP - 2 * DAY, TOP - DAY)
-    take(*(at for at in range(TOP - 60 * DAY, TOP, 300) if at not in gap))
+    take(*(at for at in range(TOP - 40 * DAY, TOP, 600) if at not in gap))
     rule = RuleSpec(
         name="d", kind="dip", of=SUBMITTED,
-        numbers={"once_in_days": 365.0, "weeks": 4.0, "keep_firing": 600.0},
+        numbers={"once_in_days": 365.0, "weeks": 3.0, "keep_firing": 600.0},
     )  # fmt: skip
-    found = backtest(rule, days=4, every=3600, alternatives=False)
+    found = backtest(rule, days=3, every=3600, alternatives=False)
     assert [key for key, _, _ in spans(found)] == [""]
     fired = found.firings[0].fired
     assert clock.moment(TOP - 2 * DAY) < fired < clock.moment(TOP - 2 * DAY) + timedelta(hours=5)
