@@ -28,10 +28,12 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
     if last is not None:
         words = f"the last run ended well {_ago(sight, last)}"
         return Judgement((Verdict(ALL, wrong=False, value=None, words=words, usual=due.usual),))
-    if sight.first(rule.of) is None:
+    failed = _failed(rule, sight, due.since)
+    # A job that has only ever failed has been heard of.
+    if failed is None and sight.first(rule.of) is None:
         return Judgement(silent="It has never been heard of.")
     words, began = due.words, due.late
-    if failed := _failed(rule, sight, due.since):
+    if failed is not None:
         words += f"; it failed {_ago(sight, failed)}"
     if last := sight.last(rule.of, sight.now - FURTHEST):
         words += f"; the last one that did, {_ago(sight, last)}"

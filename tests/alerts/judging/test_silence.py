@@ -91,6 +91,11 @@ class TestByInterval:
         assert found.wrong
         assert "; it failed 30 min ago" in found.words
 
+    def test_what_has_only_ever_failed_was_heard_of(self) -> None:
+        (found,) = beaten(failed=(10 * MINUTE,), **self.EVERY).verdicts
+        assert found.wrong
+        assert found.words == "no run has ended well in the last 1 h 10 min; it failed 10 min ago"
+
     def test_what_was_never_heard_of_says_nothing(self) -> None:
         assert beaten(**self.EVERY) == Judgement(silent="It has never been heard of.")
 
