@@ -14,13 +14,24 @@ def main() -> int:
         prog="python -m example_project.demo",
         description="Run the example: a real server, visitors, and faults to switch on. Ctrl-C ends it.",
     )
-    parser.add_argument("--history", action="store_true", help="load four weeks of generated history, once")
+    history = parser.add_mutually_exclusive_group()
+    history.add_argument(
+        "--history",
+        action="store_true",
+        help="load four weeks of generated numbers and failures, once (default: nine weeks of applications)",
+    )
+    history.add_argument("--empty", action="store_true", help="begin without any history")
     parser.add_argument(
         "--traffic",
         type=float,
         default=2.0,
         metavar="RATE",
         help="visitors a second, 0 for none (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rhythm",
+        action="store_true",
+        help="let more come in the evening than at night, as in the generated history; RATE is the average",
     )
     parser.add_argument(
         "--pace",

@@ -34,6 +34,8 @@ class Options:
     """What the command line says."""
 
     history: bool
+    empty: bool
+    rhythm: bool
     traffic: float
     pace: float
     seconds: float | None
@@ -159,6 +161,7 @@ def _start(options: Options, place: Place, family: Family, stop: threading.Event
         Switches(place.faults).turn(name, on=True)
     if options.traffic and not stop.is_set():
         pace = ["--rate", str(options.traffic), "--pace", str(options.pace), "--summary", str(place.summary)]
+        pace += ["--rhythm"] if options.rhythm else []
         family.start("visitors", ["-m", "example_project.traffic", place.url, *pace], grace=PATIENCE)
 
 
@@ -169,6 +172,7 @@ def _prepare(options: Options, environment: Mapping[str, str], stop: threading.E
         "example_project",
         "prepare",
         *(["--history"] if options.history else []),
+        *(["--empty"] if options.empty else []),
     ]
     # In our own process group: a Ctrl-C at this moment is for both.
     status = subprocess.run(command, env=dict(environment), check=False).returncode

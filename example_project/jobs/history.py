@@ -1,4 +1,5 @@
-"""Four weeks that never were: events, numbers, failures and deploys, so that charts have something to show.
+"""Weeks that never were: applications by the hour of nine weeks, so that rules know what is usual; and of the
+last four what charts show: numbers, failures and deploys.
 
 Everything is marked: releases and machines are called "generated", failures say so in their messages,
 subjects in their keys, deploys in their notes. It goes the way of real records, through the database sink.
@@ -10,33 +11,33 @@ import math
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import islice
+from typing import NamedTuple
 
 from django.utils import timezone
 
 from django_qaprod import histogram, metrics
 from django_qaprod.conf import telemetry_alias
-from django_qaprod.models import Deploy
+from django_qaprod.models import Deploy, Event
 from django_qaprod.records import Cell, ChainLink, EventRecord, FailureRecord, NumbersRecord, Record, new_id
 from django_qaprod.sinks.database import DatabaseSink
 from django_qaprod.store import event_rollups, priority, rollups
 from django_qaprod.typing import Batch, Entry
 
-from .qaprod import JobApplication, SchoolEmail
+from .. import rhythm
+from ..rhythm import BROWSERS, HOUR
+from .qaprod import FORM, JobApplication, SchoolEmail
 
 MARK = "generated"
 NOTE = "Generated history: none of this happened."
-WEEKS = 4
+WEEKS, WEEKS_OF_EVENTS = 4, 9
+#: Applications that are started on a day, on average.
+A_DAY = 80.0
 RELEASES = ("2.0.0", "2.1.0", "2.2.0", "2.3.0")
 
-_HOUR = 3600
 _NOON = 12
 _BATCH = 500
-# Visits by the hour of the day and by the day of the week: people look for jobs on evenings and Sundays.
-_HOURS = (2, 1, 1, 1, 1, 2, 5, 9, 8, 7, 7, 8, 10, 9, 8, 10, 14, 16, 17, 20, 22, 18, 10, 5)
-_DAYS = (1.0, 1.0, 0.95, 0.9, 0.7, 0.6, 1.1)
-_BROWSERS = (("Chrome", 44), ("Safari", 28), ("Edge", 12), ("Firefox", 11), ("Samsung Internet", 5))
 _ROUTES = (
     # route, method, status, requests for each application that is started, median of the seconds
     ("/", "GET", "200", 1.6, 0.012),
@@ -45,8 +46,8 @@ _ROUTES = (
     ("vacancies/<int:pk>/apply/", "POST", "302", 1.0, 0.009),
     ("schools/", "GET", "200", 0.8, 0.016),
     ("accounts/login/", "POST", "302", 0.6, 0.024),
-    ("applications/<uuid:token>/form/<slug:page>/", "GET", "200", 2.5, 0.014),
-    ("applications/<uuid:token>/form/<slug:page>/", "POST", "302", 2.3, 0.012),
+    (FORM, "GET", "200", 2.5, 0.014),
+    (FORM, "POST", "302", 2.3, 0.012),
     ("applications/<uuid:token>/submit/", "POST", "302", 0.7, 0.018),
     ("__unmatched__", "GET", "404", 0.4, 0.003),
 )
@@ -70,7 +71,6 @@ class _Trouble:
     served: bool
 
 
-_FORM = "applications/<uuid:token>/form/<slug:page>/"
 _TROUBLES = (
     _Trouble(
         kind="degraded",
@@ -78,7 +78,7 @@ _TROUBLES = (
         message="timed out",
         name="profile prefill",
         function="profiles.fetch",
-        route=_FORM,
+        route=FORM,
         ago=16.3,
         hours=5,
         often=9,
@@ -90,7 +90,7 @@ _TROUBLES = (
         message="'years'",
         name="",
         function="forms.clean",
-        route=_FORM,
+        route=FORM,
         ago=9.4,
         hours=2,
         often=14,
@@ -123,22 +123,50 @@ _TROUBLES = (
 )
 
 
-def load() -> bool:
-    """Store the history up to this hour; return whether it was not there yet."""
-    deploys = Deploy.objects.using(telemetry_alias()).filter(release__startswith=MARK)
-    if deploys.exists():
+class _Hour(NamedTuple):
+    """An hour: how many came, and how many had come before, since the beginning of the history."""
+
+    start: int
+    visits: int
+    before: int
+
+
+def load_events() -> bool:
+    """Store the applications of nine weeks, up to this hour; return whether they were not there yet.
+
+    The worker rolls them up in its first minutes; until then rows are read.
+    """
+    if Event.objects.filter(subject__startswith=f"{MARK}-").exists():
         return False
-    sink = DatabaseSink()
-    # A segment's name is unique for ever; this one has no file.
-    segment = f"{MARK}-{new_id()}"
-    entries = (
-        Entry(position=place, record=record) for place, record in enumerate(_records(random.Random(2017)), 1)
+    chance = random.Random(1911)
+    _write(
+        record
+        for hour in _hours(WEEKS_OF_EVENTS)
+        for number in range(hour.before + 1, hour.before + hour.visits + 1)
+        for record in _application(chance, f"{MARK}-{number}", hour.start)
     )
-    for batch in batched(entries, _BATCH):
-        sink.write(Batch(segment=segment, entries=batch))
+    return True
+
+
+def load() -> bool:
+    """Store all of the history; return whether it was not there yet."""
+    load_events()
+    deploys = Deploy.objects.using(telemetry_alias()).filter(release__startswith=MARK)
+    if deploys.filter(note=NOTE).exists():
+        return False
+    _write(_records(random.Random(2017)))
     deploys.update(note=NOTE)
     _roll_up()
     return True
+
+
+def _write(records: Iterable[Record]) -> None:
+    sink = DatabaseSink()
+    # A segment's name is unique for ever; this one has no file.
+    segment = f"{MARK}-{new_id()}"
+    entries = (Entry(position=place, record=record) for place, record in enumerate(records, 1))
+    for batch in batched(entries, _BATCH):
+        sink.write(Batch(segment=segment, entries=batch))
 
 
 def batched(entries: Iterable[Entry], size: int) -> Iterator[tuple[Entry, ...]]:
@@ -156,38 +184,41 @@ def _roll_up() -> None:
     priority.refresh(since=timezone.now() - timedelta(weeks=WEEKS + 1))
 
 
+def _end() -> int:
+    return int(timezone.now().timestamp()) // HOUR * HOUR
+
+
+def _hours(weeks: int) -> Iterator[_Hour]:
+    """Yield the hours of so many weeks up to this one, the same ones whatever their number."""
+    chance, before, end = random.Random(7), 0, _end()
+    for start in range(end - WEEKS_OF_EVENTS * 7 * 24 * HOUR, end, HOUR):
+        visits = rhythm.poisson(chance, A_DAY / 24 * rhythm.share(rhythm.local(start)))
+        if start >= end - weeks * 7 * 24 * HOUR:
+            yield _Hour(start, visits, before)
+        before += visits
+
+
 def _records(chance: random.Random) -> Iterator[Record]:
-    end = int(timezone.now().timestamp()) // _HOUR * _HOUR
-    number = 0
-    for start in range(end - WEEKS * 7 * 24 * _HOUR, end, _HOUR):
-        visits = _visits(start, chance)
-        for _ in range(visits):
-            number += 1
-            yield from _application(chance, f"{MARK}-{number}", start)
+    end = _end()
+    for start, visits, before in _hours(WEEKS):
         yield _numbers(chance, start, visits)
         yield _gauges(chance, start, visits, end)
         for trouble in _TROUBLES:
-            yield from _failures(chance, trouble, start, end, number)
-
-
-def _visits(start: int, chance: random.Random) -> int:
-    moment = timezone.localtime(datetime.fromtimestamp(start, tz=UTC))
-    mean = 0.42 * _HOURS[moment.hour] * _DAYS[moment.weekday()]
-    return max(round(chance.gauss(mean, math.sqrt(mean) * 0.6)), 0)
+            yield from _failures(chance, trouble, start, end, before + visits)
 
 
 def _release(at: float, end: float) -> str:
     """Return the release that was live: a new one each week."""
-    week = WEEKS - 1 - int((end - at) / (7 * 24 * _HOUR))
+    week = WEEKS - 1 - int((end - at) / (7 * 24 * HOUR))
     return f"{MARK}-{RELEASES[min(max(week, 0), len(RELEASES) - 1)]}"
 
 
 def _application(chance: random.Random, subject: str, start: int) -> Iterator[EventRecord]:
     """Yield the events of one application: most get to the end, teachers more often than others."""
     form_type = "teacher" if chance.random() < 0.62 else "support"
-    browser = chance.choices([name for name, _ in _BROWSERS], [share for _, share in _BROWSERS])[0]
+    browser = rhythm.browser(chance)
     on = 0.94 if form_type == "teacher" else 0.90
-    at = start + chance.random() * _HOUR
+    at = start + chance.random() * HOUR
     end = timezone.now().timestamp()
 
     def event(step: str, journey: str = JobApplication.spec.name) -> EventRecord:
@@ -232,9 +263,9 @@ def _cells(
     outcome = "client_error" if status == "404" else "ok"
     values = [chance.lognormvariate(math.log(median), 0.5) for _ in range(count)]
     yield _duration(route, method, status, outcome, start, values)
-    if start // _HOUR % 24 != _NOON:
+    if start // HOUR % 24 != _NOON:
         return
-    for browser, percent in _BROWSERS:
+    for browser, percent in BROWSERS:
         # One row for the whole day.
         seen = round(count * 14 * percent / 100)
         if seen:
@@ -249,22 +280,22 @@ def _cells(
 
 def _gauges(chance: random.Random, start: int, visits: int, end: int) -> NumbersRecord:
     """Return what gauges would have read: every ten minutes in the last two days, every hour before."""
-    step = _HOUR if start < end - 48 * _HOUR else 600
-    cells = [cell for at in range(start, start + _HOUR, step) for cell in _readings(chance, at, visits, end)]
+    step = HOUR if start < end - 48 * HOUR else 600
+    cells = [cell for at in range(start, start + HOUR, step) for cell in _readings(chance, at, visits, end)]
     return NumbersRecord(id=new_id(start), at=start, cells=tuple(cells), release=_release(start, end))
 
 
 def _readings(chance: random.Random, at: int, visits: int, end: int) -> Iterator[Cell]:
     # While no e-mail leaves, what was submitted waits.
     outage = next(trouble for trouble in _TROUBLES if trouble.name == "e-mail to the school")
-    since = at - (end - outage.ago * 24 * _HOUR)
-    waiting = round(since / _HOUR * 1.4) if 0 <= since < outage.hours * _HOUR else 0
+    since = at - (end - outage.ago * 24 * HOUR)
+    waiting = round(since / HOUR * 1.4) if 0 <= since < outage.hours * HOUR else 0
     yield _reading("applications.unsent", at, [float(waiting + (chance.random() < 0.05))], "{application}")
     for form_type, share in (("teacher", 0.6), ("support", 0.4)):
-        number = float(round((220 - (end - at) / (24 * _HOUR) * 4) * share + chance.gauss(visits / 4, 1)))
+        number = float(round((220 - (end - at) / (24 * HOUR) * 4) * share + chance.gauss(visits / 4, 1)))
         yield _reading("applications.unfinished", at, [number], "{application}", label=form_type)
     # Each release takes some more, until it is replaced.
-    age = (end - at) % (7 * 24 * _HOUR) / (7 * 24 * _HOUR)
+    age = (end - at) % (7 * 24 * HOUR) / (7 * 24 * HOUR)
     memory = [(142 - 30 * age + chance.gauss(0, 2) + visits / 3) * 2**20 for _ in range(2)]
     cpu = [min(max(visits * chance.uniform(0.01, 0.03), 0.004), 1.0) for _ in range(2)]
     yield _reading(metrics.MEMORY, at, memory, "By", host=True)
@@ -313,12 +344,12 @@ def _duration(route: str, method: str, status: str, outcome: str, start: int, va
 def _failures(
     chance: random.Random, trouble: _Trouble, start: int, end: int, latest: int
 ) -> Iterator[Record]:
-    begin = end - trouble.ago * 24 * _HOUR
-    if not begin <= start < begin + trouble.hours * _HOUR:
+    begin = end - trouble.ago * 24 * HOUR
+    if not begin <= start < begin + trouble.hours * HOUR:
         return
     count = max(round(chance.gauss(trouble.often, trouble.often / 3)), 0)
     for _ in range(count):
-        yield _failure(chance, trouble, start + chance.random() * _HOUR, end, latest)
+        yield _failure(chance, trouble, start + chance.random() * HOUR, end, latest)
     if count:
         method, status, outcome = (
             ("GET", "200", "degraded") if trouble.served else ("POST", "500", "server_error")
@@ -347,7 +378,7 @@ def _failure(chance: random.Random, trouble: _Trouble, at: float, end: int, late
         route=trouble.route,
         method="GET" if trouble.served else "POST",
         request_id=f"{chance.getrandbits(128):032x}",
-        browser=chance.choice(_BROWSERS)[0],
+        browser=chance.choice(BROWSERS)[0],
         release=_release(at, end),
         host=MARK,
         extra={MARK: True},

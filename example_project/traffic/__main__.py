@@ -4,8 +4,11 @@ import argparse
 import json
 import signal
 import threading
+from datetime import datetime
 from pathlib import Path
 
+from .. import rhythm
+from ..rhythm import ZONE
 from .run import run
 from .tally import Tally
 from .visitors import Crowd
@@ -18,6 +21,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Send visitors to the site.")
     parser.add_argument("base", help="the site's address, such as http://127.0.0.1:8000")
     parser.add_argument("--rate", type=float, default=2.0, help="visitors a second, on average")
+    parser.add_argument(
+        "--rhythm",
+        action="store_true",
+        help="by the hour of the day and the day of the week; rate is the average",
+    )
     parser.add_argument("--pace", type=float, default=0.8, help="seconds that a visitor looks at a page")
     parser.add_argument("--visits", type=int, help="end after so many visitors")
     parser.add_argument("--seconds", type=float, help="end after so many seconds")
@@ -31,7 +39,8 @@ def main() -> None:
     done = threading.Event()
     if options.summary:
         threading.Thread(target=_keep_writing, args=(tally, options.summary, done), daemon=True).start()
-    run(crowd, rate=options.rate, visits=options.visits, seconds=options.seconds, seed=options.seed)
+    rate = (lambda: options.rate * rhythm.share(datetime.now(ZONE))) if options.rhythm else options.rate
+    run(crowd, rate=rate, visits=options.visits, seconds=options.seconds, seed=options.seed)
     done.set()
     if options.summary:
         tally.write(options.summary)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 
 from .visitors import Crowd, Visitor, somebody
 
@@ -13,12 +14,18 @@ MOST_AT_ONCE = 60
 
 
 def run(
-    crowd: Crowd, *, rate: float, visits: int | None = None, seconds: float | None = None, seed: int = 1
+    crowd: Crowd,
+    *,
+    rate: float | Callable[[], float],
+    visits: int | None = None,
+    seconds: float | None = None,
+    seed: int = 1,
 ) -> None:
     """Send visitors until ``crowd.stop`` is set, so many have come, or the time is over.
 
-    Whoever is on the site then finishes the request that is under way, so that every request has its answer.
-    With ``visits``, and no time set, all of them go to the end of their visit.
+    ``rate`` is how many come in a second on average, or says how many do now. Whoever is on the site at the
+    end finishes the request that is under way, so that every request has its answer. With ``visits``, and no
+    time set, all of them go to the end of their visit.
     """
     chance = random.Random(seed)
     room = threading.Semaphore(MOST_AT_ONCE)
@@ -26,7 +33,8 @@ def run(
     end = None if seconds is None else time.monotonic() + seconds
     came = 0
     while visits is None or came < visits:
-        if crowd.stop.wait(_pause(chance.expovariate(rate), end)) or (
+        now = rate() if callable(rate) else rate
+        if crowd.stop.wait(_pause(chance.expovariate(now), end)) or (
             end is not None and time.monotonic() >= end
         ):
             crowd.stop.set()

@@ -77,6 +77,9 @@ class Demo:
         self.directory = directory
         self.environment = {**os.environ, "EXAMPLE_DIR": str(directory), **(environment or {})}
         self.environment.pop("DJANGO_SETTINGS_MODULE", None)
+        if "--history" not in arguments:
+            # What the package has counted is then what this run's visitors did.
+            arguments = ("--empty", *arguments)
         with (directory / "demo.out").open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "example_project.demo", "--port", str(free_port()), *arguments],

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
 from example_project.accounts import STAFF, STAFF_PASSWORD
-from example_project.jobs import history
+from example_project.jobs import history as history_
 from example_project.jobs.seed import seed
 
 
@@ -21,9 +21,10 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--history", action="store_true", help="load four weeks of generated history")
+        parser.add_argument("--history", action="store_true", help="load all of the generated history")
+        parser.add_argument("--empty", action="store_true", help="load nothing of it")
 
-    def handle(self, *args: Any, history: bool, **options: Any) -> None:
+    def handle(self, *args: Any, history: bool, empty: bool, **options: Any) -> None:
         Path(settings.MAIL_DIR).mkdir(parents=True, exist_ok=True)
         call_command("migrate", verbosity=0)
         if not User.objects.filter(username=STAFF).exists():
@@ -31,11 +32,13 @@ class Command(BaseCommand):
         seed()
         if history:
             load_history(self)
+        elif not empty:
+            history_.load_events()
 
 
 def load_history(command: BaseCommand) -> None:
     """Load the history, once, and say what came of it."""
     command.stdout.write("Loading four weeks of generated history …", ending=" ")
     command.stdout.flush()
-    loaded = history.load()
+    loaded = history_.load()
     command.stdout.write("done." if loaded else "it is there already.")
