@@ -326,3 +326,20 @@ def test_rules_that_cry_wolf_are_named_with_the_limit_that_would_have_fitted(cli
 def test_until_somebody_judges_it_says_how(client_of_boss: Client) -> None:
     """There is nothing to add up."""
     assert "Nobody has judged an alert yet." in body(client_of_boss, f"{LIST}usefulness/")
+
+
+def test_without_time_zones_the_pages_are_the_same(client_of_boss: Client, settings: Any) -> None:
+    """A project with ``USE_TZ = False`` keeps local times without a zone."""
+    settings.USE_TZ = False
+    alert = rows.alert(useful=True)
+    rows.judged(override={"severity": {"value": "info", "who": "ada", "at": "2026-11-20T10:00:00+00:00"}})
+    silence = rows.silence(rule=NAME)
+    at = clock.now() + timedelta(hours=5)
+    posted = {"rule": NAME, "until": f"{at:%Y-%m-%dT%H:%M}", "span": "", "why": "w"}
+    body(client_of_boss, "/admin/qaprod/silence/add/", **posted)
+    assert Silence.objects.latest("pk").until == at.replace(second=0, microsecond=0)
+    for address in (
+        "alert/", f"alert/{alert.pk}/", "alert/usefulness/", "rule/", f"rule/rule/?name={NAME}", "silence/",
+        f"silence/{silence.pk}/change/", "notification/",
+    ):  # fmt: skip
+        body(client_of_boss, f"/admin/qaprod/{address}")
