@@ -53,11 +53,11 @@ def asked(outcome: str, times: int) -> None:
     numbers.save([Cell(name=name, label="apply/", attributes=attributes, start=start, count=times)])
 
 
-def breach(state: str = "open") -> None:
+def breach(state: str = "open", *, ago: float = 60) -> None:
     Breach.objects.create(
         expectation="reaches the school", kind="missing", journey="apply", step="submitted", subject="7",
         event=new_id(), at=clock.moment(AT - 3600), due_at=clock.moment(AT - 600),
-        found_at=clock.moment(AT - 60), state=state,
+        found_at=clock.moment(AT - ago), state=state,
     )  # fmt: skip
 
 
@@ -88,6 +88,12 @@ def test_nothing_is_wrong_where_all_is_well() -> None:
     ):
         read(name, value)
     assert {name: wrong(name) for name in EVERY} == {name: {} for name in EVERY}
+
+
+def test_a_breach_that_nobody_repairs_stays_wrong() -> None:
+    """Hours after it was found, though no other has been found since."""
+    breach(ago=5 * 3600)
+    assert list(wrong(default_rules.NOT_MET)) == ["reaches the school"]
 
 
 def test_three_requests_in_the_night_are_no_error_rate() -> None:
