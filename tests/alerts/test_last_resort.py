@@ -335,7 +335,8 @@ django.setup()
 from django_qaprod.alerts import last_resort
 from django_qaprod.pipeline import process
 from django_qaprod.records import EventRecord, new_id
-last_resort.LOOK_EVERY, last_resort.AFTER, last_resort.RETRY_AFTER = 0.05, 0.3, 0.2
+# Long enough for a busy machine to try its database once.
+last_resort.LOOK_EVERY, last_resort.AFTER, last_resort.RETRY_AFTER = 0.05, 2.0, 0.2
 process.IMPORT_AFTER = 0
 
 def record():
@@ -398,11 +399,13 @@ def test_a_database_that_is_dead_is_told_of_by_mail(how: str, tmp_path: Path) ->
         """
         running = start(tmp_path, script, postgres_at(hole.getsockname()[1]), mailserver.port)
         try:
-            wait_until(lambda: mailserver.messages, timeout=20, what="a message")
+            wait_until(lambda: mailserver.messages, timeout=40, what="a message")
             if how == "refuses":
                 assert "Connection refused" in texts(mailserver)[0]
             assert "cannot store what it records" in subjects(mailserver)[0]
-            assert json.loads((tmp_path / "spool" / last_resort.STAMP_NAME).read_text())["over"] is False
+            stamp = tmp_path / "spool" / last_resort.STAMP_NAME
+            wait_until(stamp.exists, what="what was told is written down")
+            assert json.loads(stamp.read_text())["over"] is False
         finally:
             end(running)
 
@@ -429,12 +432,12 @@ def test_a_database_that_goes_and_comes_back_is_told_of_twice(tmp_path: Path) ->
         database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(home / "db.sqlite3")}
         running = start(tmp_path, script, database, mailserver.port)
         try:
-            wait_until(lambda: mailserver.messages, timeout=20, what="a message")
+            wait_until(lambda: mailserver.messages, timeout=40, what="a message")
             assert "unable to open database file" in texts(mailserver)[0]
             assert away.exists()
             running.stdin.write("\n")
             running.stdin.flush()
-            wait_until(lambda: len(mailserver.messages) > 1, timeout=40, what="a second one")
+            wait_until(lambda: len(mailserver.messages) > 1, timeout=60, what="a second one")
             assert "stores again" in subjects(mailserver)[1]
         finally:
             end(running)
@@ -454,7 +457,7 @@ def test_the_worker_s_process_tells_where_nobody_else_drains(tmp_path: Path, rec
         tmp_path, script, postgres_at(free_port()), free_port(), LAST_RESORT=hook, BACKGROUND="command"
     )
     try:
-        wait_until(lambda: receiver.received, timeout=20, what="a request")
+        wait_until(lambda: receiver.received, timeout=40, what="a request")
         assert receiver.last.json["type"] == "alert.last_resort"
     finally:
         end(running)

@@ -160,7 +160,8 @@ def _decoded(said: bytes | str) -> str:
 
 def _own(name: str) -> str:
     """Return a setting if it is the host's own: Django's default says nothing of the site."""
-    return str(getattr(settings, name)) if settings.is_overridden(name) else ""
+    own = settings.is_overridden(name)  # type: ignore[misc]
+    return str(getattr(settings, name)) if own else ""
 
 
 def _atom(text: str) -> str:
