@@ -34,8 +34,8 @@ def rules() -> tuple[RuleSpec, ...]:
 def _of_the_site() -> tuple[RuleSpec, ...]:
     failures = Measure(kind="failures", where=(("critical", "1"), ("kind", "unhandled")))
     errors = _REQUESTS._replace(where=(("outcome", "error"),))
-    # Those that are repaired, or come a minute late, need nobody. Of a day, so that it is not over before they
-    # are: the next one may be found when the last has left a short window.
+    # Those that are repaired, or come a minute late, need nobody. Of a day, so that it is not over before
+    # they are: the next one may be found when the last has left a short window.
     breaches = Measure(kind="breaches", where=(("state", "open"),))
     return (
         _rule(
