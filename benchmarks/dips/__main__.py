@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _series(options: argparse.Namespace) -> Iterator[Series]:
     shapes = [shape for shape in SHAPES if not options.only or any(one in shape.name for one in options.only)]
-    for shape in shapes[:: 4 if options.quick else 1]:
-        weeks = 2 if options.quick else shape.weeks
+    for shape in shapes[:: 5 if options.quick else 1]:
+        weeks = 1 if options.quick else shape.weeks
         yield generate(replace(shape, weeks=weeks) if weeks != shape.weeks else shape, options.seed)
     if not options.quick and options.public:
         yield from public.read(Path(options.public), seed=options.seed)

@@ -70,7 +70,7 @@ class Shape:
 
     name: str
     rate: float
-    weeks: int = 12
+    weeks: int = 8
     flat: bool = False
     growth: float = 0.0
     days: float = 0.0
@@ -83,6 +83,7 @@ class Shape:
     deploys: bool = False
     fault_hours: float = 4.0
     every_hours: float = 48.0
+    look_hours: float = 0.25
 
 
 #: By day and week as a site of work has it: little in the night, most in the morning and after noon.
@@ -91,9 +92,24 @@ _DAYS = (1.15, 1.2, 1.15, 1.1, 1.0, 0.6, 0.8)
 BROWSERS = {"chrome": 0.52, "safari": 0.28, "firefox": 0.14, "edge": 0.06}
 
 SHAPES = (
-    Shape(name="flat, 2 a day", rate=2 / 24, flat=True, weeks=52, fault_hours=216, every_hours=648),
-    Shape(name="day and week, 10 a day", rate=10 / 24, weeks=40, fault_hours=48, every_hours=168),
-    Shape(name="day and week, 3 an hour", rate=3, weeks=20, fault_hours=12, every_hours=72),
+    Shape(
+        name="flat, 2 a day",
+        rate=2 / 24,
+        flat=True,
+        weeks=78,
+        fault_hours=216,
+        every_hours=1344,
+        look_hours=2,
+    ),
+    Shape(
+        name="day and week, 10 a day",
+        rate=10 / 24,
+        weeks=60,
+        fault_hours=48,
+        every_hours=504,
+        look_hours=1,
+    ),
+    Shape(name="day and week, 3 an hour", rate=3, weeks=16, fault_hours=12, every_hours=72, look_hours=0.5),
     Shape(name="day and week, 14 an hour", rate=14),
     Shape(name="growing 6% a week, 14 an hour", rate=14, growth=0.06),
     Shape(name="bursts, 14 an hour", rate=14, bursts=3, hours=0.2, days=0.1),
@@ -143,7 +159,7 @@ def generate(shape: Shape, seed: int) -> Series:
         faults=faults,
         deploys=[fault.start for fault in faults] if shape.deploys else [],
         holidays=off,
-        look_every=HOUR if shape.rate < 1 else 900,
+        look_every=int(shape.look_hours * HOUR),
         tells_holidays=shape.tells_holidays,
     )
 

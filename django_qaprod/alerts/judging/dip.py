@@ -154,6 +154,7 @@ def _see(
         return _Seen(days=sum(weights) / 24, needed=_WEEKS_NEEDED * 7 + gap / 24)
     model = usual(series.hours[begin:end], span.slots[begin:end], weights[begin:end])
     reach = gap + 2
+    closed = span.off | _with_silence(span.told, series.hours)
     shown = cells(
         model,
         span.slots[-reach - 2 :],
@@ -161,7 +162,7 @@ def _see(
         series.steps,
         top=span.top,
         now=sight.now,
-        off=[at - span.number + reach for at in span.off | span.told if at >= span.number - reach],
+        off=[at - span.number + reach for at in closed if at >= span.number - reach],
     )
     course = Course(model, shown, now=sight.now, once=rule.numbers.get("once_in_days", 365.0) / share)
     looks = course.windows(lengths, calm_until=span.calm_until)
@@ -250,8 +251,20 @@ def _weights(span: _Span, series: _Series) -> list[float]:
     if first > begin and (first - begin) * sum(hours) > _NEW * (span.number - first):
         begin = first
     known = [float(at >= begin and at not in span.off) for at in range(span.number)]
-    without = [0.0 if at in span.incidents else weight for at, weight in enumerate(known)]
+    lost = _with_silence(span.incidents, hours)
+    without = [0.0 if at in lost else weight for at, weight in enumerate(known)]
     return without if sum(without) >= (1 - _LOST) * sum(known) else known
+
+
+def _with_silence(places: frozenset[int], hours: Sequence[float]) -> frozenset[int]:
+    """Return the hours of incidents with those before them in which nothing happened: so they began."""
+    found = set(places)
+    for at in places:
+        before = at - 1
+        while before >= 0 and before not in found and not hours[before]:
+            found.add(before)
+            before -= 1
+    return frozenset(found)
 
 
 def _span(rule: RuleSpec, sight: Sight, first: float) -> _Span:
