@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .. import clock
 from ..dashboard import words
-from ..models import Silence
+from ..models import Alert, Silence
 from ..templatetags.qaprod import ago
 from .filters import DefaultFilter
 from .pages import Crumb, address, shown
@@ -169,12 +169,13 @@ class SilenceAdmin(ReadOnlyAdmin):
         if request.method not in {"GET", "HEAD"}:
             return HttpResponseNotAllowed(["GET", "HEAD"])
         state, name = silences.state(silence)
+        may_look = self.admin_site.is_registered(Alert) and may(request, "view", of="alert")
         context = {
             "title": words.cut(silences.about(silence), 120),
             "silence": silence,
             "state": state,
             "state_words": name,
-            "quiet": silences.quieted(silence) if may(request, "view", of="alert") else [],
+            "quiet": silences.quieted(silence) if may_look else [],
             "end_url": self._url("end", silence.pk),
             "may_end": state in {"now", "coming"} and self.has_end_permission(request),
         }
