@@ -99,7 +99,7 @@ FAULTS: tuple[Fault, ...] = (
         visitor="Nothing: their application is submitted. The school has not got it.",
         look="A degraded failure of the highest severity, named “e-mail to the school”. Two minutes "
         "later each application that has not reached its school is a breach, whose repair sends it again.",
-        told="“Applications fail” within a minute; two minutes later “an expectation is not met”, which "
+        told="“Applications fail” within a minute; three minutes later “an expectation is not met”, which "
         "stays until the applications have been sent again.",
         page=_DEGRADED,
         served=True,
@@ -265,7 +265,7 @@ FAULTS: tuple[Fault, ...] = (
         visitor="Nothing: their application is submitted. The school has not got it.",
         look="There is no error anywhere. Each application that is submitted is a breach a minute later, "
         "whose repair sends it again.",
-        told="“An expectation is not met”, about three minutes after the first application. “E-mails are "
+        told="“An expectation is not met”, about four minutes after the first application. “E-mails are "
         "out of step” is held back: it has the same reason.",
         page=_BREACHES,
         served=True,

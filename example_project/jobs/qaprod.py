@@ -89,6 +89,7 @@ alerts.Dip(
         holidays="GB-ENG" if find_spec("holidays") else "",
     ),
     inhibited_by=("requests fail", "nobody gets through"),
+    description="Apply yourself, in the browser that is named. Nothing may fail: a button may be gone.",
 )
 
 alerts.Ratio(
@@ -100,6 +101,7 @@ alerts.Ratio(
     min_count=30,
     window=timedelta(minutes=3) if WATCHED else timedelta(hours=6),
     inhibited_by=("applications fail",),
+    description="Applications are begun and not sent. Apply yourself, in the browser that is named.",
 )
 
 # The expectation knows each that is missing; this one would tell if it were not looked at.
@@ -113,6 +115,7 @@ alerts.OutOfSync(
     min_count=10,
     severity="warning",
     inhibited_by=("an expectation is not met", "applications fail"),
+    description="Ask the mail service what became of what it took.",
 )
 
 # The server, the network before it, or the balancer is dead: its monitor asks for a page every minute.
@@ -122,13 +125,15 @@ alerts.Absence(
     window=timedelta(minutes=5),
     severity="critical",
     on=not WATCHED,
+    description="Ask for the site yourself. If it answers, look at the balancer.",
 )
 
 # Told by ``qaprod_beat``, which runs the command.
+_LOG = "Its log says why. Run it again by hand: it can run at any time."
 if WATCHED:
-    alerts.Heartbeat(IMPORT, every=timedelta(minutes=1), grace=timedelta(minutes=1))
+    alerts.Heartbeat(IMPORT, every=timedelta(minutes=1), grace=timedelta(minutes=1), description=_LOG)
 else:
-    alerts.Heartbeat(IMPORT, cron="30 2 * * *", grace=timedelta(minutes=30))
+    alerts.Heartbeat(IMPORT, cron="30 2 * * *", grace=timedelta(minutes=30), description=_LOG)
 
 # Before it happens.
 alerts.Trend(
@@ -138,6 +143,7 @@ alerts.Trend(
     within=timedelta(hours=2),
     window=timedelta(hours=1),
     severity="warning",
+    description="Start the processes anew one by one, before they are killed. Then look for what grew.",
 )
 
 alerts.BurnRate(
@@ -146,6 +152,7 @@ alerts.BurnRate(
     per=alerts.requests(route=FORM),
     objective=0.995,
     inhibited_by=("a critical view fails", "requests fail"),
+    description="Errors of the form are few, and yet too many for what we promise. See its failures.",
 )
 
 

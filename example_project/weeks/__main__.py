@@ -55,8 +55,8 @@ def _run(options: argparse.Namespace) -> int:
     for line in table.written(found, days=options.days):
         print(line)
     if options.told:
-        for at, message in heard:
-            print(f"\n{at:%a %d %b %H:%M} {message.subject}\n{message.text}")
+        for moment, message in heard:
+            print(f"\n{moment:%a %d %b %H:%M} {message.subject}\n{message.text}")
     took = time.monotonic() - began
     print(
         f"{lived.passes:,} looks in {took / 60:.0f} min; {lived.failed} judgements failed.", file=sys.stderr

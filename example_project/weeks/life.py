@@ -19,6 +19,7 @@ from django_qaprod.alerts import passes, sending
 from django_qaprod.alerts.judging import dip
 from django_qaprod.alerts.judging.base import Judge, Judgement, Sight
 from django_qaprod.alerts.sight import Memory
+from django_qaprod.alerts.statistics.weeks import usual
 from django_qaprod.conf import telemetry_alias
 from django_qaprod.models import Alert, Deploy, Notification
 from django_qaprod.queries import rules as queried
@@ -106,7 +107,7 @@ class Thrift:
             mock.patch.object(passes, "_tell_again", self._if_active(passes._tell_again)),
             mock.patch.object(alerts, "look", self._look(alerts.look)),
             mock.patch.object(passes, "judge_of", self._judge_of(passes.judge_of)),
-            mock.patch.object(dip, "usual", _remembering(dip.usual)),
+            mock.patch.object(dip, "usual", _remembering(usual)),
         ):
             yield
 

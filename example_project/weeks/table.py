@@ -47,7 +47,7 @@ class Row:
     @property
     def delay(self) -> timedelta | None:
         """How long after it began somebody was told."""
-        return self.came and self.came.at - self.trouble.begin
+        return None if self.came is None else self.came.at - self.trouble.begin
 
     @property
     def over(self) -> timedelta | None:
@@ -100,9 +100,10 @@ def _told() -> list[Told]:
     for alert in Alert.objects.exclude(fired_at=None).order_by("fired_at"):
         sent = Notification.objects.filter(alert=alert, state=Notification.State.SENT).order_by("sent_at")
         rows = list(sent.values_list("sent_at", "message"))
-        if rows:
+        times = [at for at, _ in rows if at is not None]
+        if times:
             messages = frozenset(message for _, message in rows)
-            found.append(Told(alert=alert, at=rows[0][0], messages=messages))
+            found.append(Told(alert=alert, at=times[0], messages=messages))
     return found
 
 
@@ -114,7 +115,7 @@ def _is_for(told: Told, trouble: Trouble) -> bool:
 def _by_week() -> tuple[int, ...]:
     rows = Notification.objects.filter(state=Notification.State.SENT).values_list("message", "sent_at")
     first = dict(rows.order_by("-sent_at"))
-    weeks = [(at - MONDAY).days // 7 for at in first.values()]
+    weeks = [(at - MONDAY).days // 7 for at in first.values() if at is not None]
     return tuple(weeks.count(week) for week in range(WEEKS))
 
 

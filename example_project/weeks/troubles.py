@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -24,7 +23,7 @@ NIGHTLY = "import of vacancies"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """Something that goes wrong, or only looks like it, between two moments.
+    """Something that goes wrong, or only looks like it, for some time.
 
     ``expects`` are the rules that are to be told, ``may`` those that are right to be told as well; ``key`` is
     what the first of them is to name. ``lasting`` is how long after its end it may still be told.
@@ -33,11 +32,16 @@ class Trouble:
     kind: str
     title: str
     begin: datetime
-    end: datetime
+    lasts: timedelta
     expects: tuple[str, ...] = ()
     may: tuple[str, ...] = ()
     key: str = ""
     lasting: timedelta = timedelta(minutes=30)
+
+    @property
+    def end(self) -> datetime:
+        """When it is over, on the site's clock."""
+        return self.begin + self.lasts
 
     @property
     def span(self) -> tuple[float, float]:
@@ -60,64 +64,69 @@ def at(week: int, day: int, hour: int, minute: int = 0) -> datetime:
     return datetime(date.year, date.month, date.day, hour, minute, tzinfo=ZONE)
 
 
-def _lasting(begin: datetime, **length: float) -> dict[str, datetime]:
-    return {"begin": begin, "end": begin + timedelta(**length)}
-
-
 TROUBLES: tuple[Trouble, ...] = (
     Trouble(
         kind="lost-email",
         title="E-mail stops for two hours: taken, and lost, without an error",
-        **_lasting(at(1, 1, 10), hours=2),
+        begin=at(1, 1, 10),
+        lasts=timedelta(hours=2),
         expects=(NOT_MET,),
     ),
     Trouble(
         kind="one-of-three",
         title="Three requests in the night, of which one fails",
-        **_lasting(at(1, 2, 3, 10), minutes=3),
+        begin=at(1, 2, 3, 10),
+        lasts=timedelta(minutes=3),
     ),
     Trouble(
         kind="down",
         title="The site is down for 20 minutes, at night",
-        **_lasting(at(1, 3, 3, 20), minutes=20),
+        begin=at(1, 3, 3, 20),
+        lasts=timedelta(minutes=20),
         expects=(DOWN,),
     ),
     Trouble(
         kind="lost-button",
         title="A deploy breaks the button in Safari, for six hours",
-        **_lasting(at(2, 0, 14), hours=6),
+        begin=at(2, 0, 14),
+        lasts=timedelta(hours=6),
         expects=(FEWER,),
         key="Safari",
     ),
     Trouble(
         kind="down",
         title="The site is down for 20 minutes, by day",
-        **_lasting(at(2, 2, 14), minutes=20),
+        begin=at(2, 2, 14),
+        lasts=timedelta(minutes=20),
         expects=(DOWN,),
     ),
     Trouble(
         kind="slow-leak",
         title="Memory leaks, 5 MiB an hour, until a restart",
-        **_lasting(at(2, 4, 8), hours=9.5),
+        begin=at(2, 4, 8),
+        lasts=timedelta(hours=9.5),
         expects=(MEMORY,),
     ),
     Trouble(
         kind="no-import",
         title="The nightly import does not run",
-        **_lasting(at(3, 1, 2, 30), hours=24),
+        begin=at(3, 1, 2, 30),
+        lasts=timedelta(hours=24),
         expects=(NIGHTLY,),
     ),
     Trouble(
         kind="errors",
         title="A deploy brings 500s on the form, for 25 minutes",
-        **_lasting(at(3, 2, 15), minutes=25),
+        begin=at(3, 2, 15),
+        lasts=timedelta(minutes=25),
         expects=(CRITICAL,),
         may=(FAIL, "requests fail", "forms are answered"),
     ),
     Trouble(
         kind="flapping-email",
         title="The mail server flaps for three hours: 5 minutes of each 15",
-        **_lasting(at(3, 3, 16), hours=3),
+        begin=at(3, 3, 16),
+        lasts=timedelta(hours=3),
         expects=(FAIL,),
         may=(NOT_MET,),
         lasting=timedelta(hours=1),
@@ -125,7 +134,8 @@ TROUBLES: tuple[Trouble, ...] = (
     Trouble(
         kind="lost-buttons",
         title="A script breaks the button in every browser, for three hours",
-        **_lasting(at(4, 2, 18), hours=3),
+        begin=at(4, 2, 18),
+        lasts=timedelta(hours=3),
         expects=(FEWER,),
         may=(GIVE_UP,),
         lasting=timedelta(hours=1),
@@ -133,17 +143,20 @@ TROUBLES: tuple[Trouble, ...] = (
     Trouble(
         kind="clocks",
         title="Clocks go forward",
-        **_lasting(at(3, 6, 0), hours=23),
+        begin=at(3, 6, 0),
+        lasts=timedelta(hours=23),
     ),
     Trouble(
         kind="good-deploy",
         title="A deploy that breaks nothing",
-        **_lasting(at(4, 1, 11), hours=6),
+        begin=at(4, 1, 11),
+        lasts=timedelta(hours=6),
     ),
     Trouble(
         kind="holiday",
         title="A bank holiday: a third of the visitors",
-        **_lasting(at(4, 4, 0), hours=24),
+        begin=at(4, 4, 0),
+        lasts=timedelta(hours=24),
     ),
 )
 #: All the time, before the first week too.
@@ -161,7 +174,3 @@ DEPLOYS: tuple[Deploy, ...] = (
 def on(kind: str, moment: float, troubles: tuple[Trouble, ...]) -> bool:
     """Return whether something of a kind goes on at a time."""
     return any(one.kind == kind and one.span[0] <= moment < one.span[1] for one in troubles)
-
-
-#: Whether something of a kind goes on at a time.
-On = Callable[[str, float], bool]

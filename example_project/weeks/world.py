@@ -16,8 +16,9 @@ from .numbers import Breach, Gauge, Numbers
 from .troubles import GROWTH_A_WEEK, MONDAY, WEEKS_BEFORE, Trouble, on
 
 _HOUR, _DAY, _WEEK = 3600.0, 86400.0, 7 * 86400.0
-#: Until when a mail has to have gone, when that is seen, and when somebody repairs what is missing.
-_WITHIN, _SEEN, _REPAIRED = 60.0, 90.0, 1200.0
+#: Until when a mail has to have gone, when a breach is found after that, and when somebody repairs it after
+#: the trouble is over.
+_WITHIN, _WAITED, _LOOKED, _REPAIRED = 60.0, 60.0, 60.0, 1200.0
 _MIB = 2.0**20
 _START = "vacancies/<int:pk>/apply/"
 #: Requests for each application that is started, by route.
@@ -86,7 +87,7 @@ class _World:
         return on(kind, at, self.plan.troubles)
 
     def _mean(self, at: float) -> float:
-        grown = (1 + GROWTH_A_WEEK) ** ((at - MONDAY.timestamp()) / _WEEK)
+        grown: float = (1 + GROWTH_A_WEEK) ** ((at - MONDAY.timestamp()) / _WEEK)
         third = 1 / 3 if self._on("holiday", at) else 1.0
         return self.plan.a_day / 24 * rhythm.share(rhythm.local(at)) * grown * third
 
@@ -148,7 +149,8 @@ class _World:
                 if one.kind in {"flapping-email", "lost-email"} and one.span[0] <= at < one.span[1]
             )
             repaired = over + _REPAIRED
-            self.numbers.breaches.append(Breach(at + _WITHIN + _SEEN * self.chance.random(), repaired))
+            found = at + _WITHIN + _WAITED + _LOOKED * self.chance.random()
+            self.numbers.breaches.append(Breach(found, repaired))
         else:
             repaired = at + self.chance.lognormvariate(0, 0.5)
         self.numbers.add("step", repaired, journey=SchoolEmail.spec.name, step="sent", variant="", browser="")

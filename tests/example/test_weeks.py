@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.slow
 def test_of_two_days_two_faults_are_told_and_nothing_else() -> None:
-    """A nightly job that does not run, a deploy that brings errors; the exit status says that all is right."""
+    """A nightly job that does not run, a deploy that brings errors; the exit status says all is right."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("EXAMPLE_", "DJANGO_"))
     }
