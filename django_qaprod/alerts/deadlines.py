@@ -32,7 +32,7 @@ def call(
         if len(busy) >= MOST_LEFT:
             raise ChannelError(f"{len(busy)} earlier ones have not come back yet.")
     outcome: _Outcome[R] = _Outcome(function, arguments)
-    thread = threading.Thread(target=outcome.run, name=f"qaprod-{what}", daemon=True)
+    thread = threading.Thread(target=outcome.run, name="qaprod-call", daemon=True)
     threads.start(thread)
     thread.join(max(within, 0))
     if thread.is_alive():

@@ -37,7 +37,7 @@ class Senders:
                 if lane in self._threads or len(self._threads) >= MOST or self._stop.is_set():
                     continue
                 thread = threading.Thread(
-                    target=self._run, args=(lane, self._stop), name=f"qaprod-{self._name}", daemon=True
+                    target=self._run, args=(lane, self._stop), name="qaprod-outbox", daemon=True
                 )
                 threads.start(thread)
                 self._threads[lane] = thread

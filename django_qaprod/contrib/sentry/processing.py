@@ -25,6 +25,7 @@ OUR_THREADS: Final = frozenset(
     {
         *("qaprod", "qaprod-neighbour", "qaprod-sink", "qaprod-worker", "qaprod-drainer", "qaprod-replays"),
         *("qaprod-gauges", "qaprod-gauge-calls", "qaprod-statsd-name"),
+        *("qaprod-outbox", "qaprod-call", "qaprod-heartbeat", "qaprod-watcher"),
         # The OpenTelemetry SDK's, where the provider is ours; the second is what it was called in 1.30.
         *("OtelBatchSpanRecordProcessor", "OtelBatchSpanProcessor"),
     }
