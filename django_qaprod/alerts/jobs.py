@@ -6,16 +6,18 @@ from datetime import timedelta
 
 from ..worker import awaited
 from ..worker.schedule import Run, job
-from . import passes, sending
+from . import passes, ping, sending
 
 #: How often rules are judged: within a minute or two a team is to know.
 EVERY = timedelta(seconds=30)
 
-awaited.append(sending.senders.wait)
+awaited += [sending.senders.wait, ping.wait]
 
 
 @job("alerts", every=EVERY)
 def look(run: Run) -> None:
-    """Judge the rules, and have it told what changed."""
-    passes.look(run.stop, previous=run.previous)
+    """Judge the rules, have it told what changed, and tell whoever watches us that we are there."""
+    looked = passes.look(run.stop, previous=run.previous)
     sending.start()
+    if not looked.left:
+        ping.ping()

@@ -12,6 +12,12 @@ from ..pipeline import guard, process, threads
 _busy = threading.Lock()
 
 
+def wait(within: float) -> None:
+    """Wait until the one that is under way has ended, or that many seconds. For cron, whose process ends."""
+    if _busy.acquire(timeout=within):
+        _busy.release()
+
+
 def ping() -> None:
     """Ask for the address, if one is set, in a thread of its own: one at a time, and nobody waits for it.
 
