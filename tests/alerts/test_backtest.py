@@ -220,6 +220,8 @@ def test_the_history_says_what_the_measures_say() -> None:
         for by in ("", "variant"):
             expected = measures.counts(*stretch, step=step * 60, by=by)
             assert sight.counts(*stretch, step=step * 60, by=by) == expected
+    begun = [TOP - 1234 // 60 * 60 - 60, TOP - 1234 + 0.5]
+    assert sight.counts(SUBMITTED, *begun) == {"": [1.0]}, "what goes on belongs to it"
     starts = [TOP - HOUR, TOP - 5 * HOUR, TOP - 50 * HOUR, TOP - 20 * DAY]
     assert sight.hours(SUBMITTED, starts) == measures.hours(SUBMITTED, starts)
     sight.now = TOP - 2 * DAY

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django_qaprod import clock, registry
 from django_qaprod.conf import events_alias, telemetry_alias
 from django_qaprod.exceptions import DeclarationError
-from django_qaprod.models import Breach, Event, Failure, Health, JobRun
+from django_qaprod.models import Breach, Bucket, Event, Failure, Health, JobRun
 from django_qaprod.queries import measures
 from django_qaprod.records import Cell, new_id
 from django_qaprod.registry import JourneySpec, Measure, StepSpec
@@ -164,6 +164,8 @@ def test_hours_that_the_roll_ups_have_let_go_of_are_read_from_the_rows() -> None
     hour = int(AT) // HOUR * HOUR - 70 * DAY
     take(AT - hour - 5, AT - hour - 50)
     event_rollups.roll_up()
+    # As retention does.
+    Bucket.objects.filter(resolution=HOUR).delete()
     assert measures.hours(SUBMITTED, [hour]) == {"": {hour: 2.0}}
 
 
@@ -390,3 +392,11 @@ def test_old_numbers_are_known_by_the_hour() -> None:
         count("n", 5 * DAY, 4)
         rollups.roll_up()
     assert measures.counts(watched, AT - 5 * DAY - 60, AT - 5 * DAY + 60) == {"": [4.0]}
+
+
+def test_a_whole_number_of_steps_is_that_many() -> None:
+    """However floating point has it."""
+    for tenths in range(300):
+        end = AT + tenths / 10
+        assert measures.size(end - 0.1 - 7 * 42.3, end - 0.1, 42.3) == 7
+    assert measures.size(AT - 301, AT, 60) == 6
