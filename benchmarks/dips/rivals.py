@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import accumulate
 from statistics import fmean, pstdev
 
 from django_qaprod.alerts.judging import dip
-from django_qaprod.alerts.statistics import weeks
 from django_qaprod.registry import Measure, RuleSpec
 
 from .series import DAY, HOUR, STEP, WEEK, Series
@@ -56,7 +55,6 @@ def by_dip(series: Series, *, begin: int, once_in_days: float = 365.0) -> Iterat
     """Judge the rule at each look; what it alerted of is known to later ones."""
     spec, sight = rule(series, once_in_days=once_in_days), RecordedSight(series)
     firing: float | None = None
-    dip.usual = _Remembering(weeks.usual)  # type: ignore[assignment]
     for at in range(begin, series.end + 1, series.look_every):
         if series.tells_holidays and at // DAY * DAY in series.holidays:
             yield Told(at=at, wrong=())
@@ -71,22 +69,6 @@ def by_dip(series: Series, *, begin: int, once_in_days: float = 365.0) -> Iterat
         elif not wrong and firing is not None:
             firing = None
         yield Told(at=at, wrong=wrong)
-
-
-class _Remembering:
-    """Finds once an hour what is usual, and not at each look: it is the same."""
-
-    def __init__(self, find: Callable[..., weeks.Usual]) -> None:
-        self._find = find
-        self._known: dict[int, weeks.Usual] = {}
-
-    def __call__(self, counts: list[float], slots: list[int], weights: list[float]) -> weeks.Usual:
-        key = hash((tuple(counts), slots[0], tuple(weights)))
-        if key not in self._known:
-            if len(self._known) > 20:
-                self._known.clear()
-            self._known[key] = self._find(counts, slots, weights)
-        return self._known[key]
 
 
 class _Windows:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from operator import mul
 from typing import NamedTuple
 
 from django.utils import timezone
@@ -47,7 +48,7 @@ class _Span(NamedTuple):
 
     top: int
     number: int
-    slots: list[int]
+    slots: tuple[int, ...]
     known_from: int
     off: frozenset[int]
     incidents: frozenset[int]
@@ -239,7 +240,7 @@ def _lengths(rule: RuleSpec, series: _Series, weights: Sequence[float]) -> Seque
     given = rule.numbers.get("window")
     if given is not None:
         return (given,)
-    counted = sum(hour * weight for hour, weight in zip(series.hours, weights, strict=True))
+    counted = sum(map(mul, series.hours, weights))
     return SHORT if counted * 24 >= _OFTEN * (sum(weights) or 1.0) else LONG
 
 
@@ -250,7 +251,12 @@ def _weights(span: _Span, series: _Series) -> list[float]:
     first = next((at for at in range(begin, span.number) if hours[at]), begin)
     if first > begin and (first - begin) * sum(hours) > _NEW * (span.number - first):
         begin = first
-    known = [float(at >= begin and at not in span.off) for at in range(span.number)]
+    known = [0.0] * begin + [1.0] * (span.number - begin)
+    for at in span.off:
+        if at < span.number:
+            known[at] = 0.0
+    if not span.incidents:
+        return known
     lost = _with_silence(span.incidents, hours)
     without = [0.0 if at in lost else weight for at, weight in enumerate(known)]
     return without if sum(without) >= (1 - _LOST) * sum(known) else known
@@ -296,7 +302,7 @@ def _span(rule: RuleSpec, sight: Sight, first: float) -> _Span:
         top=top,
         number=number,
         slots=slots(start, number + 2, zone),
-        known_from=max(math.ceil((first - start) / HOUR), 0),
+        known_from=min(max(math.ceil((first - start) / HOUR), 0), number),
         off=frozenset(off),
         incidents=frozenset(incidents),
         told=frozenset(told),

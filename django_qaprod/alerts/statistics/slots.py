@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 
 from .weeks import WEEK
 
@@ -10,7 +11,8 @@ HOUR = 3600
 _DAY = 86400
 
 
-def slots(start: int, number: int, zone: tzinfo) -> list[int]:
+@lru_cache(maxsize=8)
+def slots(start: int, number: int, zone: tzinfo) -> tuple[int, ...]:
     """Return the hour of the week, from 0 to 167, of ``number`` hours on from ``start``, a round hour of UTC.
 
     Where the clock is put back, an hour of the week comes twice, and where it is put forward, one is left
@@ -27,7 +29,7 @@ def slots(start: int, number: int, zone: tzinfo) -> list[int]:
         else:
             found += [(hour + _offset(hour, zone)) // HOUR % WEEK for hour in hours]
         offset = after
-    return found
+    return tuple(found)
 
 
 def day(start: float, zone: tzinfo) -> datetime:

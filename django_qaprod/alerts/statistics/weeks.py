@@ -18,7 +18,9 @@ past outliers weighed down by their Anscombe residuals. Here for hours of the we
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from operator import mul
 from statistics import median
@@ -34,6 +36,8 @@ _CLIPPED = 4.0
 _SECOND_LOWEST = 2.5
 #: Of what happens less often than so often in an hour, the residuals say nothing.
 _LEAST = 0.05
+#: So many rules' and keys' are kept, of some 50 kB each.
+_REMEMBERED = 256
 
 
 class Level(NamedTuple):
@@ -57,9 +61,9 @@ class Usual(NamedTuple):
     rates: list[float]
     seen: float
     level_variance: float
-    counted: list[float]
-    expected: list[float]
-    known: list[float]
+    counted: Sequence[float]
+    expected: Sequence[float]
+    known: Sequence[float]
 
     def dispersion(self, hours: int) -> float:
         """Return the variance of a count over its mean: of so many hours that end when the history does."""
@@ -126,6 +130,13 @@ def usual(counts: Sequence[float], slots: Sequence[int], weights: Sequence[float
     ``slots`` are the hours of the week, from 0 to 167. ``weights`` are 0 for hours that do not count (before
     the first, incidents, holidays), else 1.
     """
+    return _usual(array("d", counts).tobytes(), tuple(slots), array("d", weights).tobytes())
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _usual(counted: bytes, slots: tuple[int, ...], weighed: bytes) -> Usual:
+    """Find it once an hour, since whole hours are all that goes in, and not at each pass."""
+    counts, weights = array("d", counted), array("d", weighed)
     back = [(len(counts) - 1 - at) // WEEK for at in range(len(counts))]
     rates = _rates(counts, slots, weights)
     level = _level(counts, slots, weights, rates, back)
@@ -141,9 +152,9 @@ def usual(counts: Sequence[float], slots: Sequence[int], weights: Sequence[float
         rates=rates,
         seen=max(sum(robust) / WEEK, 1.0),
         level_variance=level.variance,
-        counted=list(accumulate(map(mul, counts, usable), initial=0.0)),
-        expected=list(accumulate(map(mul, means, usable), initial=0.0)),
-        known=list(accumulate(usable, initial=0.0)),
+        counted=array("d", accumulate(map(mul, counts, usable), initial=0.0)),
+        expected=array("d", accumulate(map(mul, means, usable), initial=0.0)),
+        known=array("d", accumulate(usable, initial=0.0)),
     )
 
 

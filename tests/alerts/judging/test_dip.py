@@ -99,6 +99,7 @@ def test_too_short_a_history_says_so_and_nothing_else() -> None:
     """Nine days are not enough to know a week."""
     judgement = _judged(_every(257, since=NOON - 9 * DAY - HOUR, until=NOON - DAY))
     assert judgement == Judgement(silent="It has 9 days of history and needs 15.")
+    assert "It has 0 days of history" in _judged([NOON - 60]).silent
 
 
 def test_what_never_happened_is_not_missed() -> None:
