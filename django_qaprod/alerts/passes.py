@@ -141,7 +141,7 @@ def changes(
             FORGOTTEN if verdict is None else 0.0,
         )
         stands = step(_standing(alert), wrong, now, for_=spec.numbers.get("for", 0.0), keep=keep)
-        found.append(_change(key, stands, verdict, flapping=flapping, began=alert and alert.began_at))
+        found.append(_change(key, stands, verdict, flapping=flapping, known=alert is not None))
     return found
 
 
@@ -152,9 +152,7 @@ def _standing(alert: Alert | None) -> Standing:
     return Standing(alert.state, clock.epoch(alert.began_at), clock.epoch(alert.wrong_at), fired)  # type: ignore[arg-type]
 
 
-def _change(
-    key: str, stands: Standing, verdict: Verdict | None, *, flapping: bool, began: datetime | None
-) -> Change:
+def _change(key: str, stands: Standing, verdict: Verdict | None, *, flapping: bool, known: bool) -> Change:
     told: dict[str, Any] = {}
     if verdict is not None and verdict.wrong:
         told = {
@@ -166,7 +164,7 @@ def _change(
     why = ""
     if stands.state == "resolved":
         why = verdict.words if verdict is not None else "There is too little of it to say more."
-    elif flapping and not began:
+    elif flapping and not known:
         why = "It flaps: it is kept until it is calm for half an hour."
     return Change(
         key=key,

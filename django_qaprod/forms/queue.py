@@ -148,4 +148,4 @@ def _begin_afresh() -> None:
 
 
 os.register_at_fork(after_in_child=_begin_afresh)
-atexit.register(end)
+atexit.register(lambda: end(threads.left_at_exit(END_WITHIN / 2)))

@@ -53,6 +53,7 @@ class Breach(models.Model):
         indexes = (
             models.Index(fields=("state", "-due_at", "-id"), name="qaprod_breach_list"),
             models.Index(fields=("expectation", "state", "subject"), name="qaprod_breach_subject"),
+            models.Index(fields=("found_at", "expectation"), name="qaprod_breach_found"),
         )
         permissions = (
             ("repair_breach", "Can repair breaches"),

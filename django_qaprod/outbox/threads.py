@@ -14,7 +14,7 @@ from ..store import connections
 #: Lanes that may be sent by at once.
 MOST = 16
 #: Seconds that sending may go on when the process ends.
-END_WITHIN = 2.0
+END_WITHIN = 1.0
 
 #: Sends what a lane has, until there is nothing or it is to stop.
 Send = Callable[[str, threading.Event], object]
@@ -25,9 +25,11 @@ class Senders:
 
     def __init__(self, name: str, send: Send) -> None:
         self._name, self._send = name, send
-        self._begin_afresh()
+        self._lock = threading.Lock()
+        self._threads: dict[str, threading.Thread] = {}
+        self._stop = threading.Event()
         os.register_at_fork(after_in_child=self._begin_afresh)
-        atexit.register(self.end)
+        atexit.register(lambda: self.end(threads.left_at_exit(END_WITHIN)))
 
     def start(self, lanes: Iterable[str]) -> None:
         """Send what these lanes have; one that is being sent by already is left alone."""
@@ -65,5 +67,5 @@ class Senders:
 
     def _begin_afresh(self) -> None:
         self._lock = threading.Lock()
-        self._threads: dict[str, threading.Thread] = {}
+        self._threads = {}
         self._stop = threading.Event()

@@ -376,4 +376,4 @@ os.register_at_fork(
     before=importing.acquire, after_in_parent=importing.release, after_in_child=importing.release
 )
 os.register_at_fork(after_in_child=_begin_afresh)
-atexit.register(shut_down)
+atexit.register(lambda: shut_down(threads.left_at_exit(EXIT_WITHIN)))

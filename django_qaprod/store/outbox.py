@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from django.db import connections, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from .. import clock
@@ -55,7 +56,7 @@ def claim(model: type[Row], ids: Iterable[int], *, holder: str, using: str | Non
     with transaction.atomic(using=alias):
         wanted = model._default_manager.using(alias).filter(pk__in=list(ids), state=_WAITING, message="")
         # In one order and without waiting, so that two who claim overlapping rows do not lock each other out.
-        locked = [row.pk for row in wanted.order_by("pk").select_for_update(**_skipping(alias))]
+        locked = [row.pk for row in wanted.order_by("pk").select_for_update(skip_locked=_can_skip(alias))]
         rows = model._default_manager.using(alias).filter(pk__in=locked, state=_WAITING, message="")
         return message if _take(rows, holder, message=message) else ""
 
@@ -127,9 +128,9 @@ def _take(rows: QuerySet[Row], holder: str, **more: object) -> int:
     return rows.update(holder=holder, claimed_until=_from_now(TTL), tries=F("tries") + 1, **more)
 
 
-def _from_now(span: timedelta) -> ExpressionWrapper:
+def _from_now(span: timedelta) -> Combinable:
     return ExpressionWrapper(Now() + span, output_field=DateTimeField())
 
 
-def _skipping(alias: str) -> dict[str, bool]:
-    return {"skip_locked": True} if connections[alias].features.has_select_for_update_skip_locked else {}
+def _can_skip(alias: str) -> bool:
+    return connections[alias].features.has_select_for_update_skip_locked
