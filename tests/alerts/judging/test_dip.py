@@ -171,9 +171,10 @@ def test_what_a_rule_fired_of_in_other_weeks_is_not_usual() -> None:
 
 
 def test_what_was_told_and_is_over_is_not_told_again() -> None:
-    """The day still lacks what three hours cost it."""
-    lost = (NOON - 6 * HOUR, NOON - 3 * HOUR)
-    seen = [at for at in _every(60) if not lost[0] <= at < lost[1]]
+    """The day still lacks a third of what twenty hours should have had."""
+    lost = (NOON - 22 * HOUR, NOON - 2 * HOUR)
+    seen = [at for at in _every(257) if not (lost[0] <= at < lost[1] and int(at / 257) % 3 == 0)]
+    assert _whole(_judged(seen)).wrong
     assert not _whole(_judged(seen, incidents=[lost])).wrong
 
 
@@ -227,10 +228,10 @@ class _Holidays:
 def test_a_holiday_of_the_rules_hours_is_not_missed_on_the_day_after() -> None:
     """The window of a day still reaches into it."""
     today = NOON - NOON % DAY
-    seen = [at for at in _every(60) if not today - DAY <= at < today]
-    now = today + 20 * 60
-    seen = [at for at in seen if at < now]
+    now = min(at for at in _every(257) if at >= today) + 10
+    seen = [at for at in _every(257) if not today - DAY <= at < today and at < now]
     yesterday = datetime.fromtimestamp(today - DAY, UTC).date()
+    assert _whole(_judged(seen, now=now)).wrong
     assert not _whole(_judged(seen, _rule(hours=_Holidays(yesterday)), now=now)).wrong
 
 

@@ -78,8 +78,9 @@ def test_what_does_not_head_there_is_right(course: Callable[[float], float]) -> 
 
 def test_the_course_of_a_day_is_no_trend() -> None:
     """It climbs each morning, and at this pace it would be full by the evening."""
-    read = _read(lambda hour: 50 + 30 * math.sin(2 * math.pi * hour / 24))
-    assert not _one(read).wrong
+    # Up for half a day from 20 to 80, and down again: it is in the middle of the way up.
+    assert not _one(_read(lambda hour: 80 - 5 * abs((hour - 6) % 24 - 12))).wrong
+    assert not _one(_read(lambda hour: 20 + 5 * abs((hour - 6) % 24 - 12))).wrong
     leak = _read(lambda hour: 30 + 20 * math.sin(2 * math.pi * hour / 24) + 6 * max(hour + 6, 0))
     assert _one(leak).wrong
 
