@@ -124,6 +124,7 @@ def changes(
     now = clock.epoch(at)
     by_key = {verdict.key: verdict for verdict in verdicts}
     whole = ALL in by_key and by_key[ALL].wrong
+    none_right = _is_none_right(spec)
     recently: list[str] | None = None
     found: list[Change] = []
     for key in dict.fromkeys((*active, *by_key)):
@@ -138,11 +139,17 @@ def changes(
         keep = max(
             spec.numbers.get("keep_firing", 0.0),
             CALM if flapping else 0.0,
-            FORGOTTEN if verdict is None else 0.0,
+            FORGOTTEN if verdict is None and not none_right else 0.0,
         )
         stands = step(_standing(alert), wrong, now, for_=spec.numbers.get("for", 0.0), keep=keep)
-        found.append(_change(key, stands, verdict, flapping=flapping, known=alert is not None))
+        unsaid = "None of it since." if none_right else "There is too little of it to say more."
+        found.append(_change(key, stands, verdict, flapping=flapping, known=alert is not None, unsaid=unsaid))
     return found
+
+
+def _is_none_right(spec: RuleSpec) -> bool:
+    """Return whether one of which nothing is said is known to be right: none of it is not too many."""
+    return spec.kind == "threshold" and "at_least" in spec.numbers and spec.of.kind != "gauge"
 
 
 def _standing(alert: Alert | None) -> Standing:
@@ -152,7 +159,9 @@ def _standing(alert: Alert | None) -> Standing:
     return Standing(alert.state, clock.epoch(alert.began_at), clock.epoch(alert.wrong_at), fired)  # type: ignore[arg-type]
 
 
-def _change(key: str, stands: Standing, verdict: Verdict | None, *, flapping: bool, known: bool) -> Change:
+def _change(
+    key: str, stands: Standing, verdict: Verdict | None, *, flapping: bool, known: bool, unsaid: str
+) -> Change:
     told: dict[str, Any] = {}
     if verdict is not None and verdict.wrong:
         told = {
@@ -163,7 +172,7 @@ def _change(key: str, stands: Standing, verdict: Verdict | None, *, flapping: bo
         since = min(since, verdict.since)
     why = ""
     if stands.state == "resolved":
-        why = verdict.words if verdict is not None else "There is too little of it to say more."
+        why = verdict.words if verdict is not None else unsaid
     elif flapping and not known:
         why = "It flaps: it is kept until it is calm for half an hour."
     return Change(

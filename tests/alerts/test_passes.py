@@ -128,6 +128,18 @@ def test_one_of_which_nothing_is_said_any_more_goes_on_for_an_hour(said: Said) -
     assert states() == {"fail Safari": "resolved"}
 
 
+def test_none_of_what_should_not_happen_is_right(said: Said) -> None:
+    """A route that fails no more is not counted any more: its alert is over when others would be."""
+    rule(by="route", numbers={"at_least": 1.0, "keep_firing": 600.0})
+    said["fail"] = {"apply/": True}
+    look()
+    said["fail"] = {"": False}
+    look(9)
+    assert states() == {"fail apply/": "firing"}
+    look(10)
+    assert states() == {"fail apply/": "resolved"}
+
+
 def test_while_all_are_wrong_the_alert_of_one_goes_on(said: Said) -> None:
     """It is not over because all are told together."""
     rule(by="browser")
