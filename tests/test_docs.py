@@ -269,6 +269,14 @@ failures = Failure.objects.order_by("pk")
 print([(f.kind, f.error_type, f.culprit.split(" ")[0], f.count, f.journey) for f in failures])
 print([(e.step, e.variant) for e in Event.objects.order_by("id")])
 """
+SHOW_RULES = """
+from threading import Event
+from django_qaprod.alerts import passes
+from django_qaprod.models import Rule
+passes.look(Event())
+rules = Rule.objects.filter(name__contains="application").order_by("name")
+print([(rule.name, rule.error, rule.silent) for rule in rules])
+"""
 
 
 def visit(project: Path, *paths: str) -> list[str]:
@@ -322,6 +330,16 @@ def test_the_tutorial_does_what_it_says(project: Path) -> None:
     assert events == [("started", "short")] * 2
     assert ("degraded", 3, "job_application") in [
         (kind, count, journey) for kind, _, _, count, journey in failures
+    ]
+
+    # An alert: both rules are judged, and the links in a message lead somewhere.
+    follow("jobs/qaprod.py", "mysite/settings.py", "mysite/urls.py")
+    settings.write_text(settings.read_text() + f"\nQAPROD['SPOOL_DIR'] = {str(project / 'spool')!r}\n")
+    assert visit(project, "/qaprod/watch/")[0] in {"200", "503"}
+    judged = run(project, "manage.py", "shell", "--no-imports", "-c", SHOW_RULES).splitlines()[-1]
+    assert ast.literal_eval(judged) == [
+        ("applications fail", "", ""),
+        ("fewer applications than usual", "", "It has 0 days of history and needs 21."),
     ]
     run(project, "manage.py", "check")
     assert next(steps, None) is None, "every block was followed"

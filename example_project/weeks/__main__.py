@@ -50,8 +50,9 @@ def _run(options: argparse.Namespace) -> int:
     troubles = tuple(one for one in TROUBLES if start <= one.span[0] and one.span[1] <= end)
     began = time.monotonic()
     plan = Plan(a_day=options.a_day, end=end, troubles=troubles, seed=options.seed)
-    lived = live(generate(plan), start=start, end=end, step=options.step, deploys=DEPLOYS)
-    found = table.made(troubles)
+    numbers = generate(plan)
+    lived = live(numbers, start=start, end=end, step=options.step, deploys=DEPLOYS)
+    found = table.made(troubles, numbers.hit)
     for line in table.written(found, days=options.days):
         print(line)
     if options.told:

@@ -53,6 +53,8 @@ class Numbers:
     times: dict[str, dict[Key, array[float]]] = field(default_factory=dict)
     gauges: dict[str, Gauge] = field(default_factory=dict)
     breaches: list[Breach] = field(default_factory=list)
+    #: Whom a trouble hit first, by its title: before that nobody can know of it.
+    hit: dict[str, float] = field(default_factory=dict)
     _lines: dict[tuple[Measure, str], dict[str, list[array[float]]]] = field(default_factory=dict)
     _hours: dict[tuple[Measure, str], dict[str, dict[int, float]]] = field(default_factory=dict)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +10,16 @@ from django_qaprod import registry
 from django_qaprod.models import Alert, Notification
 
 from .troubles import MONDAY, WEEKS, ZONE, Trouble
+
+_HEADS = (
+    "what happens",
+    "when",
+    "the alert that should come",
+    "came after",
+    "after the first was hit",
+    "over after its end",
+    "messages",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +37,8 @@ class Row:
 
     trouble: Trouble
     told: tuple[Told, ...]
+    #: When the first visitor was hit, if that is known.
+    hit: datetime | None = None
 
     @property
     def came(self) -> Told | None:
@@ -48,6 +60,11 @@ class Row:
     def delay(self) -> timedelta | None:
         """How long after it began somebody was told."""
         return None if self.came is None else self.came.at - self.trouble.begin
+
+    @property
+    def delay_of_hit(self) -> timedelta | None:
+        """How long after the first visitor was hit somebody was told."""
+        return None if self.came is None or self.hit is None else self.came.at - self.hit
 
     @property
     def over(self) -> timedelta | None:
@@ -77,11 +94,15 @@ class Table:
         return not self.false and all(row.right for row in self.rows)
 
 
-def made(troubles: Sequence[Trouble]) -> Table:
-    """Return the table of what is in the database."""
+def made(troubles: Sequence[Trouble], hit: Mapping[str, float]) -> Table:
+    """Return the table of what is in the database; ``hit`` says whom a trouble hit first, by its title."""
     told = _told()
     rows = tuple(
-        Row(trouble=one, told=tuple(alert for alert in told if _is_for(alert, one)))
+        Row(
+            trouble=one,
+            told=tuple(alert for alert in told if _is_for(alert, one)),
+            hit=datetime.fromtimestamp(hit[one.title], ZONE) if one.title in hit else None,
+        )
         for one in sorted(troubles, key=lambda one: one.begin)
     )
     explained = {one.alert.pk for row in rows for one in row.told}
@@ -121,8 +142,8 @@ def _by_week() -> tuple[int, ...]:
 
 def written(table: Table, *, days: int) -> Iterable[str]:
     """Yield the lines of the table, in Markdown."""
-    yield "| what happens | when | the alert that should come | came after | over after its end | messages |"
-    yield "|---|---|---|---|---|---|"
+    yield "| what happens | when | the alert that should come | after | of the first hit | over after | messages |"
+    yield "|---|---|---|---|---|---|---|"
     for row in table.rows:
         yield _line(row)
     yield ""
@@ -148,6 +169,7 @@ def _line(row: Row) -> str:
         f"{trouble.begin:%a %d %b %H:%M}",
         wanted or "none",
         _came(row) + also,
+        "" if row.delay_of_hit is None else _span(row.delay_of_hit),
         "" if row.over is None else _span(row.over),
         str(row.messages),
     )

@@ -88,7 +88,7 @@ TROUBLES: tuple[Trouble, ...] = (
     Trouble(
         kind="lost-button",
         title="A deploy breaks the button in Safari, for six hours",
-        begin=at(2, 0, 14),
+        begin=at(2, 0, 16),
         lasts=timedelta(hours=6),
         expects=(FEWER,),
         key="Safari",
@@ -163,8 +163,8 @@ TROUBLES: tuple[Trouble, ...] = (
 GROWTH_A_WEEK = 0.02
 
 DEPLOYS: tuple[Deploy, ...] = (
-    Deploy(release="2.4.1", at=at(2, 0, 14)),
-    Deploy(release="2.4.2", at=at(2, 0, 20)),
+    Deploy(release="2.4.1", at=at(2, 0, 16)),
+    Deploy(release="2.4.2", at=at(2, 0, 22)),
     Deploy(release="2.4.3", at=at(3, 2, 15)),
     Deploy(release="2.4.4", at=at(3, 2, 15, 25)),
     Deploy(release="2.4.5", at=at(4, 1, 11)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django_qaprod import metrics
 from django_qaprod.alerts.measures import BEATS
@@ -86,6 +86,14 @@ class _World:
     def _on(self, kind: str, at: float) -> bool:
         return on(kind, at, self.plan.troubles)
 
+    def _hits(self, kind: str, at: float) -> bool:
+        """Say whether something of a kind goes on, and note whom it hit first."""
+        for one in self.plan.troubles:
+            if one.kind == kind and one.span[0] <= at < one.span[1]:
+                self.numbers.hit[one.title] = min(at, self.numbers.hit.get(one.title, at))
+                return True
+        return False
+
     def _mean(self, at: float) -> float:
         grown: float = (1 + GROWTH_A_WEEK) ** ((at - MONDAY.timestamp()) / _WEEK)
         third = 1 / 3 if self._on("holiday", at) else 1.0
@@ -105,7 +113,7 @@ class _World:
         chance = self.chance
         for route, share in _ROUTES:
             for seen in rhythm.arrivals(chance, at - 300, 0.25, share):
-                broken = route == FORM and self._on("errors", seen) and chance.random() < 0.6
+                broken = route == FORM and chance.random() < 0.6 and self._hits("errors", seen)
                 self._request(seen, route, error=broken, critical="1" if broken else "")
         self._apply(at, chance.random())
 
@@ -128,21 +136,23 @@ class _World:
 
         step("started", at)
         sent = at + sum(chance.lognormvariate(5.2, 0.7) for _ in range(3)) + chance.lognormvariate(4.2, 0.8)
-        lost = self._on("lost-buttons", sent) or (browser == "Safari" and self._on("lost-button", sent))
+        if on_the_way > 0.73 or sent >= self.plan.end:
+            return
+        lost = self._hits("lost-buttons", sent) or (browser == "Safari" and self._hits("lost-button", sent))
         broken = self._on("errors", sent) or self._on("down", sent)
-        if on_the_way > 0.73 or lost or broken or sent >= self.plan.end:
+        if lost or broken:
             return
         step("submitted", sent)
         self._mail(sent)
 
     def _mail(self, at: float) -> None:
-        refused = self._on("flapping-email", at) and at % 900 < 300
+        refused = at % 900 < 300 and self._hits("flapping-email", at)
         if refused:
             self.numbers.add(
                 "failures", at, kind="degraded", critical="", journey=JobApplication.spec.name, route="",
                 name="e-mail to the school",
             )  # fmt: skip
-        if refused or self._on("lost-email", at):
+        if refused or self._hits("lost-email", at):
             over = next(
                 one.span[1]
                 for one in self.plan.troubles
@@ -164,16 +174,15 @@ class _World:
 
     def _imports(self) -> None:
         for day in self._days():
-            run = day + 2.5 * _HOUR + 240 + self.chance.random() * 300
+            run = day.replace(hour=2, minute=34).timestamp() + self.chance.random() * 300
             if not self._on("no-import", run):
                 self.numbers.add("series", run, name=BEATS, label=IMPORT, outcome="ok")
 
-    def _days(self) -> Iterator[float]:
-        at = self.plan.start
-        while at < self.plan.end:
-            local = rhythm.local(at + 12 * _HOUR)
-            yield local.replace(hour=0).timestamp()
-            at += _DAY
+    def _days(self) -> Iterator[datetime]:
+        day = rhythm.local(self.plan.start)
+        while day.timestamp() < self.plan.end:
+            yield day
+            day += timedelta(days=1)
 
     def _errors(self) -> None:
         weeks = (self.plan.end - self.plan.start) / _WEEK
