@@ -258,8 +258,8 @@ def register_rule(spec: RuleSpec) -> None:
 def rules() -> tuple[RuleSpec, ...]:
     """Return the rules that come with the app, then the declared ones in the order of their declaration.
 
-    Where a host has taken the name of one of ours, it is the host's; without ``QAPROD["DEFAULT_RULES"]`` there
-    are none of ours.
+    Where a host has taken the name of one of ours, it is the host's; without ``QAPROD["DEFAULT_RULES"]``
+    there are none of ours.
     """
     # Late: declarations are read at every start, and who judges them comes later.
     from . import default_rules

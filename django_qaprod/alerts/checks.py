@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 from .. import registry
 from ..conf import settings
 from ..exceptions import ChannelError
-from . import channels, safe_http
+from . import channels, rule_checks, safe_http
 from .channels import configured, masking
 
 Messages = Iterator[CheckMessage]
@@ -40,6 +40,7 @@ def check() -> Messages:
             yield from _parts(given)
     yield from _fallbacks()
     yield from _names()
+    yield from rule_checks.check()
     yield from _addresses()
 
 

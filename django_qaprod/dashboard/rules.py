@@ -17,6 +17,7 @@ from ..exceptions import DeclarationError, OverrideError
 from ..models import Alert, Failure, Rule
 from ..queries import alerts
 from ..queries import rules as known
+from ..queries.reach import never
 from ..queries.rules import Override, RuleState
 from ..registry import RuleSpec
 from ..store.rules import NUMBERS
@@ -228,7 +229,7 @@ def _row(known: RuleState, active: Mapping[str, int]) -> RuleRow:
         judged_at=row.judged_at,
         error=row.error,
         silent=row.silent,
-        dumb=_dumb(spec, row) if state == "silent" else "",
+        dumb=_never(spec) or (_dumb(spec, row) if state == "silent" else ""),
         changed=[_changed(one) for one in known.overrides.values()],
         alerts=sum(active.values()),
     )
@@ -244,6 +245,10 @@ def _state(spec: RuleSpec, row: Rule, active: Mapping[str, int]) -> str:
     if row.judged_at is None:
         return "unjudged"
     return "silent" if row.silent else "ok"
+
+
+def _never(spec: RuleSpec) -> str:
+    return _("It can never fire: %(why)s.") % {"why": why} if (why := never(spec)) else ""
 
 
 def _dumb(spec: RuleSpec, row: Rule) -> str:

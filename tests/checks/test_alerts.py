@@ -12,7 +12,7 @@ import pytest
 from django.core.checks import CheckMessage
 from pytest_django import Settings
 
-from django_qaprod import alerts, registry
+from django_qaprod import alerts, gauge, registry
 from django_qaprod import checks as all_checks
 from django_qaprod.alerts import checks
 
@@ -187,3 +187,33 @@ def test_in_production_somebody_should_be_told(settings: Any) -> None:
     assert ids() == []
     settings.QAPROD = {}
     assert ids() == ["W029"]
+
+
+def test_rules_that_can_never_fire_are_named() -> None:
+    """By what they say, before anybody waits for them."""
+    requests = alerts.requests(route="apply/")
+    full = gauge("disk", unit="1", limit=1.0)(lambda: 0.5)
+    alerts.Trend("beyond", of=alerts.gauge("disk"), reaches=1.5, within=timedelta(hours=1))
+    alerts.Trend("full", of=alerts.gauge("disk"), reaches=1.0, within=timedelta(hours=1))
+    alerts.BurnRate("tight", of=requests.errors(), per=requests, objective=0.999)
+    alerts.BurnRate("loose", of=requests.errors(), per=requests, objective=0.01, period=timedelta(days=300))
+    warned = [str(message.msg) for message in found() if message.id == "qaprod.W031"]
+    assert ["'beyond'" in warned[0], "'loose'" in warned[1]] == [True, True]
+    assert len(warned) == 2
+    assert callable(full)
+
+
+def test_rules_that_are_named_exist() -> None:
+    """A typo would tell of what is explained, or match nothing."""
+    alerts.Absence("nobody", of=alerts.requests(), window=timedelta(hours=1), inhibited_by=("request fail",))
+    alerts.Route("night", to=("mail",), rules=("no such rule",))
+    warned = [message for message in found() if message.id == "qaprod.W030"]
+    assert [str(message.hint) for message in warned] == [
+        "Did you mean 'requests fail'?", "Name one that is declared.",
+    ]  # fmt: skip
+
+
+def test_holidays_of_hours_are_known() -> None:
+    """Else the rule could not be judged."""
+    alerts.Route("day", to=("mail",), hours=alerts.WorkingHours(holidays="XX"))
+    assert "the route 'day'" in str(the("E026").msg)

@@ -25,7 +25,7 @@ class Sight(Protocol):
     def counts(
         self, measure: Measure, start: float, end: float, *, step: float = 0, by: str = ""
     ) -> dict[str, list[float]]:
-        """Return how often it happened in each step; if ``step`` is 0, in the whole stretch (a list of one)."""
+        """Return how often it happened in each step; in the whole stretch (one step) if ``step`` is 0."""
 
     def hours(self, measure: Measure, starts: list[int], *, by: str = "") -> dict[str, dict[int, float]]:
         """Return how often it happened in whole hours that have passed; those that are missing are zero.

@@ -1,0 +1,61 @@
+"""System checks of rules and routes: what they name exists, and what they say can come true."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
+
+from .. import registry
+from ..expectations.calendars import Calendar
+from ..queries.reach import never
+
+Hours = Callable[[datetime], bool]
+
+
+def check() -> Iterator[CheckMessage]:
+    """Yield what keeps a rule from firing, or a route from matching."""
+    for spec in registry.rules():
+        if why := never(spec):
+            yield Warning(
+                f"The rule {spec.name!r} can never fire: {why}.",
+                hint="Change its numbers, or remove it.",
+                id="qaprod.W031",
+            )
+    yield from _names()
+    yield from _holidays()
+
+
+def _names() -> Iterator[CheckMessage]:
+    known = [spec.name for spec in registry.rules()]
+    naming = [(f"The rule {spec.name!r}", spec.inhibited_by) for spec in registry.rules()]
+    naming += [(f"The route {route.name!r}", route.rules) for route in registry.routes()]
+    for words, names in naming:
+        for name in names:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                yield Warning(
+                    f"{words} names the rule {name!r}, which does not exist.",
+                    hint=f"Did you mean {close[0]!r}?" if close else "Name one that is declared.",
+                    id="qaprod.W030",
+                )
+
+
+def _holidays() -> Iterator[CheckMessage]:
+    given: list[tuple[str, Hours | None]] = [
+        *((f"rule {spec.name!r}", spec.hours) for spec in registry.rules()),
+        *((f"route {route.name!r}", route.hours) for route in registry.routes()),
+    ]
+    for words, hours in given:
+        if not isinstance(hours, Calendar) or callable(hours.holidays) or not hours.holidays:
+            continue
+        try:
+            hours.is_holiday(date(2025, 1, 1))
+        except (NotImplementedError, ImportError) as error:
+            yield Error(
+                f"The holidays of the {words} are not known: {error}",
+                hint='Give a code that the library holidays has, as holidays="GB" or "GB-ENG".',
+                id="qaprod.E026",
+            )
