@@ -1,4 +1,4 @@
-"""Alerts, sinks, deliveries: of these, replays of what was rescued exist by now.
+"""Sinks, deliveries: of these, replays of what was rescued exist by now.
 
 | what goes wrong | test |
 |---|---|
@@ -20,5 +20,5 @@
 | the server is killed between the POST and its answer | live/test_kept.py::test_kill_9_loses_nothing_that_was_confirmed_on_sqlite |
 | what visitors were told is not what is there | example/test_kept.py::test_what_is_confirmed_is_stored_or_kept_and_all_of_it_is_stored_in_the_end |
 
-Not yet there: alerts, deliveries.
+Not yet there: deliveries. Alerts have a table of their own.
 """  # noqa: E501
