@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -21,7 +20,7 @@ from ..dashboard import words
 from ..models import Breach, Failure
 from ..templatetags.qaprod import ago
 from .filters import JourneyFilter, TextFilter
-from .pages import Crumb, shown
+from .pages import Crumb, outside_transactions, shown
 from .permissions import ReadOnlyAdmin, may
 
 if TYPE_CHECKING:
@@ -190,8 +189,7 @@ class BreachAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         return HttpResponseRedirect(self._url("change", self._breach(object_id).pk))
 
-    # Of the host's transaction: what it sends is out, whatever becomes of the request.
-    @transaction.non_atomic_requests
+    @outside_transactions
     def repair_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show, by POST, what the repair would do; by a POST that confirms it, have it done."""
         from ..dashboard import breaches as dashboard

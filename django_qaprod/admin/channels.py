@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -14,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from ..dashboard import words
 from ..models import Channel
-from .pages import PageAdmin, address
+from .pages import PageAdmin, address, outside_transactions
 from .permissions import may
 
 if TYPE_CHECKING:
@@ -51,8 +50,7 @@ class ChannelAdmin(PageAdmin):
             answer.context_data["test_url"] = self._url("test")
         return answer
 
-    # Of the host's transaction: what it sends is out, whatever becomes of the request.
-    @transaction.non_atomic_requests
+    @outside_transactions
     def test_view(self, request: HttpRequest) -> HttpResponse:
         """Send a test by the channel that is named, by POST; one that is not configured is not found."""
         from ..alerts import channels

@@ -5,12 +5,13 @@ What they show is imported when somebody looks, not at every start of the host.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import django
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
+from django.db import connections, transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from ..dashboard.health import HealthPage
     from ..dashboard.journeys import JourneyPage
     from ..dashboard.requests import RequestsPage
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 class Crumb(NamedTuple):
@@ -42,6 +45,16 @@ class Crumb(NamedTuple):
 def address(site: AdminSite, model: type[Model], view: str) -> str:
     """Return the address of a model's view in an admin site."""
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{view}", current_app=site.name)
+
+
+def outside_transactions(view: View) -> View:
+    """Keep a view out of every transaction of ``ATOMIC_REQUESTS``, on whatever alias.
+
+    What it sends is out, whatever becomes of the request.
+    """
+    for alias in connections:
+        transaction.non_atomic_requests(alias)(view)
+    return view
 
 
 def banner(site: AdminSite, request: HttpRequest) -> dict[str, Any]:

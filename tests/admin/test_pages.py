@@ -12,10 +12,11 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin import AdminSite
 from django.contrib.auth.models import User
-from django.db import connection
+from django.core.handlers.base import BaseHandler
+from django.db import connection, connections
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
-from django.urls import path
+from django.urls import path, resolve
 
 from django_qaprod import clock, metrics, registry
 from django_qaprod.admin import register
@@ -41,6 +42,19 @@ def body(client: Client, address: str) -> str:
 
 
 # What all pages have in common
+
+
+@pytest.mark.parametrize("address", ["channel/test/", "breach/1/repair/"])
+def test_what_sends_runs_in_no_transaction_of_the_host_s(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever alias has ``ATOMIC_REQUESTS``: what is sent is written down, even if the request fails."""
+    for known in connections.all():
+        monkeypatch.setitem(known.settings_dict, "ATOMIC_REQUESTS", True)
+    view = resolve(f"{HOME}{address}").func
+    assert BaseHandler().make_view_atomic(view) is view
+    other = resolve(HOME).func
+    assert BaseHandler().make_view_atomic(other) is not other
 
 
 @pytest.fixture
