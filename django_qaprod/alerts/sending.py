@@ -24,6 +24,8 @@ from .channels.base import Kind, Message
 
 #: How long what is kept back waits until it is looked at again.
 AGAIN = timedelta(seconds=60)
+#: How long ago an alert that was held may have been wrong last, for somebody to be told that it began.
+NEWS_FOR = timedelta(minutes=5)
 #: Notifications that are looked at, and told in one message, at most.
 MOST = 500
 _HOUR = timedelta(hours=1)
@@ -96,12 +98,20 @@ def _not_held(lane: str, waiting: Sequence[Notification], at: datetime) -> list[
         why = "" if one.kind in _ALWAYS else telling.held(
             one.alert, lane, spec, at, silences=quiet, firing=firing
         )  # fmt: skip
+        why = why or _old_news(one, at)
         if not why:
             free.append(one)
         elif one.due_at <= at:
             rows = Notification.objects.using(telemetry_alias()).filter(pk=one.pk)
             outbox.put_off(rows, by=AGAIN, held=why[:200])
     return free
+
+
+def _old_news(one: Notification, at: datetime) -> str:
+    """Say of what was held why it is too late: what explained it is over, and so is this, nearly."""
+    if one.kind != Notification.Kind.FIRING or not one.held or at - one.alert.wrong_at < NEWS_FOR:
+        return ""
+    return "It was not wrong lately: it is told if it is again."
 
 
 def _sent_within_hour(lane: str, at: datetime) -> int:

@@ -210,6 +210,31 @@ def test_what_another_alert_explains_waits_for_its_end(fire: Fire) -> None:
         assert telling.default_rules.SITE_FAILS in row.held
 
 
+def test_what_was_held_and_is_wrong_no_more_is_not_told_unless_it_is_again(fire: Fire) -> None:
+    """It is kept firing for some minutes, in which what explained it has ended: that would be old news."""
+    row = fire("noisy")
+    quiet = silences.make(who="ada", why="moving", until=clock.now() + timedelta(hours=1), rule="noisy")
+    send()
+    silences.end([quiet.pk], who="ada")
+
+    def seen_wrong(**ago: float) -> list[str]:
+        Alert.objects.update(wrong_at=clock.now() - timedelta(**ago))
+        Notification.objects.update(due_at=clock.now() - timedelta(seconds=1))
+        return send()
+
+    assert seen_wrong(minutes=6) == []
+    row.refresh_from_db()
+    assert (row.state, row.held) == ("waiting", "It was not wrong lately: it is told if it is again.")
+    assert len(seen_wrong(seconds=30)) == 1
+
+
+def test_what_waited_for_no_reason_of_its_own_is_told_late(fire: Fire) -> None:
+    """Nobody has sent for a while, as when the worker was down: it is news all the same."""
+    fire("noisy")
+    Alert.objects.update(wrong_at=clock.now() - timedelta(minutes=20))
+    assert len(send()) == 1
+
+
 def test_what_cannot_be_put_into_words_is_told_all_the_same(
     fire: Fire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
