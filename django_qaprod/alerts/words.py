@@ -12,6 +12,7 @@ from .. import clock, registry
 from ..exceptions import UnknownStepError
 from ..models import Alert, Failure, Notification
 from ..registry import Measure, RuleSpec
+from ..store.rules import NUMBERS
 from ..text import one_line
 from . import phrases
 from .facts import Facts
@@ -128,13 +129,24 @@ def count(number: int, one: str, many: str) -> str:
 
 
 def overridden(facts: Facts) -> Iterator[str]:
-    """Return what of rules people have set within a week, in place of what the code says."""
+    """Return what of rules people have set, or given back to the code, within a week."""
     for rule, said in (facts.overrides or {}).items():
-        for name, given in said.items():
+        for key, given in said.items():
             if isinstance(given, dict) and _is_news(str(given.get("at", ""))):
-                who = given.get("who") or "somebody"
-                words = f"{name} of “{rule}” is {given.get('value')} since {who} set it in the admin"
+                name, who = key.removeprefix(NUMBERS), given.get("who") or "somebody"
+                of = f"{name} of “{rule}” is"
+                words = (
+                    f"{of} {_value(name, given['value'])} since {who} set it in the admin"
+                    if "value" in given
+                    else f"{of} the code’s again since {who} gave it back"
+                )
                 yield one_line(words, SENTENCE)
+
+
+def _value(name: str, value: object) -> str:
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        return phrases.span(value) if name in registry.DURATIONS else phrases.number(value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _is_news(at: str) -> bool:

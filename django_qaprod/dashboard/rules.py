@@ -99,6 +99,15 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """What a person gave back to the code."""
+
+    name: str
+    who: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleRow:
     """A rule in the list. ``spec`` is as people have changed it; ``dumb`` warns that it may never fire."""
 
@@ -114,6 +123,7 @@ class RuleRow:
     silent: str
     dumb: str
     changed: list[Changed]
+    returned: list[Returned]
     alerts: int
 
 
@@ -231,6 +241,9 @@ def _row(known: RuleState, active: Mapping[str, int]) -> RuleRow:
         silent=row.silent,
         dumb=_never(spec) or (_dumb(spec, row) if state == "silent" else ""),
         changed=[_changed(one) for one in known.overrides.values()],
+        returned=[
+            Returned(name=name_of(one.key), who=one.who, at=_moment(one.at)) for one in known.given_back
+        ],
         alerts=sum(active.values()),
     )
 

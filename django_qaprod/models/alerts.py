@@ -12,8 +12,9 @@ from .failures import Failure
 class Rule(models.Model):
     """What is known of a rule beside its declaration: how it was judged last, and what people changed.
 
-    ``override`` holds by name what the admin says in place of the code: ``{"value": …, "who": …, "at": …}``.
-    ``verdicts`` are the last ones, the worst first.
+    ``override`` holds by name what the admin says in place of the code: ``{"value": …, "who": …, "at": …}``;
+    without ``value`` the code holds, and that is who gave it back. ``verdicts`` are the last ones, the worst
+    first.
     """
 
     name = models.CharField(_("name"), max_length=150, unique=True)

@@ -68,23 +68,29 @@ def override(name: str, key: str, value: Any, *, who: str, using: str | None = N
     Durations are seconds. Two people who change different keys at once both have their way. Raises
     ``OverrideError`` when there is no such rule, when it has no such key, or takes no such value.
     """
-    kept = valid(declared(name), key, value)
-    at = datetime.fromtimestamp(clock.epoch(clock.now()), UTC).isoformat(timespec="seconds")
-    said = {"value": kept, "who": clean(who, 150), "at": at}
+    said = {"value": valid(declared(name), key, value), **_by(who)}
     _change(name, lambda known: {**known, key: said}, using=using)
 
 
 def give_back(name: str, key: str | None = None, *, who: str, using: str | None = None) -> bool:
     """Let the code say again what a rule is, of one key or of all; return whether that changes anything.
 
-    Also of a rule that is not declared any more. ``who`` is the one who asks; nothing of theirs is kept.
+    Also of a rule that is not declared any more. Who asked for it, and when, is kept in place of the value.
     """
+    given_back = _by(who)
     return _change(
         name,
-        lambda known: {} if key is None else {one: said for one, said in known.items() if one != key},
+        lambda known: {
+            one: given_back if key in {None, one} and "value" in said else said for one, said in known.items()
+        },
         using=using,
         make=False,
     )
+
+
+def _by(who: str) -> dict[str, str]:
+    at = datetime.fromtimestamp(clock.epoch(clock.now()), UTC).isoformat(timespec="seconds")
+    return {"who": clean(who, 150), "at": at}
 
 
 def _change(

@@ -202,7 +202,7 @@ def test_what_is_changed_back_by_hand_is_the_code_s_again(client_of_boss: Client
     """Also what is left empty."""
     body(client_of_boss, page_of(), **form(at_least="5", window="10 min"))
     body(client_of_boss, page_of(), **form(at_least="3", window=""))
-    assert Rule.objects.get(name=NAME).override == {}
+    assert effective() == rows.rule()
     assert "Nothing was changed." in body(client_of_boss, page_of(), **form())
 
 
@@ -211,7 +211,10 @@ def test_one_value_is_given_back_to_the_code(client_of_boss: Client) -> None:
     text = body(client_of_boss, page_of(), **form(at_least="5", severity="info"))
     assert 'name="give_back" value="numbers.at_least"' in text
     assert "The code’s value holds again." in body(client_of_boss, page_of(), give_back="numbers.at_least")
-    assert set(Rule.objects.get(name=NAME).override) == {"severity"}
+    assert effective() == rows.rule()._replace(severity="info")
+    returned = known.state(NAME).given_back
+    assert [(one.key, one.who) for one in returned] == [("numbers.at_least", "boss")]
+    assert "Given back to the code" in body(client_of_boss, page_of())
     assert "Nothing was changed." in body(client_of_boss, page_of(), give_back="nothing")
 
 

@@ -270,13 +270,18 @@ def test_what_somebody_set_in_the_admin_is_a_change() -> None:
     """A limit that was made tighter explains an alert; one that was set last month does not."""
     lately, long_ago = NOW - timedelta(days=1), NOW - timedelta(days=30)
     override = {
-        "at_least": {"value": 3, "who": "ada", "at": lately.isoformat()},
-        "window": {"value": 60, "who": "ada", "at": long_ago.isoformat()},
+        "numbers.at_least": {"value": 3.0, "who": "ada", "at": lately.isoformat()},
+        "numbers.window": {"value": 600.0, "who": "ada", "at": lately.isoformat()},
+        "numbers.for": {"value": 60.0, "who": "ada", "at": long_ago.isoformat()},
+        "severity": {"who": "joost", "at": lately.isoformat()},
     }
     Rule.objects.create(name="applications fail", override=override)
-    assert (
-        line(one(), "Changed before") == "at_least of “applications fail” is 3 since ada set it in the admin"
-    )
+    rule = "of “applications fail” is"
+    assert line(one(), "Changed before").splitlines() == [
+        f"- at_least {rule} 3 since ada set it in the admin",
+        f"- window {rule} 10 min since ada set it in the admin",
+        f"- severity {rule} the code’s again since joost gave it back",
+    ]
 
 
 def test_a_rule_that_is_gone_is_still_told_of() -> None:

@@ -34,7 +34,8 @@ def _declared() -> Iterator[None]:
 
 
 def said(name: str = "fails") -> dict[str, Any]:
-    return {key: given["value"] for key, given in Rule.objects.get(name=name).override.items()}
+    override = Rule.objects.get(name=name).override
+    return {key: given["value"] for key, given in override.items() if "value" in given}
 
 
 def test_what_is_said_is_kept_with_who_and_when() -> None:
@@ -53,13 +54,16 @@ def test_it_is_given_back_to_the_code_one_by_one_or_whole() -> None:
     """Also of a rule that is declared no more."""
     for key, value in (("numbers.at_least", 3), ("on", False), ("severity", "info")):
         rules.override("fails", key, value, who="mira")
-    assert rules.give_back("fails", "on", who="mira")
+    assert rules.give_back("fails", "on", who="joost")
     assert said() == {"numbers.at_least": 3.0, "severity": "info"}
+    back = Rule.objects.get(name="fails").override["on"]
+    assert back == {"who": "joost", "at": back["at"]}, "who gave it back is known"
     assert not rules.give_back("fails", "on", who="mira")
     Rule.objects.create(name="gone", override={"on": {"value": False}})
     assert rules.give_back("gone", who="mira")
     assert rules.give_back("fails", who="mira")
     assert said() == said("gone") == {}
+    assert Rule.objects.get(name="fails").override["on"] == back, "and stays so"
     assert not rules.give_back("never heard of", who="mira")
     assert not Rule.objects.filter(name="never heard of").exists()
 
