@@ -142,8 +142,8 @@ def _by_week() -> tuple[int, ...]:
 
 def written(table: Table, *, days: int) -> Iterable[str]:
     """Yield the lines of the table, in Markdown."""
-    yield "| what happens | when | the alert that should come | after | of the first hit | over after | messages |"
-    yield "|---|---|---|---|---|---|---|"
+    yield f"| {' | '.join(_HEADS)} |"
+    yield f"|{'---|' * len(_HEADS)}"
     for row in table.rows:
         yield _line(row)
     yield ""
@@ -184,6 +184,8 @@ def _came(row: Row) -> str:
 
 def _span(length: timedelta) -> str:
     seconds = length.total_seconds()
+    if abs(seconds) < 60:
+        return "under 1 min"
     sign, minutes = ("−" if seconds < 0 else ""), round(abs(seconds) / 60)
     hours, minutes = divmod(minutes, 60)
     return f"{sign}{hours} h {minutes} min" if hours else f"{sign}{minutes} min"
