@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 
 from .. import metrics, registry
@@ -59,12 +59,12 @@ def size(value: float) -> str:
 
 
 def reading(value: float, measure: Measure) -> str:
-    """Return what was read of a gauge, in its unit where that is a share, bytes or seconds."""
+    """Return what was read of a gauge, in its unit (UCUM) where that is a share, bytes or seconds."""
     declared = next((known.unit for known in registry.gauges() if known.name == measure.name), "")
     unit = metrics.UNITS.get(measure.name, declared) if measure.kind == "gauge" else ""
     if unit == "s" and value < 60:
         return f"{number(value)} s"
-    return {"1": share, "By": size, "s": span}.get(unit if value > 0 else "", number)(value)
+    return _IN_UNITS.get(unit if value > 0 else "", number)(value)
 
 
 def listed(names: Iterable[str], most: int = 3) -> str:
@@ -83,3 +83,8 @@ def _small(size: float) -> int:
 def _plain(value: float, decimals: int) -> str:
     text = f"{value:,.{decimals}f}"
     return text.rstrip("0").removesuffix(".") if "." in text else text
+
+
+_IN_UNITS: Mapping[str, Callable[[float], str]] = {
+    "1": share, "%": lambda value: share(value / 100), "By": size, "s": span,
+}  # fmt: skip

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-from ... import registry
 from ...registry import RuleSpec
 from .. import phrases
 from ..statistics.slopes import Slope, slope
@@ -27,7 +27,6 @@ _FEWEST_DAYS = 3
 #: A step back by that share of what was gained, and so many usual steps, is a fresh start.
 _FALL = 0.3
 _STEPS = 8.0
-_SHARES = {"1": 1.0, "%": 0.01}
 
 
 class _Known(NamedTuple):
@@ -66,7 +65,7 @@ def _verdict(key: str, rule: RuleSpec, known: _Known, now: float) -> Verdict:
     level = median(values[-3:])
     # It comes from the side on which it has mostly been.
     side = -1.0 if median([value for _, value in known.history] + values) > limit else 1.0
-    written = _written(rule)
+    written = partial(phrases.reading, measure=rule.of)
     words = f"{written(level)} now"
     if side * (level - limit) >= 0:
         beyond = f"{words}, which is beyond {written(limit)}"
@@ -168,23 +167,6 @@ def _at(points: list[tuple[float, float]], moment: float) -> float | None:
         return near[0][1]
     (at, value), (after, later) = near
     return value + (later - value) * (moment - at) / (after - at)
-
-
-def _written(rule: RuleSpec) -> Callable[[float], str]:
-    """Return what writes a value in the gauge's unit, of which shares, bytes and seconds are known (UCUM)."""
-    unit = next((gauge.unit for gauge in registry.gauges() if gauge.name == rule.of.name), "")
-    if unit in _SHARES:
-        return lambda value: phrases.share(value * _SHARES[unit])
-    if unit == "By":
-        return _bytes
-    return phrases.span if unit == "s" else phrases.number
-
-
-def _bytes(value: float) -> str:
-    for size, name in ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB")):
-        if abs(value) >= size:
-            return f"{phrases.number(value / size)} {name}"
-    return f"{phrases.number(value)} B"
 
 
 def _rounded(value: float) -> float:

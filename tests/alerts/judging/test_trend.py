@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from django_qaprod import registry
+from django_qaprod import metrics, registry
 from django_qaprod.alerts.judging.base import Judgement, Verdict
 from django_qaprod.alerts.judging.trend import judge
 from django_qaprod.registry import GaugeSpec, Measure, RuleSpec
@@ -153,6 +153,7 @@ def test_wandering_about_is_no_trend() -> None:
     ("unit", "full", "said"),
     [
         ("1", 1.0, "% now, +3% an hour; reaches 100%"),
+        ("%", 100.0, "% now, +3% an hour; reaches 100%"),
         ("By", 2.0**30, "MiB an hour; reaches 1 GiB in about 9 h"),
         ("s", 100.0, "1 min 14 s now, +3 s an hour"),
     ],
@@ -164,3 +165,11 @@ def test_values_have_their_unit(unit: str, full: float, said: str) -> None:
     )
     read = _read(lambda hour: (0.74 + 0.03 * hour) * full, noise=0)
     assert said in _one(read, _rule(reaches=full)).words
+
+
+def test_values_of_our_own_gauges_have_theirs() -> None:
+    """Nobody declares these: a process's memory is in bytes."""
+    memory = Measure(kind="gauge", name=metrics.MEMORY)
+    sight = FakeSight(read={memory: _read(lambda hour: (0.74 + 0.03 * hour) * 2.0**30, noise=0)})
+    (verdict,) = judge(_rule(reaches=2.0**30)._replace(of=memory), sight).verdicts
+    assert "MiB an hour; reaches 1 GiB in about 9 h" in verdict.words
