@@ -61,6 +61,8 @@ class _Outcome(Generic[R]):
                 self.value = self._function(*self._arguments)
         except Exception as error:  # noqa: BLE001 - handed to the caller's thread
             self.error = error
+        except BaseException as error:  # noqa: BLE001 - what ends a thread has not done what was asked for
+            self.error = ChannelError(f"{type(error).__name__}: {error}")
 
 
 def _begin_afresh() -> None:

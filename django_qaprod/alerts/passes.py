@@ -21,6 +21,7 @@ from . import telling
 from .judging.base import ALL, Judge, Judgement, Verdict
 from .sight import LiveSight
 from .states import NONE, Standing, step
+from .storable import storable
 
 #: Seconds that a look may take: what is left then is looked at first the next time.
 WITHIN = 25.0
@@ -106,7 +107,9 @@ def _look_at(spec: RuleSpec, sight: LiveSight, at: datetime, deploys: Iterable[D
 
 
 def _keep(spec: RuleSpec, judgement: Judgement, at: datetime, deploys: Iterable[Deploy]) -> None:
-    worst = sorted(judgement.verdicts, key=lambda verdict: not verdict.wrong)
+    now = clock.epoch(at)
+    verdicts = (storable(verdict, now) for verdict in judgement.verdicts)
+    worst = sorted(verdicts, key=lambda verdict: not verdict.wrong)
     alerts.look(
         spec,
         at=at,
@@ -127,12 +130,15 @@ def changes(
     none_right = _is_none_right(spec)
     recently: list[str] | None = None
     found: list[Change] = []
+    room = MOST_KEYS - len(active)
     for key in dict.fromkeys((*active, *by_key)):
         alert, verdict = active.get(key), by_key.get(key)
         # What all of them do is told of all; the alert of one goes on with it.
         wrong = verdict.wrong if verdict is not None else whole
-        if alert is None and (not wrong or len(active) + len(found) >= MOST_KEYS):
+        # There is always room to say that it is all of them.
+        if alert is None and (not wrong or (room <= 0 and key != ALL)):
             continue
+        room -= alert is None
         if alert is None and recently is None:
             recently = alerts.fired_since(spec.name, at - FLAPS_WITHIN)
         flapping = alert.flapping if alert is not None else (recently or []).count(key) >= FLAPS
@@ -141,7 +147,7 @@ def changes(
             CALM if flapping else 0.0,
             FORGOTTEN if verdict is None and not none_right else 0.0,
         )
-        stands = step(_standing(alert), wrong, now, for_=spec.numbers.get("for", 0.0), keep=keep)
+        stands = step(_standing(alert, now), wrong, now, for_=spec.numbers.get("for", 0.0), keep=keep)
         unsaid = "None of it since." if none_right else "There is too little of it to say more."
         found.append(_change(key, stands, verdict, flapping=flapping, known=alert is not None, unsaid=unsaid))
     return found
@@ -152,11 +158,13 @@ def _is_none_right(spec: RuleSpec) -> bool:
     return spec.kind == "threshold" and "at_least" in spec.numbers and spec.of.kind != "gauge"
 
 
-def _standing(alert: Alert | None) -> Standing:
+def _standing(alert: Alert | None, now: float) -> Standing:
     if alert is None:
         return NONE
-    fired = clock.epoch(alert.fired_at) if alert.fired_at else 0.0
-    return Standing(alert.state, clock.epoch(alert.began_at), clock.epoch(alert.wrong_at), fired)  # type: ignore[arg-type]
+    times = (alert.began_at, alert.wrong_at, alert.fired_at)
+    # What lies ahead was written by a clock that was wrong: it would go on until then.
+    began, wrong, fired = (min(clock.epoch(time), now) if time else 0.0 for time in times)
+    return Standing(alert.state, began, wrong, fired)  # type: ignore[arg-type]
 
 
 def _change(

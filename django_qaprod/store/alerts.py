@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from django.db import transaction
@@ -27,6 +27,8 @@ from .statements import limit
 OURSELVES: Final = "qaprod"
 
 RANKS: Final[Mapping[str, int]] = {"critical": 0, "error": 1, "warning": 2, "info": 3}
+#: What is kept as from so far ahead of a look is not from a later one.
+_AHEAD = timedelta(minutes=5)
 _STATES = Alert.State
 _ACTIVE = (_STATES.PENDING, _STATES.FIRING)
 _TOLD = (Notification.Kind.FIRING, Notification.Kind.REMINDER, Notification.Kind.ESCALATION)
@@ -73,8 +75,12 @@ Tell = Callable[[Alert], Telling]
 
 
 def active(rule: str, *, using: str | None = None) -> dict[str, Alert]:
-    """Return the alerts of a rule that are pending or fire, by key."""
-    return {alert.key: alert for alert in _rows(using).filter(rule=rule, state__in=_ACTIVE)}
+    """Return the alerts of a rule that are pending or fire, by key.
+
+    By their ids, as people lock them: in two orders each could wait for what the other has.
+    """
+    rows = _rows(using).filter(rule=rule, state__in=_ACTIVE).order_by("pk")
+    return {alert.key: alert for alert in rows}
 
 
 def fired_since(rule: str, since: datetime, *, using: str | None = None) -> list[str]:
@@ -106,7 +112,7 @@ def look(
     if not rules.exists():
         Rule.objects.using(alias).bulk_create([Rule(name=spec.name)], ignore_conflicts=True)
     with transaction.atomic(using=alias):
-        earlier = rules.filter(Q(judged_at=None) | Q(judged_at__lt=at))
+        earlier = rules.filter(_judged_before(at))
         said: dict[str, Any] = {"silent": clean(silent, limit(Rule, "silent"))}
         if not silent:
             said.update(verdicts=list(verdicts), silent_since=None)
@@ -128,7 +134,12 @@ def failed(spec: RuleSpec, error: str, *, at: datetime, using: str | None = None
     words = {"judged_at": at, "error": clean(error, limit(Rule, "error"))}
     if not rows.exists():
         Rule.objects.using(alias).bulk_create([Rule(name=spec.name)], ignore_conflicts=True)
-    rows.filter(Q(judged_at=None) | Q(judged_at__lt=at)).update(**words)
+    rows.filter(_judged_before(at)).update(**words)
+
+
+def _judged_before(at: datetime) -> Q:
+    # A look that lies so far ahead was by a clock that was wrong, or in the hour that comes twice in autumn.
+    return Q(judged_at=None) | Q(judged_at__lt=at) | Q(judged_at__gt=at + _AHEAD)
 
 
 def _apply(spec: RuleSpec, alert: Alert | None, change: Change, at: datetime, tell: Tell, using: str) -> None:
@@ -196,7 +207,7 @@ def notify(alert: Alert, kind: str, told: Iterable[Told], *, at: datetime, numbe
         (
             Notification(
                 alert_id=alert.pk,
-                lane=one.lane,
+                lane=clean(one.lane, limit(Notification, "lane")),
                 kind=kind,
                 number=number,
                 group=clean(one.group, limit(Notification, "group")),

@@ -161,6 +161,41 @@ def test_a_flood_of_keys_is_bounded(said: Said) -> None:
     assert Alert.objects.count() == passes.MOST_KEYS
 
 
+def test_the_bound_is_of_all_that_there_are(said: Said) -> None:
+    """One more is told while there is room, and always that it is all of them."""
+    rule(by="route", numbers={"keep_firing": 600.0})
+    said["fail"] = {str(number): True for number in range(passes.MOST_KEYS - 1)}
+    look()
+    said["fail"] |= {"new": True, "newer": True}
+    look(1)
+    assert Alert.objects.filter(key="new").exists()
+    assert not Alert.objects.filter(key="newer").exists()
+    said["fail"][""] = True
+    look(2)
+    assert Alert.objects.filter(key="").exists()
+
+
+def test_what_a_judge_says_is_kept_whatever_it_holds(said: Said) -> None:
+    """A key is what a browser sent."""
+    rule(by="browser")
+    hostile = "Sa\x00fari\ud800" + "x" * 300
+    said["fail"] = {hostile: True}
+    assert look() == look(1) == passes.Looked(judged=1)
+    assert Alert.objects.get().state == "firing"
+
+
+def test_a_clock_that_was_wrong_does_not_stop_the_rules(said: Said) -> None:
+    """One look from a day ahead is nobody's last word, nor does what it began go on for a day."""
+    rule("fail", numbers={"keep_firing": 60})
+    rule("other")
+    said.update(fail={"": True}, other={"": False})
+    look(24 * 60)
+    said.update(fail={"": False}, other={"": True})
+    for minute in range(3):
+        look(minute)
+    assert states() == {"fail": "resolved", "other": "firing"}
+
+
 def test_outside_its_hours_a_rule_is_not_judged(said: Said) -> None:
     """Nor changes anything."""
     rule(hours=lambda at: False)

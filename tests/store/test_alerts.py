@@ -75,6 +75,24 @@ def test_who_looked_earlier_changes_nothing(at: datetime) -> None:
     assert Notification.objects.count() == 2
 
 
+def test_who_looked_with_a_clock_far_ahead_does_not_look_for_all(at: datetime) -> None:
+    """Nor fails for all, and in autumn local time is an hour ahead of itself."""
+    Rule.objects.create(name=SPEC.name, judged_at=at + timedelta(hours=1))
+    assert look(at, change("firing", at))
+    Rule.objects.update(judged_at=at + timedelta(hours=1))
+    alerts.failed(SPEC, "no such column", at=at)
+    assert Rule.objects.get().judged_at == at
+
+
+def test_alerts_are_changed_in_the_order_in_which_people_change_them(at: datetime) -> None:
+    """Or the one would wait for the other, and the database end one of the two."""
+    look(at, *(change("firing", at, key) for key in ("b", "a", "c")))
+    Alert.objects.filter(key="c").update(rank=0)
+    assert [alert.pk for alert in alerts.active(SPEC.name).values()] == sorted(
+        Alert.objects.values_list("pk", flat=True)
+    )
+
+
 def test_pending_is_told_to_nobody(at: datetime) -> None:
     """And leaves nothing when it heals."""
     look(at, change("pending", at))
@@ -224,6 +242,12 @@ def test_people_say_whether_it_was_useful(at: datetime) -> None:
     assert alerts.say_useful([alert.pk], False, who="ada") == 1
     alert.refresh_from_db()
     assert alert.useful is False
+
+
+def test_a_channel_with_too_long_a_name_costs_no_alert(at: datetime) -> None:
+    """Others are told of it."""
+    assert look(at, change("firing", at), lanes=("mail", "x" * 200))
+    assert set(states()) == {"mail", "x" * 99 + "…"}
 
 
 def test_hostile_words_are_cut_and_cleaned(at: datetime) -> None:

@@ -35,7 +35,7 @@ class Own:
     """A channel of the host's."""
 
     sent: list[tuple[str, Message]] = []
-    raises: Exception | None = None
+    raises: BaseException | None = None
     hangs: threading.Event | None = None
 
     def __init__(self, name: str, *, to: str = "") -> None:
@@ -65,6 +65,15 @@ def use(settings: Any, **given: dict[str, Any]) -> None:
 
 def own(**more: Any) -> dict[str, Any]:
     return {"class": f"{__name__}.Own", **more}
+
+
+def test_a_channel_that_ends_its_thread_has_not_sent(settings: Any) -> None:
+    """``sys.exit`` in a host's channel, or a library of its."""
+    use(settings, one=own(), two=own())
+    Own.raises = SystemExit(3)
+    with pytest.raises(ChannelError, match="SystemExit: 3"):
+        channels.send("one", message())
+    assert Channel.objects.get().failures == 1
 
 
 def test_the_channels_are_those_of_the_settings(settings: Any) -> None:
