@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from ..queries import alerts
 from ..worker import awaited
 from ..worker.schedule import Run, job
 from . import passes, ping, sending
@@ -14,7 +15,7 @@ EVERY = timedelta(seconds=30)
 awaited += [sending.senders.wait, ping.wait]
 
 
-@job("alerts", every=EVERY)
+@job(alerts.JOB, every=EVERY)
 def look(run: Run) -> None:
     """Judge the rules, have it told what changed, and tell whoever watches us that we are there."""
     looked = passes.look(run.stop, previous=run.previous)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any, Final, TypeAlias, TypeVar
 
 from .. import clock
@@ -12,6 +11,7 @@ from ..conf import in_test_run, settings
 from ..models import Alert, Deploy
 from ..queries import health, measures
 from ..registry import Measure
+from . import phrases
 
 T = TypeVar("T")
 #: Hours by their beginning, each with how often it happened by key.
@@ -139,11 +139,12 @@ class LiveSight:
     def _incomplete(self) -> str:
         ended = self._memory.gap_ended
         if ended is not None and 0 <= self.taken_at - ended < CATCH_UP:
-            return f"Nobody looked for {_span(self._memory.gap)}: what was recorded then is waited for."
+            gap = phrases.span(self._memory.gap)
+            return f"Nobody looked for {gap}: what was recorded then is waited for."
         stored = health.stored_at() if settings().resource_gauges else None
         quiet = 0.0 if stored is None else self.taken_at - clock.epoch(stored)
         if QUIET <= quiet < QUIET_AT_MOST:
-            return f"Nothing was stored for {_span(quiet)}: what drainers keep is waited for."
+            return f"Nothing was stored for {phrases.span(quiet)}: what drainers keep is waited for."
         return ""
 
     def _note_gap(self) -> None:
@@ -185,9 +186,3 @@ def incidents(rule: str, start: float, end: float, now: float) -> list[tuple[flo
         for begun, ended in rows.values_list("fired_at", "resolved_at")
         if begun is not None
     ]
-
-
-def _span(seconds: float) -> str:
-    if seconds < _HOUR:
-        return f"{seconds / 60:.0f} minutes"
-    return str(timedelta(seconds=int(seconds))).rpartition(":")[0] + " hours"

@@ -18,8 +18,6 @@ from .words import ago, cut, number
 
 #: A site with visitors stores something every few seconds.
 QUIET_AFTER = timedelta(minutes=10)
-#: Rules are judged twice a minute.
-UNJUDGED_AFTER = timedelta(minutes=5)
 #: The first records are stored some seconds before anybody begins with the periodic work.
 BEGINS_WITHIN = timedelta(minutes=2)
 
@@ -123,7 +121,7 @@ def _unjudged(found: Health) -> datetime | None:
     if look is None:
         return None
     since = look.succeeded_at or look.started_at
-    return since if found.at - since > UNJUDGED_AFTER else None
+    return since if found.at - since > alerts.STALE_AFTER else None
 
 
 def _warnings(found: Health) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from django.http import HttpRequest, HttpResponse
@@ -14,8 +14,6 @@ from ..queries import alerts
 from ..store import connections
 from .responses import without_login
 
-#: Rules are judged twice a minute; this long without is an outage.
-FRESH = timedelta(minutes=5)
 #: Seconds that the database may take.
 PATIENCE = 3.0
 
@@ -34,7 +32,7 @@ def _answer(last: datetime | None) -> Literal["ok", "stale", "unknown"]:
     if last is None:
         return "unknown"
     # What lies ahead was written by a clock that was wrong: so far off, it says nothing.
-    return "ok" if abs(clock.now() - last) < FRESH else "stale"
+    return "ok" if abs(clock.now() - last) < alerts.STALE_AFTER else "stale"
 
 
 class _Reading(threading.Thread):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import Count
 
 from ..models import Alert, JobRun, Notification
 
-#: The job that judges the rules.
-JOB = "alerts"
+#: The job that judges the rules, twice a minute; so long without is an outage.
+JOB, STALE_AFTER = "alerts", timedelta(minutes=5)
 #: Notifications that are shown of one alert, and alerts before it.
 MOST, MOST_EARLIER = 50, 5
 #: Alerts that people judged that are read at most, the latest.

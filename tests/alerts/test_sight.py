@@ -153,7 +153,7 @@ def test_after_a_gap_what_drainers_kept_is_waited_for() -> None:
     memory = Memory()
     assert LiveSight(memory=memory).incomplete() == ""
     assert LiveSight(memory=memory, previous=AT - GAP).incomplete() == ""
-    assert "7 minutes" in LiveSight(memory=memory, previous=AT - 420).incomplete()
+    assert "7 min" in LiveSight(memory=memory, previous=AT - 420).incomplete()
     for after, waits in ((30, True), (CATCH_UP - 1, True), (CATCH_UP, False)):
         with time_machine.travel(NOW + timedelta(seconds=after), tick=False):
             sight = LiveSight(memory=memory, previous=AT + after - 30)
