@@ -103,6 +103,8 @@ class Measure(NamedTuple):
     where: tuple[tuple[str, str], ...] = ()
 
 
+#: Of failures and alerts, the least first.
+SEVERITIES = ("info", "warning", "error", "critical")
 #: Numbers of a rule that are seconds.
 DURATIONS = frozenset({"window", "for", "keep_firing", "within", "every", "grace", "period"})
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypedDict, Unpack
 
 from .. import registry
 from ..exceptions import DeclarationError
 from ..journeys import Step
-from ..registry import DURATIONS, Measure, RuleSpec
+from ..registry import DURATIONS, SEVERITIES, Measure, RuleSpec
 from .measures import beats
+
+if TYPE_CHECKING:
+    from ..records import Severity
 
 Watched: TypeAlias = "Step | Measure"
 Numbers: TypeAlias = Mapping[str, float | timedelta | None]
-Severity: TypeAlias = Literal["info", "warning", "error", "critical"]
-
-SEVERITIES = ("info", "warning", "error", "critical")
 
 _MAX_NAME = 150
 _KEEP_FIRING = timedelta(minutes=10)

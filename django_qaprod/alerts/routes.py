@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import registry
 from ..exceptions import DeclarationError
 from ..journeys import Journey
-from ..registry import RouteSpec
-from .declaration import SEVERITIES, Severity
+from ..registry import SEVERITIES, RouteSpec
+
+if TYPE_CHECKING:
+    from ..records import Severity
 
 _MAX_NAME = 150
 

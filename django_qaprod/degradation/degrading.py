@@ -20,6 +20,7 @@ from .. import context, registry
 from ..conf import in_test_run, settings
 from ..exceptions import DeclarationError, QAProdError, UnknownStepError
 from ..pipeline import guard, numbers, process
+from ..registry import SEVERITIES
 from .breaker import REFUSED, CircuitBreaker, CircuitOpenError
 from .declaration import exception_types, journey_name, refuse_generators, require_function
 from .fallback import fallback_from
@@ -51,8 +52,6 @@ _FOR_FUNCTIONS = (
     "fallback and breaker are for the decorator: a block cannot be skipped or replaced. "
     "Look at `section.failed` behind it."
 )
-#: How grave an error that was swallowed can be said to be.
-SEVERITIES = ("info", "warning", "error", "critical")
 
 # The host's handlers get these, as from any other code: not our own logger, which nobody has to read.
 logger = logging.getLogger("qaprod.degrade")

@@ -12,8 +12,9 @@ from django.utils.functional import Promise
 
 from ..conf import reraising
 from ..degradation.declaration import exception_types, journey_name
-from ..degradation.degrading import MEANT_FOR_DJANGO, SEVERITIES, Types
+from ..degradation.degrading import MEANT_FOR_DJANGO, Types
 from ..exceptions import DeclarationError
+from ..registry import SEVERITIES
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from .. import context
 from ..conf import reraising
 from ..records import ChainLink, FailureKind, FailureRecord, Severity, new_id
+from ..registry import SEVERITIES
 from ..text import JSONValue, clean
 from . import fingerprint as fingerprints
 from . import frames, messages, process, scrub
@@ -37,7 +38,6 @@ _MAX_EXTRA_CHARACTERS: Final = 5_000
 _MAX_NESTING: Final = 10
 
 _MARK: Final = "_qaprod_recorded"
-_SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "error", "critical")
 
 
 def report(
@@ -323,7 +323,7 @@ def _severity(given: Severity | None, current: Context | None, *, served: bool =
     if given is None:
         given = "critical" if current is not None and current.critical and not served else "error"
     # Whoever replays something sees how it ends, and no visitor waits.
-    known = given in _SEVERITIES and not (given == "critical" and is_replay(current))
+    known = given in SEVERITIES and not (given == "critical" and is_replay(current))
     return given if known else "error"
 
 

@@ -17,12 +17,10 @@ from django.db.models import Case, Count, IntegerField, Q, Value, When
 
 from ..conf import settings
 from ..models import Affected, Breach, Deploy, Failure, Rule
-from ..registry import Measure
+from ..registry import SEVERITIES, Measure
 
 #: Of so many failures, those that happened most, it is looked whom they hit.
 MOST_FAILURES = 20
-
-_SEVERITIES = tuple(Failure.Severity.values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +117,6 @@ def _named(measure: Measure, where: Mapping[str, str]) -> Q:
             condition &= Q(**{column: value})
     if where.get("critical"):
         condition &= Q(critical=True)
-    if (severity := where.get("severity", "")) in _SEVERITIES:
-        condition &= Q(severity__in=_SEVERITIES[_SEVERITIES.index(severity) :])
+    if (severity := where.get("severity", "")) in SEVERITIES:
+        condition &= Q(severity__in=SEVERITIES[SEVERITIES.index(severity) :])
     return condition

@@ -13,13 +13,12 @@ from .. import clock, registry
 from ..conf import telemetry_alias
 from ..exceptions import OverrideError
 from ..models import Rule
-from ..registry import RuleSpec
+from ..registry import SEVERITIES, RuleSpec
 from ..text import clean
 from .statements import limit
 
 #: Before the name of a number.
 NUMBERS: Final = "numbers."
-SEVERITIES: Final = ("info", "warning", "error", "critical")
 
 # What a rule of a kind may have although its declaration leaves it out.
 _OPTIONAL = {"dip": ("window", "min_count"), "trend": ("window",)}

@@ -11,14 +11,13 @@ from django.db.models.functions import Cast
 from ... import clock
 from ...exceptions import DeclarationError
 from ...models import Bucket, Failure, Series
-from ...registry import Measure
+from ...registry import SEVERITIES, Measure
 from ...store.numbers import FAILURES
 from .. import buckets
 from ..requests import BROWSER, DURATION
 from ..window import HOUR, MINUTE
 from .base import Counts, Grid, Hours, Readings, Sums, capped, few_runs, grain_at, row
 
-_SEVERITIES = ("info", "warning", "error", "critical")
 # Where rows are looked up one series at a time: the newest, and those that nothing coarser has, which with
 # all days are everything there is.
 _NEWEST = ((0, False), (MINUTE, False), (MINUTE, True), (HOUR, False), (HOUR, True))
@@ -205,7 +204,7 @@ class Failures(Numbers):
         if where.get("critical"):
             found = found.filter(critical=True)
         if severity := where.get("severity"):
-            found = found.filter(severity__in=_SEVERITIES[_SEVERITIES.index(severity) :])
+            found = found.filter(severity__in=SEVERITIES[SEVERITIES.index(severity) :])
         # To the minute, as its numbers are.
         return found if since is None else found.filter(last_seen__gte=clock.moment(since - since % MINUTE))
 
