@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, cast
 
@@ -52,8 +52,10 @@ def send_due(lane: str, stop: threading.Event) -> int:
                 break
             digest = chosen.digest
             message = outbox.claim(Notification, chosen.ids, holder=holder)
-        if message:
-            done += _send(lane, message, holder, digest=digest)
+        if not message:
+            # Others were quicker, or hold the rows: not to be asked for over and over.
+            break
+        done += _send(lane, message, holder, digest=digest)
     return done
 
 
@@ -90,15 +92,18 @@ def _is_together(one: Notification, first: Notification) -> bool:
 
 def _not_held(lane: str, waiting: Sequence[Notification], at: datetime) -> list[Notification]:
     quiet = silences.active(at)
-    firing = Counter(alert.rule for alert in alerts.firing())
+    # What was not seen to be wrong for an hour, as nobody could judge it, explains nothing.
+    firing = Counter(alert.rule for alert in alerts.firing() if alert.wrong_at > at - _HOUR)
     specs: dict[str, RuleSpec] = {spec.name: spec for spec in known.effective()}
+    tried = _tried_again(lane)
+    held = {one.alert_id for one in waiting if one.kind == Notification.Kind.FIRING and one.held}
     free = []
     for one in waiting:
         spec = specs.get(one.alert.rule)
         why = "" if one.kind in _ALWAYS else telling.held(
             one.alert, lane, spec, at, silences=quiet, firing=firing
         )  # fmt: skip
-        why = why or _old_news(one, at)
+        why = why or _old_news(one, held, at) or _too_soon(one, tried)
         if not why:
             free.append(one)
         elif one.due_at <= at:
@@ -107,11 +112,23 @@ def _not_held(lane: str, waiting: Sequence[Notification], at: datetime) -> list[
     return free
 
 
-def _old_news(one: Notification, at: datetime) -> str:
+def _old_news(one: Notification, held: Collection[int], at: datetime) -> str:
     """Say of what was held why it is too late: what explained it is over, and so is this, nearly."""
-    if one.kind != Notification.Kind.FIRING or not one.held or at - one.alert.wrong_at < NEWS_FOR:
+    if one.kind in _ALWAYS or one.alert_id not in held or at - one.alert.wrong_at < NEWS_FOR:
         return ""
     return "It was not wrong lately: it is told if it is again."
+
+
+def _tried_again(lane: str) -> set[int]:
+    """Return the alerts of which a message is on its way, or is tried again."""
+    rows = Notification.objects.using(telemetry_alias()).filter(lane=lane, state=Notification.State.WAITING)
+    return set(rows.exclude(message="").order_by().values_list("alert_id", flat=True))
+
+
+def _too_soon(one: Notification, tried: Collection[int]) -> str:
+    if one.kind != Notification.Kind.RESOLVED or one.alert_id not in tried:
+        return ""
+    return "That it began is being told first."
 
 
 def _sent_within_hour(lane: str, at: datetime) -> int:

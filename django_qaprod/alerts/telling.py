@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from .. import default_rules, registry
 from ..models import Alert, Deploy, Silence
+from ..pipeline import guard
 from ..registry import RouteSpec, RuleSpec
 from ..store.alerts import RANKS, Telling, Told
 from ..store.silences import matching
@@ -51,7 +52,7 @@ def ways(alert: Alert, spec: RuleSpec | None, at: datetime) -> tuple[list[Way], 
         if not _matches(route, alert):
             continue
         way = Way(route.to, route.escalate_after, route.escalate_to)
-        if route.hours is not None and not route.hours(at):
+        if not _is_open(route, at):
             closed.append(way)
             continue
         opened.append(way)
@@ -137,13 +138,38 @@ def held(
         return f"Silenced by {silence.who}: {silence.why}"
     if spec is not None:
         for name in inhibitors(spec):
-            if name != alert.rule and firing.get(name):
+            if firing.get(name) and alert.rule not in {name, *_behind(name)}:
                 return f"“{name}” fires, which explains it."
     opened, closed = ways(alert, spec, at)
     later = {name for way in closed for name in (*way.to, *way.escalate_to)}
     if not opened and lane in later:
         return "Outside the hours of its route."
     return ""
+
+
+def _behind(name: str) -> set[str]:
+    """Return the rules that keep this one back, themselves or through others.
+
+    Of two that keep each other back nobody would be told.
+    """
+    specs = {spec.name: spec for spec in registry.rules()}
+    found: set[str] = set()
+    left = [name]
+    while left:
+        spec = specs.get(left.pop())
+        new = set(inhibitors(spec)) - found if spec is not None else set()
+        found |= new
+        left += new
+    return found
+
+
+def _is_open(route: RouteSpec, at: datetime) -> bool:
+    if route.hours is None:
+        return True
+    with guard.guard("routes"):
+        return route.hours(at)
+    # Better at the wrong hour than never.
+    return True
 
 
 def _matches(route: RouteSpec, alert: Alert) -> bool:

@@ -62,12 +62,20 @@ def claim(model: type[Row], ids: Iterable[int], *, holder: str, using: str | Non
 
 
 def claim_again(model: type[Row], lane: str, *, holder: str, using: str | None = None) -> str:
-    """Claim the rows of a message that is to be tried again, or whose sender died; return its id."""
-    rows = _due(model, using).filter(lane=lane).exclude(message="")
-    message = rows.order_by("due_at", "pk").values_list("message", flat=True).first()
-    if not message:
-        return ""
-    return message if _take(_due(model, using).filter(message=message), holder) else ""
+    """Claim the rows of a message that is to be tried again, or whose sender died; return its id.
+
+    One whose senders have all died is given up: it may be what they die of.
+    """
+    while True:
+        rows = _due(model, using).filter(lane=lane).exclude(message="").order_by("due_at", "pk")
+        message, tries = rows.values_list("message", "tries").first() or ("", 0)
+        if not message:
+            return ""
+        wanted = _due(model, using).filter(message=message)
+        if tries < MOST_TRIES:
+            return message if _take(wanted, holder) else ""
+        words = "Whoever sent it has died each time."
+        wanted.update(state=Outgoing.State.FAILED, holder="", claimed_until=None, error=words)
 
 
 def claimed(model: type[Row], message: str, *, holder: str, using: str | None = None) -> list[Row]:

@@ -12,6 +12,7 @@ from pytest_django import Settings
 from django_qaprod import default_rules, registry
 from django_qaprod.alerts import telling
 from django_qaprod.models import Alert, Deploy, Silence
+from django_qaprod.pipeline import guard
 from django_qaprod.registry import Measure, RouteSpec, RuleSpec
 
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -161,3 +162,29 @@ def test_a_rule_does_not_keep_itself_back() -> None:
     """Even if it says so."""
     own = rule(inhibited_by=("few",))
     assert telling.held(alert(), "mail", own, AT, silences=[], firing={"few": 1}) == ""
+
+
+def test_rules_that_keep_each_other_back_are_told() -> None:
+    """Directly or in a circle; one outside of it is explained by it."""
+    for name, by in (("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")):
+        registry.register_rule(rule(name=name, inhibited_by=(by,)))
+    specs = {spec.name: spec for spec in registry.rules()}
+    firing = dict.fromkeys(specs, 1)
+
+    def held(name: str) -> str:
+        return telling.held(alert(rule=name), "mail", specs[name], AT, silences=[], firing=firing)
+
+    assert [held(name) for name in "abc"] == ["", "", ""]
+    assert "“a” fires" in held("d")
+
+
+def test_a_route_whose_hours_cannot_be_told_is_open() -> None:
+    """A calendar that is broken costs no alert."""
+
+    def hours(at: datetime) -> bool:
+        raise LookupError("no such country")
+
+    route("day", "chat", hours=hours)
+    assert lanes() == ["chat"]
+    assert telling.held(alert(), "chat", rule(), AT, silences=[], firing={}) == ""
+    assert guard.take()

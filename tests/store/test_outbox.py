@@ -83,6 +83,20 @@ def test_after_a_crash_the_same_message_is_sent_again(alert: Alert) -> None:
     assert outbox.sent(Notification, message, holder="b") == 2
 
 
+def test_what_its_senders_die_of_is_given_up(alert: Alert) -> None:
+    """And what waits behind it is sent."""
+    row, other = waiting(alert), waiting(alert, number=1)
+    die(claim(row))
+    for _ in range(outbox.MOST_TRIES - 1):
+        die(outbox.claim_again(Notification, "mail", holder="b"))
+    after = claim(other)
+    die(after)
+    assert outbox.claim_again(Notification, "mail", holder="b") == after
+    row.refresh_from_db()
+    assert (row.state, row.tries) == ("failed", outbox.MOST_TRIES)
+    assert "died" in row.error
+
+
 def test_what_failed_waits_longer_each_time_and_is_given_up_at_last(alert: Alert) -> None:
     """A poison message blocks nothing, and does not go on for ever."""
     row = waiting(alert)

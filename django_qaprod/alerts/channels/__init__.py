@@ -61,11 +61,13 @@ def load(name: str) -> Channel:
 def send(name: str, message: Message) -> str:
     """Send a message by a channel or, when it fails or is left alone, by its fallback, and so on.
 
+    For one that is not there any more the others stand in: what is to be told was stored when it was.
     Return the name of the channel that took it. Not within a transaction: what became of it is written down
     for each channel. Raises ``ChannelError`` when none took it, permanent when it is so for all.
     """
     errors: list[ChannelError] = []
-    for one in chain(name):
+    standing_in = () if name in names() else names()
+    for one in (*chain(name), *standing_in):
         error = _left_alone(one) or _attempt(one, message)
         if error is None:
             return one

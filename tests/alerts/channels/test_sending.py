@@ -136,11 +136,19 @@ def test_it_is_worth_trying_again_as_long_as_one_of_them_may_take_it(settings: A
 
 
 def test_a_channel_that_is_there_no_more_is_an_error_for_good(settings: Any) -> None:
-    use(settings, one=own())
+    use(settings)
     with pytest.raises(ChannelError, match="gone: There is no such channel") as caught:
         channels.send("gone", message())
     assert caught.value.permanent
     assert not Channel.objects.exists(), "and no row is made of it"
+
+
+def test_for_a_channel_that_is_there_no_more_the_others_stand_in(settings: Any) -> None:
+    """What waits for it, or a rule whose channels a person chose, would else be told to nobody."""
+    use(settings, one=own(), two=own())
+    assert channels.send("gone", message()) == "one"
+    assert [name for name, _ in Own.sent] == ["one"]
+    assert list(Channel.objects.values_list("name", flat=True)) == ["one"]
 
 
 def test_one_that_fails_again_and_again_is_left_alone_and_its_fallback_is_not_delayed(settings: Any) -> None:
