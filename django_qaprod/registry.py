@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from .exceptions import DeclarationError, UnknownStepError
@@ -113,7 +113,8 @@ class RuleSpec(NamedTuple):
     """A declared rule. ``kind`` names how it is judged: ``threshold``, ``dip`` and so on.
 
     ``numbers`` are what the admin may override; durations among them are seconds. ``by`` is the property that
-    tells its alerts apart. ``hours`` says whether it is judged at a moment. ``cron`` is a heartbeat's.
+    tells its alerts apart. ``hours`` says whether it is judged at a moment, ``holidays`` which days are
+    unlike others of their weekday. ``cron`` is a heartbeat's.
     ``builtin`` rules are ours.
     """
 
@@ -130,6 +131,7 @@ class RuleSpec(NamedTuple):
     inhibited_by: tuple[str, ...] = ()
     to: tuple[str, ...] = ()
     hours: Callable[[datetime], bool] | None = None
+    holidays: Callable[[date], bool] | None = None
     cron: str = ""
     on: bool = True
     builtin: bool = False

@@ -14,6 +14,7 @@ from ..registry import DURATIONS, SEVERITIES, Measure, RuleSpec
 from .measures import beats
 
 if TYPE_CHECKING:
+    from ..expectations.calendars import IsHoliday
     from ..records import Severity
 
 Watched: TypeAlias = "Step | Measure"
@@ -68,6 +69,7 @@ class Rule:
         *,
         per: Watched | None = None,
         cron: str = "",
+        holidays: IsHoliday | None = None,
     ) -> None:
         _refuse(self, name, common)
         measure = self._measure(name, of, common.get("by", ""))
@@ -90,6 +92,7 @@ class Rule:
             inhibited_by=tuple(common.get("inhibited_by", ())),
             to=tuple(common.get("to", ())),
             hours=common.get("hours"),
+            holidays=holidays,
             cron=cron,
             on=common.get("on", True),
         )
@@ -273,7 +276,8 @@ class Dip(Rule):
     """Wrong when there are fewer ``of`` than at the same hours of the weeks before, and it is not chance.
 
     ``once_in_days`` says how rare it has to be: chance alone tells of a dip once in that time. Without
-    ``window`` the windows are chosen by how many there usually are.
+    ``window`` the windows are chosen by how many there usually are. ``holidays``, a country's code as
+    ``"GB-ENG"`` or a function of a date, are neither learnt from nor missed.
     """
 
     kind = "dip"
@@ -287,10 +291,11 @@ class Dip(Rule):
         window: timedelta | None = None,
         once_in_days: float = 365.0,
         weeks: int = 8,
+        holidays: str | IsHoliday = "",
         **common: Unpack[Common],
     ) -> None:
         numbers: Numbers = {"window": window, "once_in_days": once_in_days, "weeks": weeks}
-        super().__init__(name, of, numbers, common)
+        super().__init__(name, of, numbers, common, holidays=_holidays(holidays))
 
 
 class Trend(Rule):
@@ -314,6 +319,14 @@ class Trend(Rule):
         super().__init__(name, of, given, common)
         if self.spec.of.kind != "gauge":
             raise DeclarationError(f'Trend({name!r}, of=…) is a gauge: of=alerts.gauge("…").')
+
+
+def _holidays(given: str | IsHoliday) -> IsHoliday | None:
+    if not given:
+        return None
+    from ..expectations.calendars import Calendar
+
+    return Calendar(days=range(7), holidays=given).is_off
 
 
 def _number(said: str, key: str, value: Any, *, signed: bool) -> float:

@@ -44,15 +44,17 @@ def _names() -> Iterator[CheckMessage]:
 
 
 def _holidays() -> Iterator[CheckMessage]:
-    given: list[tuple[str, Hours | None]] = [
+    given: list[tuple[str, object]] = [
         *((f"rule {spec.name!r}", spec.hours) for spec in registry.rules()),
+        *((f"rule {spec.name!r}", spec.holidays) for spec in registry.rules()),
         *((f"route {route.name!r}", route.hours) for route in registry.routes()),
     ]
-    for words, hours in given:
-        if not isinstance(hours, Calendar) or callable(hours.holidays) or not hours.holidays:
+    for words, known in given:
+        calendar = getattr(known, "__self__", known)
+        if not isinstance(calendar, Calendar) or callable(calendar.holidays) or not calendar.holidays:
             continue
         try:
-            hours.is_holiday(date(2025, 1, 1))
+            calendar.is_holiday(date(2025, 1, 1))
         except (NotImplementedError, ImportError) as error:
             yield Error(
                 f"The holidays of the {words} are not known: {error}",

@@ -64,6 +64,10 @@ class Calendar:
         """Whether somebody is at work on a day."""
         return day.weekday() in self.days and not self.is_holiday(day)
 
+    def is_off(self, day: date) -> bool:
+        """Whether a day is a holiday: what can be handed on without loading the library yet."""
+        return self.is_holiday(day)
+
     @cached_property
     def is_holiday(self) -> IsHoliday:
         """Whether nobody is at work on a day, whatever weekday it is."""

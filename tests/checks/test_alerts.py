@@ -217,3 +217,12 @@ def test_holidays_of_hours_are_known() -> None:
     """Else the rule could not be judged."""
     alerts.Route("day", to=("mail",), hours=alerts.WorkingHours(holidays="XX"))
     assert "the route 'day'" in str(the("E026").msg)
+
+
+def test_holidays_of_dips_are_known() -> None:
+    """As those of hours."""
+    with registry.isolated():
+        alerts.Dip("few", of=alerts.requests(), holidays="GB-ENG")
+        assert "E026" not in ids()
+        alerts.Dip("fewer", of=alerts.requests(), holidays="XX")
+        assert "the rule 'fewer'" in str(the("E026").msg)

@@ -279,7 +279,7 @@ def _span(rule: RuleSpec, sight: Sight, first: float) -> _Span:
     number = round(rule.numbers.get("weeks", 8)) * WEEK + max(math.ceil(window / DAY) * 24, WEEK)
     start = top - number * HOUR
     zone = timezone.get_default_timezone()
-    is_holiday = getattr(rule.hours, "is_holiday", None)
+    is_holiday = rule.holidays or getattr(rule.hours, "is_holiday", None)
     off = []
     if is_holiday is not None:
         days = [is_holiday(day(start + at * HOUR, zone).date()) for at in range(number + 2)]

@@ -233,6 +233,7 @@ def test_a_holiday_of_the_rules_hours_is_not_missed_on_the_day_after() -> None:
     yesterday = datetime.fromtimestamp(today - DAY, UTC).date()
     assert _whole(_judged(seen, now=now)).wrong
     assert not _whole(_judged(seen, _rule(hours=_Holidays(yesterday)), now=now)).wrong
+    assert not _whole(_judged(seen, _rule()._replace(holidays=lambda day: day == yesterday), now=now)).wrong
 
 
 def test_the_clock_on_the_wall_counts(settings: Any) -> None:
