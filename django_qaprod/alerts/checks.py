@@ -38,6 +38,12 @@ def check() -> Messages:
             yield from wrong
         else:
             yield from _parts(given)
+    if not settings().notifications_per_hour:
+        yield Warning(
+            "QAPROD['NOTIFICATIONS_PER_HOUR'] is 0: no message is ever sent.",
+            hint="Leave it out, or let 1 be the least: that one tells of all that waits.",
+            id="qaprod.W032",
+        )
     yield from _fallbacks()
     yield from _names()
     yield from rule_checks.check()
@@ -59,6 +65,8 @@ def check_deployment() -> Messages:
             "{'email': ['on-call@example.org']} for instance.",
             id="qaprod.W029",
         )
+    if not settings().base_url and not settings().channels and channels.names():
+        yield _without_base()
     for given in _given():
         if configured.kind(given.options) == "apprise" and find_spec("apprise") is not None:
             yield from _understood(given)
@@ -202,13 +210,17 @@ def _addresses() -> Messages:
             id="qaprod.W026",
         )
     elif not base and settings().channels:
-        yield Warning(
-            "QAPROD['BASE_URL'] is not set: messages have no links, to look or to act.",
-            hint="Set it to where the site is, as https://jobs.example.org: nothing else can know.",
-            id="qaprod.W026",
-        )
+        yield _without_base()
     if heartbeat and (problem := _is_no_address(heartbeat)):
         yield Error(f"QAPROD['HEARTBEAT_URL']: {problem}", hint=_AN_ADDRESS, id="qaprod.E032")
+
+
+def _without_base() -> CheckMessage:
+    return Warning(
+        "QAPROD['BASE_URL'] is not set: messages have no links, to look or to act.",
+        hint="Set it to where the site is, as https://jobs.example.org: nothing else can know.",
+        id="qaprod.W026",
+    )
 
 
 _AN_ADDRESS = "It begins with https:// or http://, has a host, and no user or password."

@@ -10,7 +10,10 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Djan
 
 from .. import registry
 from ..expectations.calendars import Calendar
+from ..models import Alert
 from ..queries.reach import never
+from ..store.alerts import RANKS
+from .telling import matches
 
 Hours = Callable[[datetime], bool]
 
@@ -25,6 +28,7 @@ def check() -> Iterator[CheckMessage]:
                 id="qaprod.W031",
             )
     yield from _names()
+    yield from _untold()
     yield from _holidays()
 
 
@@ -41,6 +45,21 @@ def _names() -> Iterator[CheckMessage]:
                     hint=f"Did you mean {close[0]!r}?" if close else "Name one that is declared.",
                     id="qaprod.W030",
                 )
+
+
+def _untold() -> Iterator[CheckMessage]:
+    """Yield the rules of which no route tells; that what is no error is in the admin alone may be meant."""
+    routes = registry.routes()
+    for spec in registry.rules() if routes else ():
+        alert = Alert(rule=spec.name, severity=spec.severity, journey=spec.journey)
+        if spec.to or RANKS[spec.severity] > RANKS["error"]:
+            continue
+        if not any(matches(route, alert) for route in routes):
+            yield Warning(
+                f"No route takes the alerts of the rule {spec.name!r}: nobody is told.",
+                hint='Declare one behind the others that takes the rest: alerts.Route("all", to=("mail",)).',
+                id="qaprod.W033",
+            )
 
 
 def _holidays() -> Iterator[CheckMessage]:

@@ -49,7 +49,7 @@ def ways(alert: Alert, spec: RuleSpec | None, at: datetime) -> tuple[list[Way], 
     opened: list[Way] = []
     closed: list[Way] = []
     for route in routes:
-        if not _matches(route, alert):
+        if not matches(route, alert):
             continue
         way = Way(route.to, route.escalate_after, route.escalate_to)
         if not _is_open(route, at):
@@ -172,7 +172,8 @@ def _is_open(route: RouteSpec, at: datetime) -> bool:
     return True
 
 
-def _matches(route: RouteSpec, alert: Alert) -> bool:
+def matches(route: RouteSpec, alert: Alert) -> bool:
+    """Return whether a route takes an alert, at whatever hour."""
     return (
         RANKS[alert.severity] <= RANKS[route.severity]
         and (not route.journeys or alert.journey in route.journeys)

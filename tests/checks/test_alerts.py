@@ -184,9 +184,30 @@ def test_in_production_somebody_should_be_told(settings: Any) -> None:
     settings.ADMINS = []
     assert ids() == ["W027"]
     settings.ADMINS = ["ada@example.org"] if django.VERSION >= (6, 0) else [("Ada", "ada@example.org")]
+    assert ids() == ["W026"]
+    settings.QAPROD = {"LAST_RESORT": MAIL, "BASE_URL": "https://jobs.example.org"}
     assert ids() == []
-    settings.QAPROD = {}
+    settings.QAPROD = {"BASE_URL": "https://jobs.example.org"}
     assert ids() == ["W029"]
+
+
+def test_an_hour_without_any_message_is_no_cap(settings: Any) -> None:
+    use(settings, NOTIFICATIONS_PER_HOUR=0)
+    assert ids() == ["W032"]
+
+
+def test_rules_of_which_no_route_tells_are_named() -> None:
+    """Errors alone: what is less may be meant for the admin."""
+    minutes = timedelta(minutes=5)
+    alerts.Route("ours", to=["mail"], journeys=["Job"], severity="error")
+    alerts.Threshold("many", of=alerts.failures(), at_least=1, window=minutes)
+    alerts.Threshold("some", of=alerts.failures(), at_least=1, window=minutes, severity="warning")
+    alerts.Threshold("named", of=alerts.failures(), at_least=1, window=minutes, to=["mail"])
+    untold = [message.msg for message in found() if message.id == "qaprod.W033"]
+    assert any("'many'" in str(message) for message in untold)
+    assert not any("'some'" in str(message) or "'named'" in str(message) for message in untold)
+    alerts.Route("everything", to=["mail"], severity="error")
+    assert "W033" not in ids()
 
 
 def test_rules_that_can_never_fire_are_named() -> None:
