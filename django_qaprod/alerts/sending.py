@@ -152,8 +152,9 @@ def _send(lane: str, message: str, holder: str, *, digest: bool) -> bool:
         words = str(error)
         outbox.failed(Notification, message, holder=holder, error=words, for_good=error.permanent)
         return False
+    stood_in = "" if via == lane else via
     return bool(
-        outbox.sent(Notification, message, holder=holder, via=via, subject=built.subject[:300], held="")
+        outbox.sent(Notification, message, holder=holder, via=stood_in, subject=built.subject[:300], held="")
     )
 
 

@@ -18,7 +18,7 @@ from django.db.models import Q, QuerySet
 from .. import clock
 from ..conf import telemetry_alias
 from ..models import Alert, Notification, Rule, Transition
-from ..registry import RuleSpec
+from ..registry import SEVERITIES, RuleSpec
 from ..text import clean, one_line
 from . import outbox
 from .statements import limit
@@ -26,7 +26,8 @@ from .statements import limit
 #: Who changed the state when it was no person.
 OURSELVES: Final = "qaprod"
 
-RANKS: Final[Mapping[str, int]] = {"critical": 0, "error": 1, "warning": 2, "info": 3}
+#: By severity: 0 is the worst.
+RANKS: Final[Mapping[str, int]] = {name: rank for rank, name in enumerate(reversed(SEVERITIES))}
 #: What is kept as from so far ahead of a look is not from a later one.
 _AHEAD = timedelta(minutes=5)
 _STATES = Alert.State
@@ -44,10 +45,7 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """How an alert is to stand after a look. ``state`` is empty where there is to be none.
-
-    ``remind_at`` and ``escalate_at`` are for one that begins to fire.
-    """
+    """How an alert is to stand after a look. ``state`` is empty where there is to be none."""
 
     key: str
     state: str
@@ -230,7 +228,7 @@ def resolve(ids: Iterable[int], *, who: str, why: str = "", using: str | None = 
         )
 
 
-def resolve_rule(rule: str, *, why: str, keys: Iterable[str] | None = None, using: str | None = None) -> int:
+def resolve_rule(rule: str, *, why: str, using: str | None = None) -> int:
     """End the alerts of a rule that is judged no more; return how many there were."""
     rows = _rows(using).filter(rule=rule, state__in=_ACTIVE)
     return resolve(rows.values_list("pk", flat=True), who=OURSELVES, why=why, using=using)

@@ -11,7 +11,7 @@ import pytest
 from pytest_django import Settings
 
 from django_qaprod import clock, registry
-from django_qaprod.alerts import sending, telling
+from django_qaprod.alerts import channels, sending, telling
 from django_qaprod.alerts.channels.base import Message
 from django_qaprod.exceptions import ChannelError
 from django_qaprod.models import Alert, Notification
@@ -83,14 +83,21 @@ def state(row: Notification) -> str:
 
 
 def test_what_is_due_goes_out_and_is_marked(fire: Fire) -> None:
-    """With its subject and the channel that took it."""
+    """With its subject."""
     row = fire("applications fail")
     assert len(send()) == 1
     assert "applications fail" in Post.sent[0].subject
     assert state(row) == "sent"
-    assert (row.via, row.subject, row.tries) == ("post", Post.sent[0].subject, 1)
+    assert (row.via, row.subject, row.tries) == ("", Post.sent[0].subject, 1)
     assert Post.sent[0].id == row.message
     assert send() == []
+
+
+def test_which_channel_stood_in_is_said(fire: Fire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channels, "send", lambda lane, message: "mail")
+    row = fire("applications fail")
+    send()
+    assert (state(row), row.via) == ("sent", "mail")
 
 
 def test_what_is_not_due_waits(fire: Fire) -> None:
