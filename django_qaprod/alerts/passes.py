@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import import_module
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import clock
 from ..models import Alert, Deploy, Rule
@@ -20,7 +20,7 @@ from ..store.alerts import Change
 from . import telling
 from .judging.base import ALL, Judge, Judgement, Verdict
 from .sight import LiveSight
-from .states import NONE, Standing, step
+from .states import GAP, NONE, Standing, step
 from .storable import storable
 
 #: Seconds that a look may take: what is left then is looked at first the next time.
@@ -34,6 +34,16 @@ _MISSING = frozenset({"absence", "dip", "heartbeat", "out_of_sync"})
 #: Alerts of one rule at a time: more keys than that are no news but a flood.
 MOST_KEYS = 50
 _KEPT_VERDICTS = 20
+
+
+class _Looks(NamedTuple):
+    """When a rule was judged last, and when well; 0 where it never was."""
+
+    judged: float = 0.0
+    well: float = 0.0
+
+
+_NEVER = _Looks()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +66,8 @@ def look(
     before = None if previous is None else clock.epoch(previous)
     seen = sight or LiveSight(previous=before)
     deadline, at = monotonic() + WITHIN, clock.moment(seen.taken_at)
-    specs = _oldest_first(known.effective())
+    looks, last = _looks(), seen.previous
+    specs = sorted(known.effective(), key=lambda spec: looks.get(spec.name, _NEVER).judged)
     judged = failed = silent = left = 0
     deploys = list(Deploy.objects.filter(at__gte=at - 2 * telling.BY_DEPLOY, at__lte=at))
     for place, spec in enumerate(specs):
@@ -65,6 +76,7 @@ def look(
             break
         if not spec.on:
             continue
+        seen.previous = _previous(last, looks.get(spec.name, _NEVER))
         done = _look_at(spec, seen, at, deploys)
         judged += done == ""
         silent += done == "silent"
@@ -194,9 +206,20 @@ def _change(
     )
 
 
-def _oldest_first(specs: Iterable[RuleSpec]) -> list[RuleSpec]:
-    judged = {name: at for name, at in Rule.objects.values_list("name", "judged_at") if at is not None}
-    return sorted(specs, key=lambda spec: clock.epoch(judged[spec.name]) if spec.name in judged else 0.0)
+def _looks() -> dict[str, _Looks]:
+    """Return when each rule was looked at last. One query."""
+    rows = Rule.objects.values_list("name", "judged_at", "well_at")
+    return {name: _Looks(*(clock.epoch(at) if at else 0.0 for at in times)) for name, *times in rows}
+
+
+def _previous(last: float | None, looks: _Looks) -> float | None:
+    """Return where the last look at one rule ended well: it may have failed since, while others did not.
+
+    What was switched off, and so was not looked at, is not made up for.
+    """
+    if last is None or not looks.well or looks.judged < last - GAP:
+        return last
+    return min(last, looks.well)
 
 
 def _end_those_gone(specs: Iterable[RuleSpec]) -> None:

@@ -264,6 +264,29 @@ def test_missed_looks_are_not_made_up_for(said: Said) -> None:
     assert not calls
 
 
+def test_what_happened_while_a_rule_could_not_be_judged_is_looked_at(
+    said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others were judged well meanwhile. What was switched off is not made up for."""
+    seen: list[float | None] = []
+    rule()
+    said["fail"] = {"": False}
+    look(-40)
+    well = clock.epoch(clock.now()) - 40 * 60
+    said["fail"] = LookupError("no such column")
+    for minute in range(-39, 0):
+        look(minute, previous=well + (minute + 39) * 60)
+    assert guard.take()
+    monkeypatch.setattr(passes, "judge", lambda spec, sight: seen.append(sight.previous) or Judgement())
+    look(0, previous=well + 39 * 60)
+    assert seen == [pytest.approx(well, abs=5)]
+    rules.override("fail", "on", False, who="ada")
+    look(1, previous=well + 40 * 60)
+    rules.override("fail", "on", True, who="ada")
+    look(60, previous=well + 99 * 60)
+    assert seen[1:] == [well + 99 * 60]
+
+
 def test_it_is_told_again_and_to_others(said: Said) -> None:
     """When nobody acknowledges it: at growing intervals."""
     registry.register_route(
@@ -290,7 +313,10 @@ def test_what_was_not_reached_comes_first_the_next_time(said: Said, monkeypatch:
     monkeypatch.undo()
     monkeypatch.setattr(passes, "judge_of", lambda spec: lambda *args: Judgement())
     Rule.objects.filter(name="a").update(judged_at=clock.now() + timedelta(minutes=1))
-    assert [spec.name for spec in passes._oldest_first(registry.rules())][-1] == "a"
+    looked_at: list[str] = []
+    monkeypatch.setattr(passes, "_look_at", lambda spec, *rest: looked_at.append(spec.name) or "")
+    look(2)
+    assert looked_at == ["b", "c", "a"]
 
 
 def test_every_kind_has_its_judge(monkeypatch: pytest.MonkeyPatch) -> None:
