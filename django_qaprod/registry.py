@@ -107,6 +107,8 @@ class Measure(NamedTuple):
 SEVERITIES = ("info", "warning", "error", "critical")
 #: Numbers of a rule that are seconds.
 DURATIONS = frozenset({"window", "for", "keep_firing", "within", "every", "grace", "period"})
+#: The most that some may be. A look costs what its window holds: one of a thousand years would be the last.
+MOST: Mapping[str, float] = {**dict.fromkeys(DURATIONS, 400 * 86400.0), "weeks": 53.0}
 
 
 class RuleSpec(NamedTuple):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypedDict, Unpack
 from .. import registry
 from ..exceptions import DeclarationError
 from ..journeys import Step
-from ..registry import DURATIONS, SEVERITIES, Measure, RuleSpec
+from ..registry import DURATIONS, MOST, SEVERITIES, Measure, RuleSpec
 from .measures import beats
 
 if TYPE_CHECKING:
@@ -335,6 +335,9 @@ def _number(said: str, key: str, value: Any, *, signed: bool) -> float:
         raise DeclarationError(f"{said} is a number, not {value!r}.")
     if (number < 0 and not signed) or (number == 0 and key in {"window", "within", "every", "period"}):
         raise DeclarationError(f"{said} is above zero, not {value!r}.")
+    if number > (most := MOST.get(key, math.inf)):
+        words = f"{most / 86400:.0f} days" if key in DURATIONS else f"{most:.0f}"
+        raise DeclarationError(f"{said} is at most {words}, not {value!r}.")
     return float(number)
 
 

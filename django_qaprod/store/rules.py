@@ -13,7 +13,7 @@ from .. import clock, registry
 from ..conf import telemetry_alias
 from ..exceptions import OverrideError
 from ..models import Rule
-from ..registry import SEVERITIES, RuleSpec
+from ..registry import MOST, SEVERITIES, RuleSpec
 from ..text import clean
 from .statements import limit
 
@@ -118,6 +118,8 @@ def _number(spec: RuleSpec, name: str, value: Any) -> float:
         raise OverrideError(f"{name} of {spec.name!r} is a number, not {value!r}.")
     if value < 0 or (value == 0 and name in _ABOVE_ZERO):
         raise OverrideError(f"{name} of {spec.name!r} is above zero, not {value!r}.")
+    if value > MOST.get(name, math.inf):
+        raise OverrideError(f"{name} of {spec.name!r} is at most {MOST[name]:.0f}, not {value!r}.")
     if name == "objective" and value >= 1:
         raise OverrideError(f"objective of {spec.name!r} is a share as 0.999, not {value!r}.")
     return float(value)

@@ -128,6 +128,8 @@ def of(kind: str) -> Declare:
         ("Threshold", {"at_least": True}, "is a number"),
         ("Threshold", {"window": 300}, "window=…\\) is a timedelta"),
         ("Threshold", {"window": timedelta(0)}, "is above zero"),
+        ("Threshold", {"window": timedelta(days=401)}, "is at most 400 days"),
+        ("Dip", {"weeks": 54}, "is at most 53"),
         ("Threshold", {"for_": 60}, "for=…\\) is a timedelta"),
         ("Threshold", {"min_count": HOUR}, "min_count=…\\) is a number"),
         ("Threshold", {"by": "brwoser"}, "by=…\\) is one of route, status, method, outcome, browser"),

@@ -78,6 +78,8 @@ def test_it_is_given_back_to_the_code_one_by_one_or_whole() -> None:
         ("numbers.at_least", float("inf")),
         ("numbers.at_least", -1),
         ("numbers.window", 0),
+        ("numbers.window", 1e10),
+        ("numbers.keep_firing", 401 * 86400),
         ("on", 1),
         ("on", None),
         ("severity", "terrible"),
