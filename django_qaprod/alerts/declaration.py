@@ -22,8 +22,6 @@ Numbers: TypeAlias = Mapping[str, float | timedelta | None]
 
 _MAX_NAME = 150
 _KEEP_FIRING = timedelta(minutes=10)
-# The longest window by which budgets are judged.
-_LEAST_PERIOD = timedelta(days=3)
 # What tells apart what is watched; a step has its journey's properties as well, and series what they have.
 _APART = {
     "step": ("variant", "browser", "release"),
@@ -354,7 +352,10 @@ def _share(rule: Rule, name: str, key: str, value: Any, *, least: bool = False, 
 
 
 def _refuse_period(name: str, period: Any) -> None:
-    if not isinstance(period, timedelta) or period < _LEAST_PERIOD:
+    # For who declares one: other starts are spared it.
+    from ..budgets import LEAST_PERIOD
+
+    if not isinstance(period, timedelta) or period.total_seconds() < LEAST_PERIOD:
         raise DeclarationError(
             f"BurnRate({name!r}, period=…) is a timedelta of three days or more, not {period!r}."
         )

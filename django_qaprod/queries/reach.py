@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from .. import registry
+from ..budgets import WINDOWS
 from ..registry import RuleSpec
-
-#: Of 30 days: the shares of the budget and the hours in which they may be used up (SRE Workbook, table 5-8).
-_BURNS = ((0.02, 1.0), (0.05, 6.0), (0.10, 72.0))
 
 
 def never(spec: RuleSpec) -> str:
@@ -33,9 +31,8 @@ def _are_part(spec: RuleSpec) -> bool:
 
 def _lowest_burn(spec: RuleSpec) -> float:
     """Return the smallest share of errors that is too fast, by any of the windows."""
-    hours = spec.numbers["period"] / 3600
-    rates = [max(budget * hours / long, 1.0) for budget, long in _BURNS if long <= hours]
-    return min(rates, default=1.0) * (1 - spec.numbers["objective"])
+    period = spec.numbers["period"]
+    return min(windows.rate(period) for windows in WINDOWS) * (1 - spec.numbers["objective"])
 
 
 def _limit(spec: RuleSpec) -> float | None:

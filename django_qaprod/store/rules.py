@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.db import transaction
 
 from .. import clock, registry
+from ..budgets import LEAST_PERIOD
 from ..conf import telemetry_alias
 from ..exceptions import OverrideError
 from ..models import Rule
@@ -24,6 +25,11 @@ NUMBERS: Final = "numbers."
 _OPTIONAL = {"dip": ("window", "min_count"), "trend": ("window",)}
 _ALWAYS = ("min_count", "for", "keep_firing")
 _ABOVE_ZERO = frozenset({"window", "within", "every", "period", "once_in_days", "weeks", "objective"})
+# As of what is declared: readings may be below zero, and these are shares.
+_READINGS = frozenset({"at_least", "at_most", "reaches"})
+_SHARES = frozenset(
+    {("ratio", "above"), ("ratio", "below"), ("out_of_sync", "at_least"), ("burn_rate", "objective")}
+)
 _MOST_CHANNELS = 20
 
 
@@ -116,12 +122,15 @@ def _change(
 def _number(spec: RuleSpec, name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise OverrideError(f"{name} of {spec.name!r} is a number, not {value!r}.")
-    if value < 0 or (value == 0 and name in _ABOVE_ZERO):
+    signed = spec.of.kind == "gauge" and name in _READINGS
+    if (value < 0 and not signed) or (value == 0 and name in _ABOVE_ZERO):
         raise OverrideError(f"{name} of {spec.name!r} is above zero, not {value!r}.")
     if value > MOST.get(name, math.inf):
         raise OverrideError(f"{name} of {spec.name!r} is at most {MOST[name]:.0f}, not {value!r}.")
-    if name == "objective" and value >= 1:
-        raise OverrideError(f"objective of {spec.name!r} is a share as 0.999, not {value!r}.")
+    if (spec.kind, name) in _SHARES and (value > 1 or (value == 1 and name in {"above", "objective"})):
+        raise OverrideError(f"{name} of {spec.name!r} is a share between 0 and 1, not {value!r}.")
+    if name == "period" and value < LEAST_PERIOD:
+        raise OverrideError(f"period of {spec.name!r} is three days or more, not {value!r} seconds.")
     return float(value)
 
 

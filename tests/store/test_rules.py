@@ -97,6 +97,36 @@ def test_what_cannot_be_is_refused(key: str, value: Any) -> None:
     assert not Rule.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("kind", "key", "refused", "taken"),
+    [
+        ("ratio", "above", 1, 0.5),
+        ("ratio", "below", 1.5, 1),
+        ("out_of_sync", "at_least", 1.01, 1),
+        ("burn_rate", "objective", 1, 0.999),
+        ("burn_rate", "period", 86_400, 3 * 86_400),
+    ],
+)
+def test_shares_and_periods_are_held_to_what_may_be_declared(
+    kind: str, key: str, refused: float, taken: float
+) -> None:
+    registry.register_rule(SPEC._replace(name=kind, kind=kind, numbers={key: 0.5}))
+    with pytest.raises(OverrideError):
+        rules.override(kind, f"numbers.{key}", refused, who="mira")
+    rules.override(kind, f"numbers.{key}", taken, who="mira")
+    assert said(kind) == {f"numbers.{key}": float(taken)}
+
+
+def test_readings_may_be_below_zero() -> None:
+    """As they may be declared: in a cold store it is too warm from -18 on."""
+    spec = SPEC._replace(name="cold", of=Measure(kind="gauge", name="store"), numbers={"at_least": -18.0})
+    registry.register_rule(spec)
+    rules.override("cold", "numbers.at_least", -20, who="mira")
+    assert said("cold") == {"numbers.at_least": -20.0}
+    with pytest.raises(OverrideError):
+        rules.override("cold", "numbers.for", -1, who="mira")
+
+
 def test_a_rule_that_nobody_declared_is_refused() -> None:
     """A typo makes no row."""
     with pytest.raises(OverrideError, match="falls"):

@@ -1,46 +1,12 @@
-"""Judges by how fast the errors are used up that an objective allows.
-
-Google's SRE Workbook, chapter 5, "6: Multiwindow, Multi-Burn-Rate Alerts": a long window says that it
-matters, a short one that it still goes on. https://sre.google/workbook/alerting-on-slos/
-"""
+"""Judges by how fast the errors are used up that an objective allows. ``budgets`` has the source."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from ...budgets import WINDOWS, Windows
 from ...registry import RuleSpec
 from .. import phrases
 from . import keys, stretches
 from .base import ALL, Judgement, Sight, Verdict
-
-
-class Windows(NamedTuple):
-    """Two windows in seconds, and the share of the budget that may be used up in the long one."""
-
-    long: float
-    short: float
-    budget: float
-
-    def rate(self, period: float) -> float:
-        """Return how many times faster than evenly over the period that is; slower than 1 is no harm."""
-        return max(self.budget * period / self.long, 1.0)
-
-
-#: Table 5-8. Of 30 days they are 14.4, 6 and 1 times too fast.
-WINDOWS = (
-    Windows(3600.0, 300.0, 0.02),
-    Windows(6 * 3600.0, 1800.0, 0.05),
-    Windows(3 * 86400.0, 6 * 3600.0, 0.10),
-)
-
-
-class _Burn(NamedTuple):
-    """How fast it goes in two windows, as the slower of them says; the shares of errors in them."""
-
-    windows: Windows
-    times: float
-    long: float
-    short: float
 
 
 def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
@@ -52,10 +18,9 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
     if rule.per is None:
         raise ValueError("A burn rate has something that it is the share of.")
     looks = _Looks(rule, sight)
-    fitting = [windows for windows in WINDOWS if windows.long <= rule.numbers["period"]]
     judged: dict[str, float] = {}
     verdicts: dict[str, Verdict] = {}
-    for windows in fitting:
+    for windows in WINDOWS:
         for key, volume in looks.volumes(windows.short).items():
             if volume < max(rule.numbers.get("min_count", 0.0), 1.0):
                 continue
