@@ -98,4 +98,8 @@ class SilenceForm(forms.Form):
         self.fields[name].choices = choices  # type: ignore[attr-defined]
 
     def _after(self, begins: datetime, span: str | None) -> datetime | None:
-        return begins + timedelta(seconds=int(span)) if span else None
+        try:
+            return begins + timedelta(seconds=int(span)) if span else None
+        except OverflowError:
+            # In the year 9999.
+            return None

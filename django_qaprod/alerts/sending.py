@@ -153,9 +153,20 @@ def _send(lane: str, message: str, holder: str, *, digest: bool) -> bool:
         outbox.failed(Notification, message, holder=holder, error=words, for_good=error.permanent)
         return False
     stood_in = "" if via == lane else via
-    return bool(
-        outbox.sent(Notification, message, holder=holder, via=stood_in, subject=built.subject[:300], held="")
+    done = outbox.sent(
+        Notification, message, holder=holder, via=stood_in, subject=built.subject[:300], held=""
     )
+    _drop_reminders(lane, [row.alert_id for row in rows if row.kind == Notification.Kind.FIRING])
+    return bool(done)
+
+
+def _drop_reminders(lane: str, told: Sequence[int]) -> None:
+    """Drop what would remind of alerts that have been told just now, after a night's silence."""
+    rows = Notification.objects.using(telemetry_alias()).filter(
+        lane=lane, alert__in=told, kind=Notification.Kind.REMINDER
+    )
+    if told:
+        outbox.drop(rows, held="It was told with that it fires.")
 
 
 def _built(rows: Sequence[Notification], lane: str, message: str, *, digest: bool) -> Message:

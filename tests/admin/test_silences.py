@@ -92,6 +92,7 @@ def test_a_maintenance_window_begins_later_and_is_of_everything(client_of_boss: 
         ({"rule": NAME, "span": "", "why": "w"}, "Say until when."),
         ({"rule": NAME, "until": "2020-01-01T00:00", "why": "w"}, "over before it begins"),
         ({"rule": NAME, "until": "2999-01-01T00:00", "why": "w"}, "more than a year"),
+        ({"rule": NAME, "begins_at": "9999-12-31T23:59", "span": "3600", "why": "w"}, "Say until when."),
         ({"rule": NAME, "until": "soon", "why": "w"}, "Enter a valid date/time."),
         ({"rule": NAME, "span": "7", "why": "w"}, "Select a valid choice."),
         ({"journey": "nobody", "span": "3600", "why": "w"}, "Select a valid choice."),

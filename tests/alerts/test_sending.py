@@ -270,6 +270,20 @@ def test_who_died_in_mid_send_is_followed_by_the_same_message(fire: Fire) -> Non
     assert Post.sent[0].id == message
 
 
+def test_who_is_told_late_is_not_reminded_at_once(fire: Fire) -> None:
+    """After a silence, or a night, what waited is one message."""
+    row = fire("noisy")
+    for number in (1, 2):
+        Notification.objects.create(
+            alert=row.alert, lane="post", kind="reminder", number=number, made_at=clock.now(),
+            due_at=clock.now(), group="again noisy",
+        )  # fmt: skip
+    assert len(send()) == 1
+    assert sorted(Notification.objects.values_list("kind", "state")) == [
+        ("firing", "sent"), ("reminder", "dropped"), ("reminder", "dropped"),
+    ]  # fmt: skip
+
+
 def test_that_it_is_over_waits_until_it_is_known_that_it_began(fire: Fire) -> None:
     """What could not be sent at first is tried again first, and says that it is over by now."""
     row = fire()

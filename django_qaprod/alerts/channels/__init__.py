@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
+from time import monotonic
 
 from django.core.signals import setting_changed
 from django.utils.translation import gettext as _
@@ -38,6 +39,9 @@ __all__ = [
 
 #: Seconds after which a channel that does not come back is left to itself.
 WITHIN = 60.0
+#: Seconds after which no further channel is begun with: a claim in the outbox lasts for three minutes, and
+#: then others would send the same.
+NONE_AFTER = 110.0
 
 
 def names() -> tuple[str, ...]:
@@ -66,12 +70,16 @@ def send(name: str, message: Message) -> str:
     for each channel. Raises ``ChannelError`` when none took it, permanent when it is so for all.
     """
     errors: list[ChannelError] = []
+    until = monotonic() + NONE_AFTER
     standing_in = () if name in names() else names()
     for one in (*chain(name), *standing_in):
         error = _left_alone(one) or _attempt(one, message)
         if error is None:
             return one
         errors.append(error)
+        if monotonic() > until:
+            errors.append(ChannelError("There was no time left for others."))
+            break
     raise ChannelError(
         " ".join(str(error) for error in errors), permanent=all(error.permanent for error in errors)
     )

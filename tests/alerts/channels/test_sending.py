@@ -20,6 +20,7 @@ from django_qaprod.exceptions import ChannelError
 from django_qaprod.models import Channel
 from django_qaprod.pipeline import guard
 from django_qaprod.store import channels as store
+from django_qaprod.store.outbox import TTL
 from tests.servers import free_port
 
 from .mailserver import use as use_mail
@@ -149,6 +150,19 @@ def test_for_a_channel_that_is_there_no_more_the_others_stand_in(settings: Any) 
     assert channels.send("gone", message()) == "one"
     assert [name for name, _ in Own.sent] == ["one"]
     assert list(Channel.objects.values_list("name", flat=True)) == ["one"]
+
+
+def test_a_chain_of_slow_ones_ends_before_others_may_send_the_same(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again, and by then the first of them may be left alone."""
+    use(settings, one=own(fallback="two"), two=own(fallback="three"), three=own())
+    Own.raises = ChannelError("busy", permanent=True)
+    monkeypatch.setattr(channels, "NONE_AFTER", -1.0)
+    with pytest.raises(ChannelError, match="one: busy There was no time left") as caught:
+        channels.send("one", message())
+    assert not caught.value.permanent
+    assert channels.WITHIN + 110 < TTL.total_seconds()
 
 
 def test_one_that_fails_again_and_again_is_left_alone_and_its_fallback_is_not_delayed(settings: Any) -> None:
