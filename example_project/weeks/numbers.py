@@ -14,6 +14,8 @@ from django_qaprod.alerts.sight import LiveSight, Memory
 from django_qaprod.registry import Measure
 
 _HOUR = 3600
+#: The one that the site has.
+EXPECTATION = "every application reaches its school"
 Key = tuple[tuple[str, str], ...]
 
 
@@ -117,8 +119,7 @@ class GeneratedSight(LiveSight):
         end = min(end, self.now)
         size = max(math.ceil((end - start) / step - 1e-9), 1) if step else 1
         if measure.kind == "breaches":
-            open_ = sum(start <= one.found < end and one.closed > self.now for one in self._numbers.breaches)
-            return {measure.name or "every application reaches its school": [float(open_)]}
+            return self._breaches(start, end, step, size, by)
         found: dict[str, list[float]] = {} if by else {"": [0.0] * size}
         for key, lines in self._numbers.lines(measure, by).items():
             for times in lines:
@@ -164,6 +165,14 @@ class GeneratedSight(LiveSight):
     def incomplete(self) -> str:
         """Return nothing: what is generated is there."""
         return ""
+
+    def _breaches(self, start: float, end: float, step: float, size: int, by: str) -> dict[str, list[float]]:
+        """Return how many were found that nobody has put right yet."""
+        row = [0.0] * size
+        for one in self._numbers.breaches:
+            if start <= one.found < end and one.closed > self.now:
+                row[min(int((one.found - start) // step), size - 1) if step else 0] += 1
+        return {EXPECTATION if by else "": row}
 
     def _all(self, measure: Measure) -> list[array[float]]:
         return self._numbers.lines(measure, "").get("", [])

@@ -10,14 +10,14 @@ from unittest import mock
 
 import pytest
 
-from django_qaprod import clock
+from django_qaprod import clock, registry
 from django_qaprod.alerts.sight import LiveSight, Memory
 from django_qaprod.models import Event
 from django_qaprod.records import new_id
 from django_qaprod.registry import Measure
 from example_project.jobs.qaprod import JobApplication
 from example_project.weeks import troubles, world
-from example_project.weeks.numbers import GeneratedSight, Numbers
+from example_project.weeks.numbers import EXPECTATION, GeneratedSight, Numbers
 from example_project.weeks.troubles import TROUBLES, Trouble, at
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -89,6 +89,10 @@ def test_what_goes_wrong_is_in_the_numbers(numbers: Numbers) -> None:
         sight = GeneratedSight(numbers, at=moment, previous=None, memory=Memory())
         return sum(map(sum, sight.counts(breaches, moment - 86400, moment, by="expectation").values()))
 
+    sight = GeneratedSight(numbers, at=lost.span[1], previous=None, memory=Memory())
+    found = sight.counts(breaches, lost.span[0], lost.span[1], step=3600, by="expectation")
+    assert found.keys() == {spec.name for spec in registry.expectations()}
+    assert all(found[EXPECTATION])
     assert open_at(lost.span[0]) == 0
     assert open_at(lost.span[1]) > 5
     assert open_at(lost.span[1] + HOUR) == 0
