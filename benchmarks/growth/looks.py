@@ -9,6 +9,9 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+from django.conf import settings
+from django.test import override_settings
+
 from django_qaprod import clock, registry
 from django_qaprod.alerts import passes
 from django_qaprod.alerts.sight import LiveSight, Memory
@@ -31,8 +34,9 @@ def measured() -> Iterator[dict[str, Any]]:
     """Yield what the first look takes, which reads the weeks before, and what one a little later does."""
     newest = Event.objects.filter(journey=JOURNEY).order_by("-at").values_list("at", flat=True)[0]
     at = clock.epoch(newest)
+    alone = override_settings(QAPROD={**settings.QAPROD, "DEFAULT_RULES": False})
     for number in HOW_MANY:
-        with registry.isolated():
+        with alone, registry.isolated():
             registry._rules.clear()
             for spec in islice(_rules(), number):
                 registry.register_rule(spec)
