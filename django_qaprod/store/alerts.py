@@ -299,13 +299,23 @@ def say_useful(ids: Iterable[int], useful: bool, *, who: str, using: str | None 
 def remind(
     alert: Alert, told: Iterable[Told], *, at: datetime, next_at: datetime | None, using: str | None = None
 ) -> bool:
-    """Tell of an alert again; false when another evaluator has done so, or somebody acknowledged it."""
+    """Tell of an alert again; false when another evaluator has done so, or somebody acknowledged it.
+
+    Who has not been told yet that it began, as it is held, is not reminded of it.
+    """
     alias = using or telemetry_alias()
     with transaction.atomic(using=alias):
         rows = _rows(alias).filter(pk=alert.pk, state=_STATES.FIRING, remind_at=alert.remind_at)
         if not rows.update(reminders=alert.reminders + 1, remind_at=next_at):
             return False
-        notify(alert, Notification.Kind.REMINDER, told, at=at, number=alert.reminders + 1)
+        held = (
+            Notification.objects.using(alias)
+            .filter(alert=alert, kind=Notification.Kind.FIRING, state=Notification.State.WAITING)
+            .exclude(held="")
+        )
+        lanes = set(held.values_list("lane", flat=True))
+        again = [one for one in told if one.lane not in lanes]
+        notify(alert, Notification.Kind.REMINDER, again, at=at, number=alert.reminders + 1)
     return True
 
 

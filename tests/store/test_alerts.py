@@ -215,6 +215,15 @@ def test_it_is_told_again_once_however_many_evaluators_there_are(at: datetime) -
     assert Notification.objects.filter(kind="reminder").count() == 1
 
 
+def test_who_has_not_heard_that_it_began_is_not_reminded_of_it(at: datetime) -> None:
+    """It is held there by a silence, or by another alert that explains it."""
+    alert = fire(at)
+    Notification.objects.filter(lane="mail").update(held="Silenced by ada: moving")
+    alert.refresh_from_db()
+    assert alerts.remind(alert, [Told("mail", at), Told("chat", at)], at=at, next_at=at)
+    assert list(Notification.objects.filter(kind="reminder").values_list("lane", flat=True)) == ["chat"]
+
+
 def test_others_are_told_once_of_what_nobody_acknowledges(at: datetime) -> None:
     """And that is written down."""
     fire(at)
