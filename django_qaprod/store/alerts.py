@@ -106,18 +106,14 @@ def look(
     ``change`` is given the active alerts as they are now and says how each is to stand.
     """
     alias = using or telemetry_alias()
-    rules = Rule.objects.using(alias).filter(name=spec.name)
-    if not rules.exists():
-        Rule.objects.using(alias).bulk_create([Rule(name=spec.name)], ignore_conflicts=True)
+    said: dict[str, Any] = {"silent": clean(silent, limit(Rule, "silent"))}
+    if not silent:
+        said.update(verdicts=list(verdicts), silent_since=None)
     with transaction.atomic(using=alias):
-        earlier = rules.filter(_judged_before(at))
-        said: dict[str, Any] = {"silent": clean(silent, limit(Rule, "silent"))}
-        if not silent:
-            said.update(verdicts=list(verdicts), silent_since=None)
-        if not earlier.update(judged_at=at, well_at=at, error="", **said):
+        if not _judged(spec, at, alias, well_at=at, error="", **said):
             return False
         if silent:
-            rules.filter(silent_since=None).update(silent_since=at)
+            Rule.objects.using(alias).filter(name=spec.name, silent_since=None).update(silent_since=at)
             return True
         before = active(spec.name, using=alias)
         for one in change(before):
@@ -127,17 +123,20 @@ def look(
 
 def failed(spec: RuleSpec, error: str, *, at: datetime, using: str | None = None) -> None:
     """Keep that a rule could not be judged. Its alerts stay as they are."""
-    alias = using or telemetry_alias()
-    rows = Rule.objects.using(alias).filter(name=spec.name)
-    words = {"judged_at": at, "error": clean(error, limit(Rule, "error"))}
-    if not rows.exists():
-        Rule.objects.using(alias).bulk_create([Rule(name=spec.name)], ignore_conflicts=True)
-    rows.filter(_judged_before(at)).update(**words)
+    _judged(spec, at, using or telemetry_alias(), error=clean(error, limit(Rule, "error")))
 
 
-def _judged_before(at: datetime) -> Q:
+def _judged(spec: RuleSpec, at: datetime, using: str, **said: object) -> bool:
+    """Change a rule's row, unless somebody has looked later. One query, but for the first, which makes it."""
     # A look that lies so far ahead was by a clock that was wrong, or in the hour that comes twice in autumn.
-    return Q(judged_at=None) | Q(judged_at__lt=at) | Q(judged_at__gt=at + _AHEAD)
+    before = Q(judged_at=None) | Q(judged_at__lt=at) | Q(judged_at__gt=at + _AHEAD)
+    rows = Rule.objects.using(using).filter(name=spec.name)
+    if rows.filter(before).update(judged_at=at, **said):
+        return True
+    if rows.exists():
+        return False
+    rows.bulk_create([Rule(name=spec.name)], ignore_conflicts=True)
+    return bool(rows.filter(before).update(judged_at=at, **said))
 
 
 def _apply(spec: RuleSpec, alert: Alert | None, change: Change, at: datetime, tell: Tell, using: str) -> None:
