@@ -196,7 +196,7 @@ def _names() -> Messages:
             if name not in known:
                 yield Error(
                     f"{words} names the channel {name!r}, which does not exist: nobody is told by it.",
-                    hint=_one_of(name, known),
+                    hint=_one_of(name, known) if known else _A_CHANNEL,
                     id="qaprod.E030",
                 )
 
@@ -223,6 +223,9 @@ def _without_base() -> CheckMessage:
     )
 
 
+_A_CHANNEL = (
+    "There is none. Set QAPROD['CHANNELS'], {'mail': {'email': ['on-call@example.org']}} for instance."
+)
 _AN_ADDRESS = "It begins with https:// or http://, has a host, and no user or password."
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypedDict, Unpack
 from .. import registry
 from ..exceptions import DeclarationError
 from ..journeys import Step
+from ..journeys.unknown import UnknownStep
 from ..registry import DURATIONS, MOST, SEVERITIES, Measure, RuleSpec
 from .measures import beats
 
@@ -104,6 +105,8 @@ class Rule:
         if isinstance(watched, Step):
             _refuse_by(said, by, "step", (*watched.journey.properties, watched.journey.variant))
             return Measure(kind="step", name=watched.spec.name, journey=watched.journey.name)
+        if isinstance(watched, UnknownStep):
+            raise watched.refusal
         if not isinstance(watched, Measure):
             raise DeclarationError(
                 f"{said}) watches a step of a journey, JobApplication.failures(), or what alerts.requests(), "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
+from typing import TypeGuard
 
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
 
@@ -12,6 +13,7 @@ from .. import registry
 from ..expectations.calendars import Calendar
 from ..models import Alert
 from ..queries.reach import never
+from ..registry import Measure
 from ..store.alerts import RANKS
 from .telling import matches
 
@@ -33,18 +35,30 @@ def check() -> Iterator[CheckMessage]:
 
 
 def _names() -> Iterator[CheckMessage]:
-    known = [spec.name for spec in registry.rules()]
-    naming = [(f"The rule {spec.name!r}", spec.inhibited_by) for spec in registry.rules()]
-    naming += [(f"The route {route.name!r}", route.rules) for route in registry.routes()]
-    for words, names in naming:
+    rules, routes = registry.rules(), registry.routes()
+    known = {
+        "rule": [spec.name for spec in rules],
+        "journey": [spec.name for spec in registry.journeys()],
+        "expectation": [spec.name for spec in registry.expectations()],
+    }
+    naming = [(f"The rule {spec.name!r}", "rule", spec.inhibited_by) for spec in rules]
+    naming += [(f"The route {route.name!r}", "rule", route.rules) for route in routes]
+    naming += [(f"The route {route.name!r}", "journey", route.journeys) for route in routes]
+    watched = [(spec.name, one.name) for spec in rules for one in (spec.of, spec.per) if _is_breaches(one)]
+    naming += [(f"The rule {rule!r}", "expectation", (name,)) for rule, name in watched if name]
+    for words, kind, names in naming:
         for name in names:
-            if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
+            if name not in known[kind]:
+                close = difflib.get_close_matches(name, known[kind], n=1)
                 yield Warning(
-                    f"{words} names the rule {name!r}, which does not exist.",
+                    f"{words} names the {kind} {name!r}, which does not exist.",
                     hint=f"Did you mean {close[0]!r}?" if close else "Name one that is declared.",
                     id="qaprod.W030",
                 )
+
+
+def _is_breaches(measure: Measure | None) -> TypeGuard[Measure]:
+    return measure is not None and measure.kind == "breaches"
 
 
 def _untold() -> Iterator[CheckMessage]:

@@ -39,6 +39,10 @@ class Calendar:
         kind = type(self).__name__
         if not self.days or not self.days <= set(range(7)):
             raise DeclarationError(f"{kind}(days=…) are weekdays from 0, which is Monday, to 6.")
+        if not (isinstance(begin, time) and isinstance(end, time)):
+            raise DeclarationError(
+                f"{kind}(begin=…, end=…) are times, as begin=time(8), not {begin!r}, {end!r}."
+            )
         if begin == end:
             raise DeclarationError(f"{kind}(begin=…, end=…): it does not end when it begins.")
         try:

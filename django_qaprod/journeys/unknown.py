@@ -20,6 +20,11 @@ class UnknownStep:
     def __init__(self, error: UnknownStepError) -> None:
         self._error = error
 
+    @property
+    def refusal(self) -> UnknownStepError:
+        """What was named, and which steps there are: for whoever cannot go on without."""
+        return self._error
+
     def record(self, *args: object, **kwargs: object) -> None:
         """Count and log the refusal."""
         guard.caught("journeys", self._error)

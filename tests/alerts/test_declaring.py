@@ -315,6 +315,7 @@ class TestWorkingHours:
         [
             ({"days": ()}, "WorkingHours.*are weekdays"),
             ({"begin": time(9), "end": time(9)}, "does not end when it begins"),
+            ({"begin": 8, "end": 18}, "are times, as begin=time\\(8\\), not 8, 18"),
             ({"zone": "Europe/Londn"}, "names a zone"),
         ],
     )

@@ -234,6 +234,21 @@ def test_rules_that_are_named_exist() -> None:
     ]  # fmt: skip
 
 
+def test_journeys_and_expectations_that_are_named_exist() -> None:
+    """A route of no journey takes nothing, and no breach is of no expectation."""
+    alerts.Route("night", to=("mail",), journeys=("aply",))
+    alerts.Threshold("late", of=alerts.breaches("evry one arrives"), at_least=1)
+    warned = [str(message.msg) for message in found() if message.id == "qaprod.W030"]
+    assert ["the journey 'aply'" in warned[0], "the expectation 'evry one" in warned[1]] == [True, True]
+
+
+def test_a_channel_is_named_and_there_is_none(settings: Any) -> None:
+    """The hint says where they are declared."""
+    settings.QAPROD, settings.ADMINS = {}, []
+    alerts.Route("all", to=("mail",))
+    assert "QAPROD['CHANNELS']" in str(the("E030").hint)
+
+
 def test_holidays_of_hours_are_known() -> None:
     """Else the rule could not be judged."""
     alerts.Route("day", to=("mail",), hours=alerts.WorkingHours(holidays="XX"))

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from django.utils.translation import gettext_lazy as _
 from pytest_django import Settings
 
-from django_qaprod import Journey, Step, registry
+from django_qaprod import Journey, Step, alerts, registry
 from django_qaprod.exceptions import DeclarationError, UnknownStepError
 from django_qaprod.pipeline import guard
 
@@ -141,3 +142,5 @@ class TestAStepThatIsNotThere:
         settings.QAPROD = {"RERAISE": False}
         with pytest.raises(UnknownStepError):
             Purchase.payed.on_create("shop.Order")  # type: ignore[attr-defined]
+        with pytest.raises(UnknownStepError, match=r"no step named 'payed'\. It has: paid"):
+            alerts.Absence("nobody pays", of=Purchase.payed, window=timedelta(hours=1))  # type: ignore[attr-defined]
