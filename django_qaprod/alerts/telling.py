@@ -19,6 +19,8 @@ from . import channels
 GROUP_WAIT = timedelta(seconds=30)
 #: What began so long after a release went live is told together.
 BY_DEPLOY = timedelta(hours=1)
+#: By so much an alert may have begun later than it says: numbers are kept by the minute.
+BY_MINUTES = timedelta(minutes=1)
 #: When an alert is told again that nobody acknowledges: so long after it fired, and then once a day.
 REMIND_AFTER = (timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8), timedelta(hours=24))
 
@@ -88,7 +90,8 @@ def telling(alert: Alert, spec: RuleSpec, at: datetime, deploys: Iterable[Deploy
 
 def group_of(alert: Alert, deploys: Iterable[Deploy]) -> str:
     """Return the likely cause, by which alerts are told together: a release, the journey, or the rule."""
-    before = [one for one in deploys if one.at <= alert.began_at <= one.at + BY_DEPLOY]
+    began = alert.began_at
+    before = [one for one in deploys if one.at - BY_MINUTES < began <= one.at + BY_DEPLOY]
     if before:
         return f"release {max(before, key=lambda one: one.at).release}"
     return f"journey {alert.journey}" if alert.journey else f"rule {alert.rule}"

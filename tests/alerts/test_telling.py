@@ -115,6 +115,12 @@ def test_alerts_after_one_release_are_one_group() -> None:
     assert telling.group_of(alert(journey=""), []) == "rule few"
 
 
+def test_what_breaks_in_the_minute_of_its_release_is_of_that_release() -> None:
+    """Numbers are known by the minute, so that it seems to have begun before."""
+    deploys = [Deploy(release="1.1", at=AT + timedelta(seconds=40))]
+    assert telling.group_of(alert(), deploys) == "release 1.1"
+
+
 def test_reminders_come_at_growing_intervals() -> None:
     """Half an hour, then longer and longer, in the end once a day."""
     found, at = [telling.telling(alert(), rule(), AT, []).remind_at], AT

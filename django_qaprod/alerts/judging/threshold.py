@@ -24,6 +24,8 @@ USUAL, USUAL_WINDOWS = 7 * 86400.0, 4
 MANY = 5
 # Numbers are kept by the minute.
 _STEP = 60.0
+# But of these each is a row that knows when it was.
+_ROWS = frozenset({"step", "breaches"})
 
 
 def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
@@ -99,8 +101,19 @@ def _too_many(rule: RuleSpec, sight: Sight, key: str, worst: _Worst) -> Verdict:
         words=words,
         limit=limit,
         usual=f"the limit is {phrases.number(limit)}",
-        since=worst.first if wrong else None,
+        since=_began(rule, worst.first) if wrong else None,
     )
+
+
+def _began(rule: RuleSpec, first: float | None) -> float | None:
+    """Return when the first of it was at the earliest, of a step that began ``first``.
+
+    What is kept by the minute stands at the beginning of that, which lies within the step: nothing of the
+    minute before was counted, and what went live in it is not later than what it broke.
+    """
+    if first is None or rule.of.kind in _ROWS:
+        return first
+    return math.ceil(first / _STEP) * _STEP
 
 
 def _few(rule: RuleSpec, sight: Sight) -> Judgement:

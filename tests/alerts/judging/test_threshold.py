@@ -13,7 +13,7 @@ from django_qaprod import metrics, registry
 from django_qaprod.alerts.declaration import Threshold
 from django_qaprod.alerts.judging import threshold
 from django_qaprod.alerts.judging.base import ALL, Verdict
-from django_qaprod.alerts.measures import gauge, requests
+from django_qaprod.alerts.measures import failures, gauge, requests
 from tests.alerts.sight import NOON, FakeSight
 
 ERRORS = requests().errors()
@@ -44,6 +44,14 @@ def test_one_is_enough() -> None:
         usual="the limit is 1",
         since=NOON - 120,
     )
+
+
+def test_what_is_kept_by_the_minute_did_not_begin_in_the_minute_before() -> None:
+    """Looks are at any second, and what happened at 12:00:16 stands at 12:00."""
+    rule = Threshold("failed", of=failures(), at_least=1)
+    sight = FakeSight({rule.spec.of: [NOON]}, now=NOON + 15)
+    [found] = threshold.judge(rule.spec, sight).verdicts
+    assert found.since == NOON
 
 
 def test_nothing_is_right() -> None:
