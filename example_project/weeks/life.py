@@ -88,8 +88,7 @@ class Thrift:
     1. Where nothing is wrong, and no alert of the rule is active, the rule's row is not written.
     2. A dip is judged every ten minutes, and at each look while it is wrong or active.
     3. What is usual is computed once for the same counts.
-    4. Nobody changes a rule meanwhile, so rules are read once; and nothing is ended or told again where no
-       alert is active.
+    4. Nobody changes a rule meanwhile, so what people changed is read once.
     """
 
     active: set[str] = field(default_factory=set)
@@ -102,17 +101,11 @@ class Thrift:
         rules = queried.effective()
         with (
             mock.patch.object(queried, "effective", return_value=rules),
-            mock.patch.object(passes, "_oldest_first", lambda specs: specs),
-            mock.patch.object(passes, "_end_those_gone", self._if_active(passes._end_those_gone)),
-            mock.patch.object(passes, "_tell_again", self._if_active(passes._tell_again)),
             mock.patch.object(alerts, "look", self._look(alerts.look)),
             mock.patch.object(passes, "judge_of", self._judge_of(passes.judge_of)),
             mock.patch.object(dip, "usual", _remembering(usual)),
         ):
             yield
-
-    def _if_active(self, real: Any) -> Any:
-        return lambda *arguments: real(*arguments) if self.active else None
 
     def _look(self, real: Any) -> Any:
         def look(spec: RuleSpec, *, verdicts: Any, **rest: Any) -> bool:
