@@ -39,7 +39,7 @@ class Calendar:
         kind = type(self).__name__
         if not self.days or not self.days <= set(range(7)):
             raise DeclarationError(f"{kind}(days=…) are weekdays from 0, which is Monday, to 6.")
-        if not (isinstance(begin, time) and isinstance(end, time)):
+        if any(not isinstance(one, time) for one in (begin, end)):
             raise DeclarationError(
                 f"{kind}(begin=…, end=…) are times, as begin=time(8), not {begin!r}, {end!r}."
             )
