@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 from .. import clock, registry
-from ..models import Alert, Deploy, Failure
+from ..models import Alert, Deploy, Failure, Transition
 from ..pipeline.guard import guard
 from ..queries import circumstances
 from ..queries.circumstances import Hit
@@ -26,7 +26,8 @@ _SHORTLY_AFTER = timedelta(minutes=5)
 class Facts(NamedTuple):
     """What is known; ``None`` where it could not be found out, or has no meaning.
 
-    ``breached`` is for how many subjects a watched expectation was; ``overrides`` are by rule.
+    ``breached`` is for how many subjects a watched expectation was; ``overrides`` are by rule, ``ends`` by
+    alert: who ended it, and why.
     """
 
     hit: Hit | None = None
@@ -34,6 +35,7 @@ class Facts(NamedTuple):
     deploys: Sequence[Deploy] | None = None
     failures: Sequence[Failure] | None = None
     overrides: Mapping[str, Mapping[str, Any]] | None = None
+    ends: Mapping[int, Transition] | None = None
 
 
 def gather(alerts: Sequence[Alert], specs: Mapping[str, RuleSpec], *, over: bool = False) -> Facts:
@@ -54,6 +56,7 @@ def gather(alerts: Sequence[Alert], specs: Mapping[str, RuleSpec], *, over: bool
         deploys=_known(lambda: circumstances.deploys(began - RELEASES_BEFORE, until if over else caused)),
         failures=None if over else _known(lambda: circumstances.new_failures(measures, since, caused)),
         overrides=_known(lambda: circumstances.overrides(names)),
+        ends=_known(lambda: circumstances.ends({alert.pk for alert in alerts})) if over else None,
     )
 
 

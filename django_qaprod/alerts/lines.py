@@ -40,6 +40,8 @@ def of_one(entry: Entry, facts: Facts) -> Iterator[Line]:
     """Tell of one alert: since when, compared with what, where, whom, what came before, and what to do."""
     alert, spec = entry.alert, entry.spec
     yield from _times(entry)
+    if entry.over and (ended := words.ended(alert, facts)):
+        yield Line.of("It was ended", ended)
     if usual := one_line(alert.usual, words.SENTENCE):
         fewer = words.fewer(alert)
         yield Line.of("Compared with", f"{usual}; {fewer}" if fewer else usual)

@@ -226,7 +226,7 @@ def _end_those_gone(specs: Iterable[RuleSpec]) -> None:
     """End the alerts of rules that were switched off, or are declared no more."""
     on = {spec.name for spec in specs if spec.on}
     for name in alerts.active_rules() - on:
-        alerts.resolve_rule(name, why="The rule is switched off, or gone.")
+        alerts.resolve_rule(name, why=alerts.RULE_GONE)
 
 
 def _tell_again(specs: Iterable[RuleSpec], at: datetime) -> None:

@@ -12,6 +12,7 @@ from .. import clock, registry
 from ..exceptions import UnknownStepError
 from ..models import Alert, Failure, Notification
 from ..registry import Measure, RuleSpec
+from ..store.alerts import OURSELVES, RULE_GONE
 from ..store.rules import NUMBERS
 from ..text import one_line
 from . import phrases
@@ -113,6 +114,17 @@ def on_it(alert: Alert) -> str:
     if alert.acknowledged_at is None:
         return "nobody yet"
     return f"{one_line(alert.acknowledged_by, NAME) or 'somebody'}, since {when(alert.acknowledged_at)}"
+
+
+def ended(alert: Alert, facts: Facts) -> str:
+    """Return who ended it, or that its rule is gone: it may be wrong still. Nothing where it healed."""
+    end = (facts.ends or {}).get(alert.pk)
+    if end is None or (end.who == OURSELVES and end.why != RULE_GONE):
+        return ""
+    if end.who == OURSELVES:
+        return "nobody judges it any more: its rule was switched off, or is gone"
+    why = one_line(end.why, SENTENCE)
+    return f"by {one_line(end.who, NAME)}{f': {why}' if why else ''}"
 
 
 def failure(found: Failure) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from django.db.models import Case, Count, IntegerField, Q, Value, When
 
 from ..conf import settings
-from ..models import Affected, Breach, Deploy, Failure, Rule
+from ..models import Affected, Alert, Breach, Deploy, Failure, Rule, Transition
 from ..registry import SEVERITIES, Measure
 
 #: Of so many failures, those that happened most, it is looked whom they hit.
@@ -98,6 +98,12 @@ def overrides(rules: Collection[str]) -> dict[str, Mapping[str, Any]]:
     """Return what people say in place of the code, by rule, of those of which they do. One query."""
     rows = Rule.objects.filter(name__in=rules).order_by("name")
     return {name: said for name, said in rows.values_list("name", "override") if said}
+
+
+def ends(alerts: Collection[int]) -> dict[int, Transition]:
+    """Return who ended alerts the last time, and why, by the alert's primary key. One query."""
+    rows = Transition.objects.filter(alert__in=alerts, after=Alert.State.RESOLVED)
+    return {row.alert_id: row for row in rows.order_by("at", "pk") if row.alert_id is not None}
 
 
 def _failures_of(measure: Measure) -> Q | None:

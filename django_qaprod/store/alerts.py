@@ -25,6 +25,8 @@ from .statements import limit
 
 #: Who changed the state when it was no person.
 OURSELVES: Final = "qaprod"
+#: Why an alert ended of which nobody knows whether all is well.
+RULE_GONE: Final = "The rule is switched off, or gone."
 
 #: By severity: 0 is the worst.
 RANKS: Final[Mapping[str, int]] = {name: rank for rank, name in enumerate(reversed(SEVERITIES))}

@@ -21,8 +21,9 @@ from pytest_django import Settings
 from django_qaprod import Journey, Step, alerts, clock, conf, registry
 from django_qaprod.alerts import addresses, messages, payload, tokens
 from django_qaprod.alerts.channels.base import Message
-from django_qaprod.models import Alert, Deploy, Notification, Rule
+from django_qaprod.models import Alert, Deploy, Notification, Rule, Transition
 from django_qaprod.pipeline import guard
+from django_qaprod.store.alerts import RULE_GONE
 from tests.admin import rows
 from tests.alerts import told
 
@@ -201,6 +202,25 @@ def test_a_resolved_alert_says_how_long_it_lasted_what_it_was_and_asks_whether_i
     assert line(message, "Was this useful? Yes or no") == message.act
     assert "What to do" not in labels(message)
     assert message.kind == message.data["kind"] == "resolved"
+
+
+@pytest.mark.parametrize(
+    ("who", "why", "said"),
+    [
+        ("ada", "It was a drill.", "by ada: It was a drill."),
+        ("ada", "", "by ada"),
+        ("qaprod", RULE_GONE, "nobody judges it any more: its rule was switched off, or is gone"),
+        ("qaprod", "0 in the last 5 min", None),
+    ],
+)
+def test_what_did_not_heal_by_itself_says_who_ended_it(who: str, why: str, said: str | None) -> None:
+    """It may be wrong still: whoever reads that it is over would think that all is well."""
+    ended = told.over()
+    Transition.objects.create(
+        alert=ended, at=NOW, who=who, why=why, before=Alert.State.FIRING, after=Alert.State.RESOLVED
+    )
+    message = build(told.notification(ended, "resolved"))
+    assert (line(message, "It was ended") if "It was ended" in labels(message) else None) == said
 
 
 def test_one_that_ended_before_it_was_told_says_so() -> None:

@@ -155,10 +155,10 @@ def _tried(
             deadlines.call(_send, channel, message, within=WITHIN, what=f"channel-{name}")
     except ChannelError as error:
         kind = PartlySentError if isinstance(error, PartlySentError) else ChannelError
-        words = masking.mask(f"{name}: {error}", secrets)
-        return kind(words, permanent=error.permanent)
+        return kind(f"{name}: {masking.mask(str(error), secrets)}", permanent=error.permanent)
     except Exception as error:  # noqa: BLE001 - a channel may be the host's, and the libraries are foreign
-        return ChannelError(masking.mask(f"{name}: {type(error).__name__}: {guard.words_of(error)}", secrets))
+        words = masking.mask(f"{type(error).__name__}: {guard.words_of(error)}", secrets)
+        return ChannelError(f"{name}: {words}")
     return None
 
 

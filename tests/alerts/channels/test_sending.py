@@ -315,6 +315,12 @@ def test_secrets_are_masked_however_they_are_quoted() -> None:
     assert masking.mask("a b /c", masking.of_url("https://example.org/c")) == "a b /c"
 
 
+def test_a_channel_is_named_though_its_address_has_the_same_word(settings: Any, receiver: Receiver) -> None:
+    use(settings, hook={"webhook": receiver.url("/hook"), "secret": "s3cret"})
+    with pytest.raises(ChannelError, match="^hook: .*private"):
+        channels.send_test("hook")
+
+
 def test_what_a_message_says_is_not_masked_away_for_a_word(settings: Any) -> None:
     assert (
         masking.mask("HTTP 403", configured.secrets({"class": "x.y", "options": {"to": "40"}})) == "HTTP 403"
