@@ -18,6 +18,8 @@ from ..queries import circumstances
 from ..registry import RuleSpec
 from ..store.rules import NUMBERS
 
+#: Seconds that it may take, of a request: servers end those that take half a minute.
+WITHIN = 10.0
 #: Firings that are listed, the latest.
 MOST = 50
 _MOST_MARKS = 50
@@ -62,7 +64,9 @@ class Tried:
 def tried(rule: RuleSpec, *, days: int, numbers: Mapping[str, float]) -> Tried:
     """Return when a rule would have fired in the last days with these numbers, and with others."""
     try:
-        found = backtest.backtest(rule, days=days, numbers=numbers, every=_pace(rule, numbers))
+        found = backtest.backtest(rule, days=days, numbers=numbers, every=_pace(rule, numbers), within=WITHIN)
+    except backtest.TooLongError:
+        return Tried(refused=_("It takes too long for a page: manage.py qaprod_backtest has the time."))
     except DeclarationError as error:
         return Tried(refused=words.cut(error, 300))
     return Tried(

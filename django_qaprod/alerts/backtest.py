@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,10 @@ _NOT_WRONG = Judgement()
 _MORE_IF_HIGHER = frozenset({"at_most", "below", "within"})
 # What is missing to one is what the limit is about.
 _SHARES_THAT_LACK = frozenset({"burn_rate", "out_of_sync"})
+
+
+class TooLongError(DeclarationError):
+    """It was not done in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,12 +128,15 @@ def backtest(
     every: float | None = None,
     numbers: Mapping[str, float] | None = None,
     alternatives: bool = True,
+    within: float | None = None,
 ) -> Backtest:
     """Return when a rule would have fired in the last days, and with which limit how often.
 
     It is looked at ``every`` so many seconds; if left out each minute, dear kinds more rarely (``PACES``).
-    ``numbers`` are tried in place of the rule's own. A few queries for each measure. Raises ``OverrideError``
-    for numbers that the rule does not take, ``DeclarationError`` for what has no history.
+    ``numbers`` are tried in place of the rule's own. A few queries for each measure. After ``within`` seconds
+    no further limit is tried. Raises ``OverrideError`` for numbers that the rule does not take,
+    ``DeclarationError`` for what has no history, and of that ``TooLongError`` where the time was not even
+    enough for the rule as it is.
     """
     began = perf_counter()
     for key, value in (numbers or {}).items():
@@ -139,7 +147,8 @@ def backtest(
     start = int(end - days * DAY) // HOUR * HOUR
     sight = HistorySight(cells(watched, start=start, end=end, before=_before(rule), now=at), rule=rule.name)
     pace = max(every or PACES.get(rule.kind, MINUTE), MINUTE)
-    run = _Run(rule, sight, max(start, sight.cells.low), end, pace)
+    until = math.inf if within is None else began + within
+    run = _Run(rule, sight, max(start, sight.cells.low), end, pace, until)
     run.run()
     main = next((name for name in _MAIN.get(rule.kind, ()) if name in rule.numbers), "")
     return Backtest(
@@ -162,8 +171,11 @@ def backtest(
 class _Run:
     """One way through the history."""
 
-    def __init__(self, rule: RuleSpec, sight: HistorySight, start: int, end: int, pace: float) -> None:
+    def __init__(
+        self, rule: RuleSpec, sight: HistorySight, start: int, end: int, pace: float, until: float
+    ) -> None:
         self.rule, self.sight, self.start, self.end, self.pace = rule, sight, start, end, pace
+        self._until = until
         self.looks = 0
         self.silent: Counter[str] = Counter()
         self.firings: list[Firing] = []
@@ -181,7 +193,7 @@ class _Run:
         What was right by a ``stricter`` limit is right by this one, and not judged again.
         """
         self.sight.fired = []
-        other = _Run(rule, self.sight, self.start, self.end, self.pace)
+        other = _Run(rule, self.sight, self.start, self.end, self.pace, self._until)
         other._stricter = stricter.wrong if stricter is not None else ()
         other.run()
         return other
@@ -190,6 +202,8 @@ class _Run:
         """Go from look to look, then end what still fires."""
         previous = float(self.start)
         for at in self._moments():
+            if perf_counter() > self._until:
+                raise TooLongError("There is too much to look at for so little time.")
             # What is known by the hour did not come late: no part of the hour before is looked at again.
             coarse = self.sight.cells.grain(at - 1) > MINUTE
             self.sight.now, self.sight.previous = at, None if coarse else previous
@@ -301,7 +315,10 @@ def _alternatives(run: _Run, main: str) -> list[Alternative]:
     found: list[Alternative] = []
     stricter: _Run | None = None
     for factor in order:
-        stricter = run if factor == 1.0 else run.again(tried[factor], stricter=stricter)
+        try:
+            stricter = run if factor == 1.0 else run.again(tried[factor], stricter=stricter)
+        except TooLongError:
+            break
         if factor != 1.0:
             seconds = sum(firing.seconds for firing in stricter.firings)
             value = tried[factor].numbers[main]

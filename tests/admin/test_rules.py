@@ -14,6 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from django_qaprod import clock, registry
+from django_qaprod.admin import backtests
 from django_qaprod.conf import telemetry_alias
 from django_qaprod.models import Bucket, Rule, Series
 from django_qaprod.queries import rules as known
@@ -288,6 +289,16 @@ def test_other_numbers_are_tried_on_the_past_before_they_are_stored(client_of_bo
     text = answer.content.decode()
     assert "It would have fired once" in text
     assert 'value="6"' in text, "the form still says what was tried"
+
+
+@pytest.mark.usefixtures("bursts")
+def test_what_takes_too_long_for_a_page_says_so(
+    client_of_boss: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server would end the request."""
+    monkeypatch.setattr(backtests, "WITHIN", -1.0)
+    answer = client_of_boss.post(page_of(), {**form(at_least="6"), "test": "yes"})
+    assert "manage.py qaprod_backtest has the time" in answer.content.decode()
 
 
 def test_what_has_no_history_says_so(client_of_boss: Client) -> None:

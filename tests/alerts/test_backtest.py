@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 
 from django_qaprod import clock, registry
 from django_qaprod.alerts import backtest as module
-from django_qaprod.alerts.backtest import Backtest, backtest
+from django_qaprod.alerts.backtest import Backtest, TooLongError, backtest
 from django_qaprod.alerts.history import Cells, HistorySight, cells
 from django_qaprod.exceptions import DeclarationError, OverrideError
 from django_qaprod.models import Event
@@ -122,6 +122,19 @@ def test_other_limits_are_tried_beside_it() -> None:
     for one in found.alternatives:
         alone = backtest(MANY, days=1, numbers={"at_least": one.value}, alternatives=False)
         assert (len(alone.firings), alone.seconds) == (one.firings, one.seconds)
+
+
+def test_it_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the limits for which there was none left, or without an answer: a page waits for it."""
+    take(TOP - 5 * HOUR)
+    ticks = iter(range(1_000_000))
+    monkeypatch.setattr(module, "perf_counter", lambda: float(next(ticks)))
+    looks = backtest(MANY, days=1, alternatives=False).looks
+    found = backtest(MANY, days=1, within=looks + 10.0)
+    assert (found.looks, found.alternatives) == (looks, [])
+    assert found.main == "at_least"
+    with pytest.raises(TooLongError):
+        backtest(MANY, days=1, within=looks / 2)
 
 
 def test_limits_of_every_kind_are_tried_from_the_strictest_on() -> None:
