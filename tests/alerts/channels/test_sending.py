@@ -317,7 +317,7 @@ def test_secrets_are_masked_however_they_are_quoted() -> None:
 
 def test_a_channel_is_named_though_its_address_has_the_same_word(settings: Any, receiver: Receiver) -> None:
     use(settings, hook={"webhook": receiver.url("/hook"), "secret": "s3cret"})
-    with pytest.raises(ChannelError, match="^hook: .*private"):
+    with pytest.raises(ChannelError, match=r"^hook: .*private"):
         channels.send_test("hook")
 
 
