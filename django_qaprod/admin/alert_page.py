@@ -9,18 +9,15 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from ..dashboard import words
 from ..models import Alert, Failure, Rule, Silence
-from .pages import Crumb, address, shown
+from .pages import Crumb, address, row_of, shown
 from .permissions import ReadOnlyAdmin, may
-
-# What is beyond this is in no bigint column.
-_MAX_ID = 2**63 - 1
 
 
 class AlertPageViews(ReadOnlyAdmin):
@@ -124,12 +121,7 @@ class AlertPageViews(ReadOnlyAdmin):
     def _alert(self, request: HttpRequest, object_id: str | int) -> Alert:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        number = str(object_id)
-        known = number.isascii() and number.isdigit() and int(number[:20]) <= _MAX_ID
-        alert = Alert.objects.filter(pk=int(number)).first() if known else None
-        if alert is None:
-            raise Http404(_("There is no such alert."))
-        return alert
+        return row_of(Alert, object_id, _("There is no such alert."))
 
     def _failure_url(self, failure: Failure) -> str:
         if not self.admin_site.is_registered(Failure):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -20,7 +20,7 @@ from ..dashboard import words
 from ..models import Breach, Failure
 from ..templatetags.qaprod import ago
 from .filters import JourneyFilter, TextFilter
-from .pages import Crumb, outside_transactions, shown
+from .pages import Crumb, outside_transactions, row_of, shown
 from .permissions import ReadOnlyAdmin, may
 
 if TYPE_CHECKING:
@@ -281,11 +281,7 @@ class BreachAdmin(ReadOnlyAdmin):
         return [(one, reverse(name, args=(one.pk,), current_app=site) if known else "") for one in found]
 
     def _breach(self, object_id: str) -> Breach:
-        known = object_id.isascii() and object_id.isdigit() and len(object_id) < 19
-        breach = Breach.objects.filter(pk=object_id).first() if known else None
-        if breach is None:
-            raise Http404(gettext("There is no such breach."))
-        return breach
+        return row_of(Breach, object_id, gettext("There is no such breach."))
 
     def _require(self, request: HttpRequest, act: str) -> None:
         if not self.has_view_permission(request) or not may(request, act, of="breach"):

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -17,11 +17,9 @@ from django.utils.translation import gettext as _
 
 from ..models import Failure, RescuedSubmission
 from .careful import AdminBase
-from .pages import Crumb, address, banner
+from .pages import Crumb, address, banner, row_of
 from .permissions import may
 
-# Failures beyond this have no place in any bigint column.
-_MAX_ID = 2**63 - 1
 _SUBMISSION = "rescuedsubmission"
 
 
@@ -144,9 +142,4 @@ class FailurePageViews(AdminBase):
     def _failure(self, request: HttpRequest, object_id: str | int) -> Failure:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        number = str(object_id)
-        known = number.isascii() and number.isdigit() and int(number[:20]) <= _MAX_ID
-        failure = Failure.objects.filter(pk=int(number)).first() if known else None
-        if failure is None:
-            raise Http404(_("There is no such failure."))
-        return failure
+        return row_of(Failure, object_id, _("There is no such failure."))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -19,6 +19,7 @@ from ..dashboard import words
 from ..models import Alert, Notification
 from ..templatetags.qaprod import exactly
 from .filters import TextFilter
+from .pages import row_of
 from .permissions import ReadOnlyAdmin
 
 if TYPE_CHECKING:
@@ -85,9 +86,7 @@ class NotificationAdmin(ReadOnlyAdmin):
         """Lead to the list, which says all that there is."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        known = object_id.isascii() and object_id.isdigit() and len(object_id) < 19
-        if not known or not Notification.objects.filter(pk=object_id).exists():
-            raise Http404(gettext("There is no such notification."))
+        row_of(Notification, object_id, gettext("There is no such notification."))
         return HttpResponseRedirect(
             reverse("admin:qaprod_notification_changelist", current_app=self.admin_site.name)
         )

@@ -13,7 +13,7 @@ from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.db import connections, transaction
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..dashboard.requests import RequestsPage
 
 View = TypeVar("View", bound=Callable[..., Any])
+Row = TypeVar("Row", bound=Model)
 
 
 class Crumb(NamedTuple):
@@ -45,6 +46,23 @@ class Crumb(NamedTuple):
 def address(site: AdminSite, model: type[Model], view: str) -> str:
     """Return the address of a model's view in an admin site."""
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{view}", current_app=site.name)
+
+
+def whole_number(text: str) -> int:
+    """Return the number that an address, a query or a form names, -1 for what is none.
+
+    What is beyond every bigint column is the last that fits into one.
+    """
+    known = text.isascii() and text.isdigit() and len(text) < 20
+    return min(int(text), 2**63 - 1) if known else -1
+
+
+def row_of(model: type[Row], object_id: str | int, missing: str) -> Row:
+    """Return the row that an address names. Raises ``Http404``, which says what is ``missing``."""
+    row = model._default_manager.filter(pk=whole_number(str(object_id))).first()
+    if row is None:
+        raise Http404(missing)
+    return row
 
 
 def outside_transactions(view: View) -> View:

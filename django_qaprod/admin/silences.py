@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -20,7 +20,7 @@ from ..dashboard import words
 from ..models import Alert, Silence
 from ..templatetags.qaprod import ago
 from .filters import DefaultFilter
-from .pages import Crumb, address, shown
+from .pages import Crumb, address, row_of, shown
 from .permissions import ReadOnlyAdmin, may
 
 
@@ -225,8 +225,4 @@ class SilenceAdmin(ReadOnlyAdmin):
     def _silence(self, request: HttpRequest, object_id: str) -> Silence:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        known = object_id.isascii() and object_id.isdigit() and len(object_id) < 19
-        silence = Silence.objects.filter(pk=object_id).first() if known else None
-        if silence is None:
-            raise Http404(gettext("There is no such silence."))
-        return silence
+        return row_of(Silence, object_id, gettext("There is no such silence."))

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ..models import RescuedSubmission
-from .submission_views import SubmissionViews, whole_number
+from .pages import whole_number
+from .submission_views import SubmissionViews
 
 _State = RescuedSubmission.State
 

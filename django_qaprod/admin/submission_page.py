@@ -18,9 +18,10 @@ from django.utils.translation import gettext as _
 
 from ..exceptions import NoKeyError, UnreadableError
 from ..models import RescuedSubmission
+from .pages import whole_number
 from .permissions import may
 from .submission_acts import SubmissionActViews
-from .submission_views import missing, whole_number
+from .submission_views import missing
 
 if TYPE_CHECKING:
     from ..sent import Submission

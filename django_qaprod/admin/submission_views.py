@@ -83,9 +83,3 @@ class SubmissionViews(AdminBase):
 def missing() -> NoReturn:
     """Answer that there is no such submission."""
     raise Http404(_("There is no such submission."))
-
-
-def whole_number(text: str) -> int:
-    """Return the number that a query or a form names, -1 for what is none."""
-    known = text.isascii() and text.isdigit() and len(text) < 20
-    return min(int(text), 2**63 - 1) if known else -1
