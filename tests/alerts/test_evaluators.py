@@ -15,7 +15,8 @@ from tests.alerts.evaluators import LANES
 
 pytestmark = [pytest.mark.django_db(databases="__all__", transaction=True), pytest.mark.slow]
 
-#: A round takes a quarter of a second. A thousand die at every line.
+#: A round takes a quarter of a second. A thousand die at every line, and take longer than a test may:
+#: ``QAPROD_ROUNDS=1000 pytest -o faulthandler_timeout=0``.
 ROUNDS = int(os.environ.get("QAPROD_ROUNDS", "60"))
 
 
