@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from .. import clock
 from ..conf import telemetry_alias
@@ -222,10 +222,10 @@ def notify(alert: Alert, kind: str, told: Iterable[Told], *, at: datetime, numbe
 def resolve(ids: Iterable[int], *, who: str, why: str = "", using: str | None = None) -> int:
     """End alerts by hand; return how many there were. A rule that is still wrong fires anew."""
     alias, at = using or telemetry_alias(), clock.now()
+    wanted = sorted(ids)
     with transaction.atomic(using=alias):
         return sum(
-            _resolve(_rows(alias).filter(pk=pk, state__in=_ACTIVE), at, who=who, why=why)
-            for pk in sorted(ids)
+            _resolve(_rows(alias).filter(pk=pk, state__in=_ACTIVE), at, who=who, why=why) for pk in wanted
         )
 
 
@@ -241,10 +241,11 @@ def active_rules(*, using: str | None = None) -> set[str]:
 
 
 def _resolve(rows: QuerySet[Alert], at: datetime, *, who: str, why: str) -> int:
-    # The row is locked first, so that what was seen of it is true until the end.
-    alert = rows.select_for_update().first()
-    if alert is None:
+    # Written to before it is read, so that what is seen of it is true until the end; and on SQLite no
+    # transaction may write that has read what somebody has written to since.
+    if not rows.update(state=F("state")):
         return 0
+    alert = rows.get()
     _rows(rows.db).filter(pk=alert.pk).update(
         state=_STATES.RESOLVED, resolved_at=at, remind_at=None, escalate_at=None
     )
@@ -288,12 +289,15 @@ def acknowledge(ids: Iterable[int], *, who: str, using: str | None = None) -> in
 def say_useful(ids: Iterable[int], useful: bool, *, who: str, using: str | None = None) -> int:
     """Say whether it was right to tell of these alerts; return how many there were."""
     alias, at = using or telemetry_alias(), clock.now()
+    others = _rows(alias).exclude(useful=useful)
+    found = list(others.filter(pk__in=list(ids)).order_by("pk"))
+    why = "It was useful." if useful else "It was not useful."
     changed = 0
     with transaction.atomic(using=alias):
-        for alert in _rows(alias).filter(pk__in=list(ids)).exclude(useful=useful).order_by("pk"):
-            changed += _rows(alias).filter(pk=alert.pk).update(useful=useful)
-            why = "It was useful." if useful else "It was not useful."
-            _note(alert, alert.state, alert.state, at, who, why)
+        for alert in found:
+            if others.filter(pk=alert.pk).update(useful=useful):
+                changed += 1
+                _note(alert, alert.state, alert.state, at, who, why)
     return changed
 
 

@@ -7,8 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
 
 from django_qaprod import clock
+from django_qaprod.conf import telemetry_alias
 from django_qaprod.models import Alert, Notification, Rule, Transition
 from django_qaprod.registry import Measure, RuleSpec
 from django_qaprod.store import alerts, outbox
@@ -257,6 +260,24 @@ def test_a_channel_with_too_long_a_name_costs_no_alert(at: datetime) -> None:
     """Others are told of it."""
     assert look(at, change("firing", at), lanes=("mail", "x" * 200))
     assert set(states()) == {"mail", "x" * 99 + "…"}
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda pk: alerts.acknowledge([pk], who="ada"),
+        lambda pk: alerts.resolve([pk], who="ada"),
+        lambda pk: alerts.say_useful([pk], True, who="ada"),
+    ],
+)
+def test_what_people_do_writes_before_it_reads(at: datetime, act: Callable[[int], int]) -> None:
+    """SQLite refuses who has read and writes then, when anybody has written in between."""
+    alert = fire(at)
+    with CaptureQueriesContext(connections[telemetry_alias()]) as asked:
+        assert act(alert.pk) == 1
+    said = [one["sql"].split()[0] for one in asked]
+    inside = said[said.index("SAVEPOINT") + 1 :]
+    assert inside[0] == "UPDATE"
 
 
 def test_hostile_words_are_cut_and_cleaned(at: datetime) -> None:
