@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -111,6 +112,13 @@ def _summary(found: Backtest) -> str:
 
 def _notes(found: Backtest) -> list[str]:
     notes = []
+    if found.begun is not None:
+        notes.append(
+            _("What it watches has never happened, as far as is known.")
+            if found.first is None
+            else _("What it watches happened first on %(day)s, as far as is known.")
+            % {"day": date_format(words.local(found.first), "SHORT_DATE_FORMAT")}
+        )
     if found.silent:
         share = words.percent(found.silent / found.looks)
         told = {"share": share, "why": words.cut(found.why, 200)}

@@ -92,7 +92,8 @@ class Backtest:
     In ``silent`` of them it could say nothing, mostly for the reason ``why``. What is older than
     ``fine_from`` is known by the hour alone: there each hour is judged as a whole, so that a shorter window
     sees all of it, and what lasted minutes seems to have lasted an hour. ``main`` is the number that the
-    alternatives change. ``took`` is in seconds.
+    alternatives change. ``first`` is when what it counts happened first, to the day, as far as is kept:
+    before, nothing is known of it, or nothing happened. ``took`` is in seconds.
     """
 
     rule: RuleSpec
@@ -107,7 +108,16 @@ class Backtest:
     points: list[Point]
     main: str = ""
     alternatives: list[Alternative] = field(default_factory=list)
+    first: datetime | None = None
     took: float = 0.0
+
+    @property
+    def begun(self) -> datetime | None:
+        """When what it counts happened first, where that was after ``start``; ``end`` where it never did."""
+        if self.rule.of.kind == "gauge":
+            return None
+        first = self.first or self.end
+        return first if first > self.start else None
 
     @property
     def seconds(self) -> float:
@@ -163,9 +173,15 @@ def backtest(
         firings=run.firings,
         points=list(_thinned(run.points)),
         main=main,
+        first=_first(rule, sight),
         alternatives=_alternatives(run, main) if alternatives and main else [],
         took=perf_counter() - began,
     )
+
+
+def _first(rule: RuleSpec, sight: HistorySight) -> datetime | None:
+    found = None if rule.of.kind == "gauge" else sight.first(rule.of)
+    return None if found is None else clock.moment(found)
 
 
 class _Run:

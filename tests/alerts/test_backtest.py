@@ -185,6 +185,20 @@ def test_old_numbers_are_judged_by_the_hour_and_it_is_said() -> None:
     assert clock.epoch(found.firings[1].fired) == TOP - DAY + 2 * HOUR + 60
 
 
+def test_what_has_never_happened_and_since_when_it_has_is_known() -> None:
+    """Of a new site, or of a route by a wrong name, that a rule would not have fired says nothing."""
+    rule = MANY._replace(of=SERIES)
+    never = backtest(rule, alternatives=False)
+    assert (never.first, never.begun) == (None, never.end)
+    count(TOP - 2 * HOUR)
+    lately = backtest(rule, alternatives=False)
+    assert lately.first is not None
+    assert lately.begun == lately.first > lately.start
+    count(TOP - 40 * DAY)
+    rollups.roll_up()
+    assert backtest(rule, alternatives=False).begun is None
+
+
 def test_a_ratio_and_an_absence_are_judged_over_the_past() -> None:
     """Whole days without orders, and a morning in which half of them failed."""
     failed = Measure(kind="step", journey="application", name="failed")

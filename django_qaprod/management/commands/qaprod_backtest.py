@@ -72,6 +72,13 @@ def _lines(found: Backtest) -> Iterator[str]:
             "Before %(fine)s its numbers are kept by the hour: there a whole hour is judged at a time, so it"
             " would have fired at most so often, and for less long."
         ) % {"fine": _moment(found.fine_from)}
+    if found.begun is not None:
+        yield (
+            _("What it watches has never happened, as far as is known.")
+            if found.first is None
+            else _("What it watches happened first on %(day)s, as far as is known.")
+            % {"day": _moment(found.first)[:10]}
+        )
     if found.silent:
         share = phrases.share(found.silent / max(found.looks, 1))
         yield _("In %(share)s of the looks it says nothing: %(why)s") % {"share": share, "why": found.why}
