@@ -65,7 +65,9 @@ def choose(lane: str, at: datetime) -> Chosen:
     The last message of an hour is a digest of all that waits. What is silenced, inhibited or outside the
     hours of its route is put off.
     """
-    waiting = list(outbox.fresh(Notification, lane).select_related("alert")[:MOST])
+    # The worst first: what is critical must not be behind a flood that waits for the next hour.
+    fresh = outbox.fresh(Notification, lane).order_by("alert__rank", "due_at", "pk")
+    waiting = list(fresh.select_related("alert")[:MOST])
     if not any(one.due_at <= at for one in waiting):
         return Chosen([])
     free = _not_held(lane, waiting, at)

@@ -171,6 +171,18 @@ def test_what_is_critical_is_told_although_the_hour_is_full(fire: Fire) -> None:
     assert len(send()) == 1
 
 
+def test_what_is_critical_is_seen_behind_a_flood(fire: Fire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many wait for the next hour."""
+    monkeypatch.setattr(sending, "MOST", 5)
+    for _ in range(4):
+        fire()
+        send()
+    for _ in range(6):
+        fire(due=-60)
+    fire("grave", severity="critical", rank=0)
+    assert ["grave" in subject for subject in send()][:1] == [True]
+
+
 def test_what_is_silenced_is_kept_back_and_says_why(fire: Fire) -> None:
     """Until the silence ends."""
     row = fire("noisy")
