@@ -36,11 +36,15 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
 
 
 class _Worst(NamedTuple):
-    """The window in which it happened most: how often, when it began there, and when the last of it was."""
+    """The window in which it happened most: how often, when it began there, and when the last of it was.
+
+    ``newest`` says that all of it is in the last step.
+    """
 
     times: float
     first: float | None = None
     last: float | None = None
+    newest: bool = False
 
 
 def _many(rule: RuleSpec, sight: Sight) -> Judgement:
@@ -82,7 +86,8 @@ def _worst(row: Sequence[float], pieces: int, start: float, step: float) -> _Wor
     places = [place for place in range(max(end - pieces, 0), end) if row[place]]
     if not places:
         return _Worst(0.0)
-    return _Worst(most, start + places[0] * step, start + (places[-1] + 1) * step)
+    newest = places[0] == len(row) - 1
+    return _Worst(most, start + places[0] * step, start + (places[-1] + 1) * step, newest)
 
 
 def _too_many(rule: RuleSpec, sight: Sight, key: str, worst: _Worst) -> Verdict:
@@ -101,19 +106,19 @@ def _too_many(rule: RuleSpec, sight: Sight, key: str, worst: _Worst) -> Verdict:
         words=words,
         limit=limit,
         usual=f"the limit is {phrases.number(limit)}",
-        since=_began(rule, worst.first) if wrong else None,
+        since=_began(rule, worst) if wrong else None,
     )
 
 
-def _began(rule: RuleSpec, first: float | None) -> float | None:
-    """Return when the first of it was at the earliest, of a step that began ``first``.
+def _began(rule: RuleSpec, worst: _Worst) -> float | None:
+    """Return when the first of it was.
 
-    What is kept by the minute stands at the beginning of that, which lies within the step: nothing of the
-    minute before was counted, and what went live in it is not later than what it broke.
+    Of what is kept by the minute a step holds the minute in which it begins, and the last one that of now as
+    well: what is found there was not found by the look before, so that it is taken to be of now.
     """
-    if first is None or rule.of.kind in _ROWS:
-        return first
-    return math.ceil(first / _STEP) * _STEP
+    if worst.first is None or rule.of.kind in _ROWS:
+        return worst.first
+    return (math.ceil if worst.newest else math.floor)(worst.first / _STEP) * _STEP
 
 
 def _few(rule: RuleSpec, sight: Sight) -> Judgement:

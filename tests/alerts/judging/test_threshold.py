@@ -52,6 +52,10 @@ def test_what_is_kept_by_the_minute_did_not_begin_in_the_minute_before() -> None
     sight = FakeSight({rule.spec.of: [NOON]}, now=NOON + 15)
     [found] = threshold.judge(rule.spec, sight).verdicts
     assert found.since == NOON
+    # Nor does it begin after it happened, once a step has followed.
+    sight = FakeSight({rule.spec.of: [NOON - 30]}, now=NOON + 75)
+    [found] = threshold.judge(rule.spec, sight).verdicts
+    assert found.since == NOON - 60
 
 
 def test_nothing_is_right() -> None:
