@@ -20,5 +20,5 @@ def look(run: Run) -> None:
     """Judge the rules, have it told what changed, and tell whoever watches us that we are there."""
     looked = passes.look(run.stop, previous=run.previous)
     sending.start()
-    if not looked.left:
+    if not looked.left and (looked.judged or looked.silent or not looked.failed):
         ping.ping()

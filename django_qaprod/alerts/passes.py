@@ -111,6 +111,10 @@ def _look_at(spec: RuleSpec, sight: LiveSight, at: datetime, deploys: Iterable[D
         else:
             judgement = judge(spec, sight)
         _keep(spec, judgement, at, deploys)
+    except SystemExit as error:
+        # Of the host's: it would end the worker's thread, and nobody would look any more.
+        alerts.failed(spec, f"SystemExit: {error}", at=at)
+        return "failed"
     except Exception as error:  # noqa: BLE001 - a rule of the host's may be anything; it is shown on its row
         guard.caught(f"rule.{spec.name}", error)
         alerts.failed(spec, f"{type(error).__name__}: {guard.words_of(error)}", at=at)
@@ -122,11 +126,12 @@ def _keep(spec: RuleSpec, judgement: Judgement, at: datetime, deploys: Iterable[
     now = clock.epoch(at)
     verdicts = (storable(verdict, now) for verdict in judgement.verdicts)
     worst = sorted(verdicts, key=lambda verdict: not verdict.wrong)
+    says = not judgement.silent or judgement.few
     alerts.look(
         spec,
         at=at,
         verdicts=[verdict._asdict() for verdict in worst[:_KEPT_VERDICTS]],
-        change=lambda active: changes(spec, worst, active, at),
+        change=lambda active: changes(spec, worst, active, at) if says else [],
         tell=lambda alert: telling.telling(alert, spec, at, deploys),
         silent=judgement.silent,
     )
@@ -234,6 +239,9 @@ def _tell_again(specs: Iterable[RuleSpec], at: datetime) -> None:
     for alert in alerts.to_be_told_again(at):
         with guard.guard("alerts"):
             spec = by_name.get(alert.rule)
+            if spec is not None and spec.hours is not None and not spec.hours(at):
+                # It is not looked at now: whoever is to be reminded is when it is again.
+                continue
             if alert.escalate_at is not None and alert.escalate_at <= at:
                 alerts.escalate(alert, telling.escalated(alert, spec, at), at=at)
             if alert.remind_at is not None and alert.remind_at <= at:

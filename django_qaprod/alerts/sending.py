@@ -100,6 +100,7 @@ def _not_held(lane: str, waiting: Sequence[Notification], at: datetime) -> list[
     tried = _tried_again(lane)
     held = {one.alert_id for one in waiting if one.kind == Notification.Kind.FIRING and one.held}
     free = []
+    reasons: dict[str, list[int]] = {}
     for one in waiting:
         spec = specs.get(one.alert.rule)
         why = "" if one.kind in _ALWAYS else telling.held(
@@ -109,8 +110,10 @@ def _not_held(lane: str, waiting: Sequence[Notification], at: datetime) -> list[
         if not why:
             free.append(one)
         elif one.due_at <= at:
-            rows = Notification.objects.using(telemetry_alias()).filter(pk=one.pk)
-            outbox.put_off(rows, by=AGAIN, held=why[:200])
+            reasons.setdefault(why[:200], []).append(one.pk)
+    for why, ids in reasons.items():
+        rows = Notification.objects.using(telemetry_alias()).filter(pk__in=ids)
+        outbox.put_off(rows, by=AGAIN, held=why)
     return free
 
 

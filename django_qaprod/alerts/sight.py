@@ -56,10 +56,10 @@ class Memory:
 
     def trim(self) -> None:
         """Let go of what was not asked for the longest, where it is much."""
-        held = sum(len(hours) for _, hours in self._hours.values())
+        held = sum(_size(hours) for _, hours in self._hours.values())
         while held > _MOST_HOURS and len(self._hours) > 1:
             _, (_, dropped) = self._hours.popitem(last=False)
-            held -= len(dropped)
+            held -= _size(dropped)
         while len(self.firsts) > _MOST_FIRSTS:
             self.firsts.popitem(last=False)
 
@@ -186,3 +186,8 @@ def incidents(rule: str, start: float, end: float, now: float) -> list[tuple[flo
         for begun, ended in rows.values_list("fired_at", "resolved_at")
         if begun is not None
     ]
+
+
+def _size(hours: Known) -> int:
+    """Return how many numbers are kept in hours, an hour without any counted as one."""
+    return sum(len(of) or 1 for of in hours.values())

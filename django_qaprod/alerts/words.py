@@ -17,6 +17,7 @@ from ..store.rules import NUMBERS
 from ..text import one_line
 from . import phrases
 from .facts import Facts
+from .measures import BEATS
 
 #: Characters of a name, and of a sentence, that are shown.
 NAME, SENTENCE = 120, 300
@@ -182,6 +183,8 @@ def _watched(measure: Measure) -> str:
         return f"expectation “{measure.name}”" if measure.name else "all expectations"
     if measure.kind == "failures":
         return "failures" if measure.journey or not dict(measure.where).get("critical") else "critical views"
+    if measure.name == BEATS:
+        return f"the job “{dict(measure.where).get('label', '')}”"
     return f"{measure.kind} {measure.name}"
 
 

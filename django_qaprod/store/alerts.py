@@ -116,7 +116,6 @@ def look(
             return False
         if silent:
             Rule.objects.using(alias).filter(name=spec.name, silent_since=None).update(silent_since=at)
-            return True
         before = active(spec.name, using=alias)
         for one in change(before):
             _apply(spec, before.get(one.key), one, at, tell, alias)

@@ -31,6 +31,8 @@ _SHARES = frozenset(
     {("ratio", "above"), ("ratio", "below"), ("out_of_sync", "at_least"), ("burn_rate", "objective")}
 )
 _MOST_CHANNELS = 20
+# Neither infinite nor what no float holds.
+_LARGEST = 1e15
 
 
 def declared(name: str) -> RuleSpec:
@@ -120,7 +122,7 @@ def _change(
 
 
 def _number(spec: RuleSpec, name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _LARGEST:
         raise OverrideError(f"{name} of {spec.name!r} is a number, not {value!r}.")
     signed = spec.of.kind == "gauge" and name in _READINGS
     if (value < 0 and not signed) or (value == 0 and name in _ABOVE_ZERO):

@@ -137,6 +137,9 @@ class Worker:
         error = ""
         try:
             job.run(Run(now=at, previous=last.succeeded_at if last else None, stop=self._stop))
+        except SystemExit as problem:
+            # Of the host's, in a job that calls it: the thread would end, and nobody would work any more.
+            error = one_line(f"SystemExit: {problem}", 500)
         except Exception as problem:  # noqa: BLE001 - one job must not stop the others
             guard.caught(f"job.{job.name}", problem)
             error = one_line(f"{type(problem).__name__}: {guard.words_of(problem)}", 500)

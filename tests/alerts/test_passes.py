@@ -326,3 +326,44 @@ def test_every_kind_has_its_judge(monkeypatch: pytest.MonkeyPatch) -> None:
         passes.judge_of(RuleSpec(name="r", kind=kind, of=Measure("step"), numbers={})) for kind in kinds
     ]
     assert all(map(callable, judges))
+
+
+def test_too_few_to_judge_by_end_an_alert_after_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At night there are never enough: it would fire until somebody sees that it is long over."""
+    said = [Judgement((Verdict("", True, 1.0, "60 of 60"),)), Judgement(silent="8 in 10 min", few=True)]
+    monkeypatch.setattr(passes, "judge_of", lambda spec: lambda *given: said[0])
+    rule(kind="ratio")
+    look()
+    said.pop(0)
+    look(59)
+    assert states() == {"fail": "firing"}
+    assert Rule.objects.get().silent == "8 in 10 min"
+    look(60)
+    assert states() == {"fail": "resolved"}
+
+
+def test_a_rule_that_calls_exit_ends_nobody(said: Said) -> None:
+    """It is shown on its row, and the others are judged."""
+
+    def leave(at: Any) -> bool:
+        raise SystemExit(3)
+
+    rule("a", hours=leave)
+    rule("b")
+    said["b"] = {"": True}
+    assert look() == passes.Looked(judged=1, failed=1)
+    assert Rule.objects.get(name="a").error == "SystemExit: 3"
+
+
+def test_outside_its_hours_nobody_is_reminded(said: Said) -> None:
+    """But as soon as it is looked at again."""
+    opened = [True]
+    rule(hours=lambda at: opened[0])
+    said["fail"] = {"": True}
+    look()
+    opened[0] = False
+    look(45)
+    assert not Notification.objects.filter(kind="reminder").exists()
+    opened[0] = True
+    look(46)
+    assert Notification.objects.filter(kind="reminder").count() == 1

@@ -161,3 +161,14 @@ def test_two_who_change_different_things_at_once_both_have_their_way() -> None:
     for thread in threads:
         thread.join()
     assert said() == dict.fromkeys(keys, 5.0)
+
+
+def test_a_number_that_no_float_holds_is_refused() -> None:
+    """Written there by whoever, it would keep every rule from being judged."""
+    with registry.isolated():
+        spec = registry.RuleSpec(
+            name="r", kind="threshold", of=registry.Measure("failures"), numbers={"at_least": 1.0}
+        )
+        for number in (10**400, float("nan"), float("inf")):
+            with pytest.raises(OverrideError):
+                rules.valid(spec, "numbers.at_least", number)

@@ -69,10 +69,14 @@ class Verdict(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """The verdicts of a rule. ``silent`` says why nothing can be said: then nothing changes."""
+    """The verdicts of a rule. ``silent`` says why nothing can be said: then nothing changes.
+
+    Unless there were too ``few``: what fires, and has nothing to be judged by for long, is over.
+    """
 
     verdicts: tuple[Verdict, ...] = ()
     silent: str = ""
+    few: bool = False
 
 
 class Judge(Protocol):

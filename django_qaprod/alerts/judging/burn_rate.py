@@ -30,7 +30,8 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
     whole = verdicts.pop(ALL, None)
     if whole is None:
         return Judgement(
-            silent=f"Fewer than {phrases.number(rule.numbers.get('min_count', 1.0))} to judge by."
+            silent=f"Fewer than {phrases.number(rule.numbers.get('min_count', 1.0))} to judge by.",
+            few=True,
         )
     if not rule.by:
         return Judgement((whole,))

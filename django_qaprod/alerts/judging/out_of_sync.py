@@ -23,7 +23,8 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
     other = {key: row[0] for key, row in sight.counts(rule.of, start, sight.now, by=rule.by).items()}
     total = sum(one.values())
     if total < least:
-        return Judgement(silent=f"{phrases.number(total)} to compare with; it is judged from {least:.0f} on.")
+        words = f"{phrases.number(total)} to compare with; it is judged from {least:.0f} on."
+        return Judgement(silent=words, few=True)
     whole = _verdict(rule, ALL, total, sum(other.values()))
     if not rule.by:
         return Judgement((whole,))

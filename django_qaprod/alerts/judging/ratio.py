@@ -20,7 +20,8 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
     if total < least:
         return Judgement(
             silent=f"{phrases.number(total)} in the last {phrases.span(window)}; it is judged from "
-            f"{phrases.number(least)} on."
+            f"{phrases.number(least)} on.",
+            few=True,
         )
     whole = _verdict(rule, ALL, sum(of.values()), total)
     if not rule.by:
