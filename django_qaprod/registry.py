@@ -89,6 +89,10 @@ class ExpectationSpec(NamedTuple):
     repairs_per_hour: int = 60
 
 
+#: What is told apart and has no value is called so; the empty text is all together.
+NO_VALUE = "(none)"
+
+
 class Measure(NamedTuple):
     """What a rule watches.
 

@@ -228,10 +228,10 @@ def _previous(last: float | None, looks: _Looks) -> float | None:
 
 
 def _end_those_gone(specs: Iterable[RuleSpec]) -> None:
-    """End the alerts of rules that were switched off, or are declared no more."""
-    on = {spec.name for spec in specs if spec.on}
-    for name in alerts.active_rules() - on:
-        alerts.resolve_rule(name, why=alerts.RULE_GONE)
+    """End the alerts of rules that were switched off, or are declared no more, or as another kind."""
+    on = {(spec.name, spec.kind) for spec in specs if spec.on}
+    for name, kind in alerts.active_rules() - on:
+        alerts.resolve_rule(name, kind=kind, why=alerts.RULE_GONE)
 
 
 def _tell_again(specs: Iterable[RuleSpec], at: datetime) -> None:

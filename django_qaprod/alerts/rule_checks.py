@@ -8,8 +8,10 @@ from datetime import date, datetime
 from typing import TypeGuard
 
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
+from django.urls import URLResolver, get_resolver
 
 from .. import registry
+from ..context import UNMATCHED
 from ..expectations.calendars import Calendar
 from ..models import Alert
 from ..queries.reach import never
@@ -30,6 +32,7 @@ def check() -> Iterator[CheckMessage]:
                 id="qaprod.W031",
             )
     yield from _names()
+    yield from _routes()
     yield from _untold()
     yield from _holidays()
 
@@ -55,6 +58,36 @@ def _names() -> Iterator[CheckMessage]:
                     hint=f"Did you mean {close[0]!r}?" if close else "Name one that is declared.",
                     id="qaprod.W030",
                 )
+
+
+def _routes() -> Iterator[CheckMessage]:
+    watched = [
+        (spec.name, one.name)
+        for spec in registry.rules()
+        for one in (spec.of, spec.per)
+        if one is not None and one.kind == "requests" and one.name not in {"", UNMATCHED}
+    ]
+    known = dict(_patterns(get_resolver())) if watched else {}
+    for rule, route in dict.fromkeys(watched):
+        if route in known or route.lstrip("^") in {one.lstrip("^") for one in known}:
+            continue
+        meant = next((one for one, name in known.items() if name and route.rpartition(":")[2] == name), "")
+        close = [meant] if meant else difflib.get_close_matches(route, known, n=1)
+        yield Warning(
+            f"The rule {rule!r} watches the route {route!r}, which no URL pattern has.",
+            hint=f"A route is named by its whole pattern, {close[0] if close else 'orders/<int:pk>/'!r}.",
+            id="qaprod.W034",
+        )
+
+
+def _patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the routes of all URL patterns as requests name them, each with the pattern's own name."""
+    for one in resolver.url_patterns:
+        route = prefix + str(one.pattern)
+        if isinstance(one, URLResolver):
+            yield from _patterns(one, route)
+        else:
+            yield route or "/", one.name or ""
 
 
 def _is_breaches(measure: Measure | None) -> TypeGuard[Measure]:

@@ -110,12 +110,14 @@ def _step(spec: RuleSpec, window: Window) -> int:
 def _values(spec: RuleSpec, start: int, end: int, step: int, key: str) -> list[float | None]:
     number = len(range(start, end, step))
     nothing: list[float | None] = [None] * number
+    # Without a key it is all of them together; the one without a name has a key of its own.
+    by, key = (spec.by, "" if key == registry.NO_VALUE else key) if key else ("", "")
     if spec.of.kind == "gauge":
-        return measures.readings(spec.of, start, end, step=step, by=spec.by).get(key, nothing)
-    of = _counts(spec.of, start, end, step, spec.by, key, number)
+        return measures.readings(spec.of, start, end, step=step, by=by).get(key, nothing)
+    of = _counts(spec.of, start, end, step, by, key, number)
     if spec.kind not in _SHARES or spec.per is None:
         return [*of]
-    per = _counts(spec.per, start, end, step, spec.by, key, number)
+    per = _counts(spec.per, start, end, step, by, key, number)
     return [one / all_ if all_ else None for one, all_ in zip(of, per, strict=True)]
 
 

@@ -228,15 +228,16 @@ def resolve(ids: Iterable[int], *, who: str, why: str = "", using: str | None = 
         )
 
 
-def resolve_rule(rule: str, *, why: str, using: str | None = None) -> int:
-    """End the alerts of a rule that is judged no more; return how many there were."""
-    rows = _rows(using).filter(rule=rule, state__in=_ACTIVE)
+def resolve_rule(rule: str, *, kind: str, why: str, using: str | None = None) -> int:
+    """End the alerts of a rule that is judged no more, or not as this kind; return how many there were."""
+    rows = _rows(using).filter(rule=rule, kind=kind, state__in=_ACTIVE)
     return resolve(rows.values_list("pk", flat=True), who=OURSELVES, why=why, using=using)
 
 
-def active_rules(*, using: str | None = None) -> set[str]:
-    """Return the names of the rules that have active alerts."""
-    return set(_rows(using).filter(state__in=_ACTIVE).order_by().values_list("rule", flat=True).distinct())
+def active_rules(*, using: str | None = None) -> set[tuple[str, str]]:
+    """Return the names and kinds of the rules that have active alerts."""
+    rows = _rows(using).filter(state__in=_ACTIVE).order_by()
+    return set(rows.values_list("rule", "kind").distinct())
 
 
 def _resolve(rows: QuerySet[Alert], at: datetime, *, who: str, why: str) -> int:

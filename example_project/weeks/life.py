@@ -71,7 +71,8 @@ def live(numbers: Numbers, *, start: float, end: float, step: float, deploys: tu
             looked = passes.look(stop, sight=sight)
             found.passes += 1
             found.failed += looked.failed + looked.left
-            thrift.active = alerts.active_rules() if thrift.written else thrift.active
+            if thrift.written:
+                thrift.active = {rule for rule, kind in alerts.active_rules()}
             thrift.written = False
             if before or thrift.active:
                 _tell(stop)

@@ -367,3 +367,15 @@ def test_outside_its_hours_nobody_is_reminded(said: Said) -> None:
     opened[0] = True
     look(46)
     assert Notification.objects.filter(kind="reminder").count() == 1
+
+
+def test_a_rule_that_is_another_one_now_ends_what_it_fired_of(said: Said) -> None:
+    """What it says now has nothing to do with it."""
+    rule(kind="threshold")
+    said["fail"] = {"": True}
+    look()
+    registry._rules.clear()
+    rule(kind="ratio")
+    said["fail"] = "Too few."
+    look(1)
+    assert states() == {"fail": "resolved"}

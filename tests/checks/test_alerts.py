@@ -249,6 +249,16 @@ def test_a_channel_is_named_and_there_is_none(settings: Any) -> None:
     assert "QAPROD['CHANNELS']" in str(the("E030").hint)
 
 
+def test_routes_that_no_pattern_has_are_named() -> None:
+    """By its name a route is not known, and the rule would be silent for ever."""
+    alerts.Threshold("answers", of=alerts.requests(route="admin/login/"), at_most=3)
+    assert "W034" not in ids()
+    alerts.Threshold("by name", of=alerts.requests(route="admin:login"), at_most=3)
+    found = the("W034")
+    assert "'by name'" in str(found.msg)
+    assert "'admin/login/'" in str(found.hint)
+
+
 def test_holidays_of_hours_are_known() -> None:
     """Else the rule could not be judged."""
     alerts.Route("day", to=("mail",), hours=alerts.WorkingHours(holidays="XX"))

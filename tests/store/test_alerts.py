@@ -191,8 +191,8 @@ def test_keys_are_alerts_of_their_own(at: datetime) -> None:
     assert {alert.key: alert.state for alert in Alert.objects.all()} == {
         "Safari": "firing", "Firefox": "pending",
     }  # fmt: skip
-    assert alerts.active_rules() == {SPEC.name}
-    assert alerts.resolve_rule(SPEC.name, why="It was switched off.") == 2
+    assert alerts.active_rules() == {(SPEC.name, SPEC.kind)}
+    assert alerts.resolve_rule(SPEC.name, kind=SPEC.kind, why="It was switched off.") == 2
 
 
 def test_acknowledging_ends_reminders_and_escalation(at: datetime) -> None:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
+from ...registry import NO_VALUE
 from .base import ALL, Verdict
 
 T = TypeVar("T")
 
 #: The share of the volume from which on not one of them is wrong, but the whole.
 MOST = 0.8
-#: The key of those that do not have what they are told apart by: no key at all would be everything.
-NONE = "(none)"
 
 
 def named(found: Mapping[str, T]) -> dict[str, T]:
     """Return what a sight says by key, each under a key that is not ``ALL``."""
-    return {key or NONE: value for key, value in found.items()}
+    return {key or NO_VALUE: value for key, value in found.items()}
 
 
 def together(

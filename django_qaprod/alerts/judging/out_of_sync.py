@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...registry import RuleSpec
+from ...registry import Measure, RuleSpec
 from .. import phrases
 from . import keys
 from .base import ALL, Judgement, Sight, Verdict
@@ -33,6 +33,11 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
     return Judgement(keys.together(verdicts, volumes, whole))
 
 
+def _name(measure: Measure | None) -> str:
+    """Return by what people know it: “8 sent for 14 submitted”."""
+    return measure.name.replace("_", " ") or measure.kind if measure is not None else ""
+
+
 def _verdict(rule: RuleSpec, key: str, one: float, other: float) -> Verdict:
     value, limit = other / one, rule.numbers["at_least"]
     window, within = (phrases.span(rule.numbers[name]) for name in ("window", "within"))
@@ -40,7 +45,8 @@ def _verdict(rule: RuleSpec, key: str, one: float, other: float) -> Verdict:
         key=key,
         wrong=value < limit,
         value=value,
-        words=f"{phrases.number(other)} for {phrases.number(one)} of {window}, {within} later",
+        words=f"{phrases.number(other)} {_name(rule.of)} for {phrases.number(one)} {_name(rule.per)} of "
+        f"{window}, {within} later",
         limit=limit,
         usual=f"at least {phrases.share(limit)} is expected",
     )

@@ -112,7 +112,9 @@ def test_too_few_in_the_short_window_say_nothing_by_it() -> None:
     """Six an hour: one error in five minutes is no outage, and six hours have enough."""
     sight = Traffic((5 * MINUTE, 1.0), per_minute=0.1)
     assert burning(sight, objective=0.99, min_count=20).limit == pytest.approx(1.0)
-    assert judged(sight, objective=0.99, min_count=50) == Judgement(silent="Fewer than 50 to judge by.", few=True)
+    assert judged(sight, objective=0.99, min_count=50) == Judgement(
+        silent="Fewer than 50 to judge by.", few=True
+    )
 
 
 def test_the_route_that_burns_is_told() -> None:

@@ -92,7 +92,10 @@ def test_what_falls_behind_is_wrong_once_it_has_had_its_time(
 
 def test_it_says_how_many_are_lacking() -> None:
     (found,) = compared([NOON - 20 * MINUTE] * 4, [NOON - 19 * MINUTE] * 3, at_least=0.8).verdicts
-    assert (found.words, found.usual) == ("3 for 4 of 30 min, 10 min later", "at least 80% is expected")
+    assert (found.words, found.usual) == (
+        "3 taken for 4 sent of 30 min, 10 min later",
+        "at least 80% is expected",
+    )
     assert (found.value, found.limit, found.wrong) == (0.75, 0.8, True)
 
 
