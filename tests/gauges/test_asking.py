@@ -434,8 +434,8 @@ def test_a_machine_s_time_is_not_spent_on_waiting(records: Records, released: th
         turn()
 
     asker._turn = counted  # type: ignore[method-assign]
-    asker.ask(spec("a", hanging(released), timeout=0.3))
     began = time.monotonic()
+    asker.ask(spec("a", hanging(released), timeout=0.3))
     assert asker.wait(10)
     assert time.monotonic() - began >= 0.3
     assert turns <= 3
