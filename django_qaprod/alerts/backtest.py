@@ -17,9 +17,9 @@ from ..queries.rules import with_override
 from ..registry import Measure, RuleSpec
 from ..store.rules import NUMBERS
 from .history import HOUR, MINUTE, HistorySight, cells
-from .judging.base import Judge, Judgement, Verdict
+from .judging.base import ALL, Judge, Judgement, Verdict
 from .sight import SETTLE
-from .states import GAP, NONE, Standing, step
+from .states import GAP, NONE, Standing, kept_for, step
 
 DAY: Final = 86400
 #: How many times as high, or as low, the limit is that is tried besides.
@@ -39,7 +39,6 @@ _MAIN = {
     "dip": ("once_in_days",),
     "trend": ("within",),
 }
-_NOT_WRONG = Judgement()
 # Of these a higher one finds more wrong, of the others a lower one.
 _MORE_IF_HIGHER = frozenset({"at_most", "below", "within"})
 # What is missing to one is what the limit is about.
@@ -196,9 +195,9 @@ class _Run:
         self.silent: Counter[str] = Counter()
         self.firings: list[Firing] = []
         self.points: list[Point] = []
-        #: Of each look whether anything was wrong, ``None`` where nothing could be said.
-        self.wrong: list[bool | None] = []
-        self._stricter: Sequence[bool | None] = ()
+        #: Of each look what a looser limit finds as well, ``None`` where something was wrong.
+        self.same: list[Judgement | None] = []
+        self._stricter: Sequence[Judgement | None] = ()
         self._standings: dict[str, Standing] = {}
         self._told: dict[str, Verdict] = {}
         self._judge: Judge = import_module(f"{__package__}.judging.{rule.kind}").judge
@@ -210,7 +209,7 @@ class _Run:
         """
         self.sight.fired = []
         other = _Run(rule, self.sight, self.start, self.end, self.pace, self._until)
-        other._stricter = stricter.wrong if stricter is not None else ()
+        other._stricter = stricter.same if stricter is not None else ()
         other.run()
         return other
 
@@ -227,10 +226,13 @@ class _Run:
             judgement = self._look(at)
             if judgement.silent:
                 self.silent[judgement.silent] += 1
-                self.wrong.append(None)
+                self.same.append(Judgement(silent="As by a stricter limit.", few=judgement.few))
+                if judgement.few:
+                    self._hold(judgement, previous, at)
             else:
                 self._hold(judgement, previous, at)
-                self.wrong.append(any(verdict.wrong for verdict in judgement.verdicts))
+                wrong = any(verdict.wrong for verdict in judgement.verdicts)
+                self.same.append(None if wrong else judgement)
             previous = at
         for key, standing in self._standings.items():
             if standing.state == "firing":
@@ -245,8 +247,8 @@ class _Run:
             yield at
 
     def _look(self, at: float) -> Judgement:
-        if self._stricter and not (wrong := self._stricter[self.looks - 1]):
-            return _NOT_WRONG if wrong is not None else Judgement(silent="As by a stricter limit.")
+        if self._stricter and (same := self._stricter[self.looks - 1]) is not None:
+            return same
         if self.rule.hours is not None and not self.rule.hours(clock.moment(at)):
             return Judgement(silent="Outside its hours.")
         return self._judge(self.rule, self.sight)
@@ -269,13 +271,14 @@ class _Run:
     def _step(self, verdicts: Mapping[str, Verdict], at: float) -> None:
         for key in dict.fromkeys((*self._standings, *verdicts)):
             verdict = verdicts.get(key)
-            wrong = verdict is not None and verdict.wrong
+            # As in a look: what all of them do is told of all, and the alert of one goes on with it.
+            wrong = verdict.wrong if verdict is not None else ALL in verdicts and verdicts[ALL].wrong
             before = self._standings.get(key, NONE)
             if before is NONE and not wrong:
                 continue
             after = step(
                 before, wrong, at,
-                for_=self.rule.numbers.get("for", 0.0), keep=self.rule.numbers.get("keep_firing", 0.0),
+                for_=self.rule.numbers.get("for", 0.0), keep=kept_for(self.rule, said=verdict is not None),
             )  # fmt: skip
             if after.state == "firing" and before.state != "firing" and verdict is not None:
                 self._told[key] = verdict

@@ -20,15 +20,13 @@ from ..store.alerts import Change
 from . import telling
 from .judging.base import ALL, Judge, Judgement, Verdict
 from .sight import LiveSight
-from .states import GAP, NONE, Standing, step
+from .states import GAP, NONE, Standing, is_none_right, kept_for, step
 from .storable import storable
 
 #: Seconds that a look may take: what is left then is looked at first the next time.
 WITHIN = 25.0
 #: Alerts of a rule and key that fire so often within that time are flapping: held until they are calm.
-FLAPS, FLAPS_WITHIN, CALM = 3, timedelta(hours=1), 1800.0
-#: Seconds after which one of which nothing is said any more is over: that it is too little is no good news.
-FORGOTTEN = 3600.0
+FLAPS, FLAPS_WITHIN = 3, timedelta(hours=1)
 #: Kinds that are wrong when something is missing: not judged while numbers may be on their way.
 _MISSING = frozenset({"absence", "dip", "heartbeat", "out_of_sync"})
 #: Alerts of one rule at a time: more keys than that are no news but a flood.
@@ -144,7 +142,6 @@ def changes(
     now = clock.epoch(at)
     by_key = {verdict.key: verdict for verdict in verdicts}
     whole = ALL in by_key and by_key[ALL].wrong
-    none_right = _is_none_right(spec)
     recently: list[str] | None = None
     found: list[Change] = []
     room = MOST_KEYS - len(active)
@@ -159,20 +156,11 @@ def changes(
         if alert is None and recently is None:
             recently = alerts.fired_since(spec.name, at - FLAPS_WITHIN)
         flapping = alert.flapping if alert is not None else (recently or []).count(key) >= FLAPS
-        keep = max(
-            spec.numbers.get("keep_firing", 0.0),
-            CALM if flapping else 0.0,
-            FORGOTTEN if verdict is None and not none_right else 0.0,
-        )
+        keep = kept_for(spec, said=verdict is not None, flapping=flapping)
         stands = step(_standing(alert, now), wrong, now, for_=spec.numbers.get("for", 0.0), keep=keep)
-        unsaid = "None of it since." if none_right else "There is too little of it to say more."
+        unsaid = "None of it since." if is_none_right(spec) else "There is too little of it to say more."
         found.append(_change(key, stands, verdict, flapping=flapping, known=alert is not None, unsaid=unsaid))
     return found
-
-
-def _is_none_right(spec: RuleSpec) -> bool:
-    """Return whether one of which nothing is said is known to be right: none of it is not too many."""
-    return spec.kind == "threshold" and "at_least" in spec.numbers and spec.of.kind != "gauge"
 
 
 def _standing(alert: Alert | None, now: float) -> Standing:

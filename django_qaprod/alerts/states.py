@@ -7,8 +7,16 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from ..registry import RuleSpec
+
 #: Seconds between two looks after which a pending alert begins anew: nobody knows what was in between.
 GAP = 300.0
+
+
+#: Seconds for which what flaps has to be calm.
+CALM = 1800.0
+#: Seconds after which one of which nothing is said any more is over: that it is too little is no good news.
+FORGOTTEN = 3600.0
 
 
 class Standing(NamedTuple):
@@ -37,6 +45,20 @@ def step(standing: Standing, wrong: bool, now: float, *, for_: float = 0.0, keep
     if now - began >= for_:
         return Standing("firing", began, now, now)
     return Standing("pending", began, now)
+
+
+def kept_for(spec: RuleSpec, *, said: bool, flapping: bool = False) -> float:
+    """Return for how many seconds what fires has to be right; ``said`` is whether it was judged at all."""
+    return max(
+        spec.numbers.get("keep_firing", 0.0),
+        CALM if flapping else 0.0,
+        0.0 if said or is_none_right(spec) else FORGOTTEN,
+    )
+
+
+def is_none_right(spec: RuleSpec) -> bool:
+    """Return whether one of which nothing is said is known to be right: none of it is not too many."""
+    return spec.kind == "threshold" and "at_least" in spec.numbers and spec.of.kind != "gauge"
 
 
 def _firing(standing: Standing, wrong: bool, now: float, keep: float) -> Standing:

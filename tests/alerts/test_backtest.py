@@ -46,11 +46,9 @@ def _frozen() -> Iterator[None]:
         yield
 
 
-def take(*at: float, **fields: Any) -> None:
+def take(*at: float, step: str = "submitted", **fields: Any) -> None:
     Event.objects.bulk_create(
-        Event(
-            id=new_id(), journey="application", step="submitted", subject="7", at=clock.moment(one), **fields
-        )
+        Event(id=new_id(), journey="application", step=step, subject="7", at=clock.moment(one), **fields)
         for one in at
     )
 
@@ -326,3 +324,15 @@ def test_a_dip_is_seen_in_the_past() -> None:
     assert [key for key, _, _ in spans(found)] == [""]
     fired = found.firings[0].fired
     assert clock.moment(TOP - 2 * DAY) < fired < clock.moment(TOP - 2 * DAY) + timedelta(hours=5)
+
+
+def test_what_has_too_few_to_be_judged_by_ends_after_an_hour() -> None:
+    """As the looks of the worker end it: at night there are never enough."""
+    take(*(TOP - 6 * HOUR + second for second in range(60)), step="started")
+    rule = RuleSpec(
+        name="r", kind="ratio", of=SUBMITTED, per=SUBMITTED._replace(name="started"),
+        numbers={"below": 0.5, "window": 600.0, "min_count": 20.0, "keep_firing": 600.0},
+    )  # fmt: skip
+    (firing,) = backtest(rule, days=1, alternatives=False).firings
+    assert firing.ended is not None
+    assert HOUR <= firing.seconds < 2 * HOUR

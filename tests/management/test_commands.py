@@ -20,7 +20,6 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from django_qaprod import clock, conf, doctor
-from django_qaprod.doctor import carrying
 from django_qaprod.exceptions import SinkUnavailableError
 from django_qaprod.forms import waiting
 from django_qaprod.models import Deploy, Failure, Health, JobRun, Lease, RescuedSubmission, Series
@@ -169,8 +168,7 @@ class TestDoctor:
         settings.QAPROD = {**settings.QAPROD, "SINKS": []}
         assert "nothing is stored" in self.errors("sinks")
 
-    def test_a_spool_that_nobody_drains(self, spool_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(carrying, "TWO_PASSES", 0.01)
+    def test_a_spool_that_nobody_drains(self, spool_dir: Path) -> None:
         append(spool_dir, failure())
         assert "wait for the sink database, and nothing moves" in self.errors("drainer")
         assert self.sinks() == []
@@ -194,9 +192,8 @@ class TestDoctor:
         assert f"carried last at {moved:%Y-%m-%d %H:%M:%S}." in found.message
 
     def test_a_sink_that_takes_nothing_is_not_called_well_before_it_has_said_so(
-        self, spool_dir: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+        self, spool_dir: Path, settings: Any
     ) -> None:
-        monkeypatch.setattr(carrying, "TWO_PASSES", 0.01)
         settings.QAPROD = {**settings.QAPROD, "SINKS": [*conf.sink_paths(), f"{__name__}.Down"]}
         append(spool_dir, failure())
         drainer.drain_now()

@@ -81,7 +81,6 @@ def test_a_sink_without_a_name(spool_dir: Path, settings: Any) -> None:
 def test_each_sink_is_made_once_and_let_go_of(
     spool_dir: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("django_qaprod.doctor.carrying.TWO_PASSES", 0.01)
     monkeypatch.setattr(Counted, "made", 0)
     monkeypatch.setattr(Counted, "closed", 0)
     append(spool_dir, failure())
