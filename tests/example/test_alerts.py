@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -56,6 +56,6 @@ def message_about(somebody: Person, rule: str) -> str:
 
 
 def alert_page(staff: Person) -> str:
-    """Return the address of the alert's page."""
-    links = staff.browser.get("/admin/qaprod/alert/?state=firing").page.links
+    """Return the address of the page of the rule's alert: what it brings with it may fire, too."""
+    links = staff.browser.get(f"/admin/qaprod/alert/?state=firing&rule={quote(RULE)}").page.links
     return next(link for link in links if link.startswith("/admin/qaprod/alert/") and link[20:21].isdigit())
