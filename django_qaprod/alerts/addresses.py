@@ -6,7 +6,7 @@ cost the message.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,11 +37,11 @@ def failure(found: Failure) -> str:
     return _in_admin(Failure, "change", found.pk)
 
 
-def act(alerts: Iterable[int], channel: str) -> str:
-    """Return where who was told by a channel may act on alerts, by id, without a login."""
+def act(message: str, channel: str) -> str:
+    """Return where who was told by a channel may act on the alerts of a message, by id, without a login."""
     if not settings().base_url:
         return ""
-    return _reversed(f"{PUBLIC}:alerts", tokens.make(alerts, channel)) or ""
+    return _reversed(f"{PUBLIC}:alerts", tokens.make(message, channel)) or ""
 
 
 def is_address(text: str) -> bool:

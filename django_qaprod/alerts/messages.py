@@ -49,7 +49,7 @@ def build(
     kind = "digest" if digest else min((entry.kind for entry in entries), key=_KINDS.index)
     severity = _severity(entries)
     look = addresses.look(entries[0].alert) if len(entries) == 1 else addresses.look_at_all()
-    act = addresses.act([entry.alert.pk for entry in entries], channel)
+    act = addresses.act(id, channel)
     found = Facts()
     if digest:
         headline = headlines.of_digest(lines.by_rule(entries), notifications)

@@ -1,13 +1,13 @@
 """The secret in a link that lets who was told of alerts act on them, without a login.
 
-It names the alerts of one message and the channel that it went to, and is signed with the site's
-``SECRET_KEY``; those of ``SECRET_KEY_FALLBACKS`` are still good. Nothing is stored of it, so it cannot be
-taken back: therefore it is good for a month, and for very little.
+It names one message, which the notifications of its alerts share, and the channel that it went to: so it is
+equally short for one alert and for five hundred, and the same message sent again has a link to the same ones.
+It is signed with the site's ``SECRET_KEY``; those of ``SECRET_KEY_FALLBACKS`` are still good. Nothing is
+stored of it, so it cannot be taken back: therefore it is good for a month, and for very little.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -15,26 +15,23 @@ from django.core.signing import BadSignature, TimestampSigner
 
 #: How long a link is good.
 GOOD_FOR = timedelta(days=30)
-#: Alerts that one link is for.
-MOST_ALERTS = 20
 
 # Changes with what is signed, so that an old link never means something else.
-_SALT = "qaprod.alerts.link.1"
+_SALT = "qaprod.alerts.link.2"
 _MOST_CHANNEL = 100
-_MOST_TOKEN = 2_000
+_MOST_TOKEN = 1_000
 
 
 class Ticket(NamedTuple):
-    """What a link is for: the alerts of a message, by id, and the name of the channel that it went to."""
+    """What a link is for: the alerts of a message, by its id, and the name of the channel that it went to."""
 
-    alerts: tuple[int, ...]
+    message: str
     channel: str
 
 
-def make(alerts: Iterable[int], channel: str) -> str:
+def make(message: str, channel: str) -> str:
     """Return the token of a link: letters, digits, dots, hyphens and underscores."""
-    ids = list(dict.fromkeys(alerts))[:MOST_ALERTS]
-    return _signer().sign_object({"alerts": ids, "channel": channel[:_MOST_CHANNEL]})
+    return _signer().sign_object({"message": message, "channel": channel[:_MOST_CHANNEL]})
 
 
 def read(token: str) -> Ticket | None:
@@ -45,7 +42,7 @@ def read(token: str) -> Ticket | None:
         said = _signer().unsign_object(token, max_age=GOOD_FOR)
     except BadSignature:
         return None
-    return Ticket(tuple(said["alerts"]), said["channel"])
+    return Ticket(said["message"], said["channel"])
 
 
 def _signer() -> TimestampSigner:

@@ -17,6 +17,8 @@ from .responses import without_login
 if TYPE_CHECKING:
     from ..alerts.tokens import Ticket
 
+_ACTS = frozenset({"acknowledge", "useful", "useless"})
+
 
 @without_login("GET", "HEAD", "POST")
 def page(request: HttpRequest, token: str) -> HttpResponse:
@@ -34,7 +36,7 @@ def _shown(ticket: Ticket) -> HttpResponse:
     # Imported when somebody looks, not at every start of the host.
     from . import shown
 
-    alerts = shown.alerts(ticket.alerts)
+    alerts = shown.alerts(ticket)
     if not alerts:
         return rendered("gone.html", {}, status=410)
     return rendered("alerts.html", {"page": shown.page(alerts)})
@@ -42,12 +44,15 @@ def _shown(ticket: Ticket) -> HttpResponse:
 
 def _acted(request: HttpRequest, ticket: Ticket) -> HttpResponse:
     from ..store import alerts
+    from . import shown
 
     who = f"link ({ticket.channel})"
     act = request.POST.get("act")
-    if act == "acknowledge":
-        alerts.acknowledge(ticket.alerts, who=who)
-    elif act in {"useful", "useless"}:
-        alerts.say_useful(ticket.alerts, act == "useful", who=who)
+    if act in _ACTS:
+        ids = [alert.pk for alert in shown.alerts(ticket)]
+        if act == "acknowledge":
+            alerts.acknowledge(ids, who=who)
+        else:
+            alerts.say_useful(ids, act == "useful", who=who)
     # Back to itself: what is loaded anew must not act anew. Relative, whatever a proxy made of the path.
     return HttpResponseRedirect("./", status=303)

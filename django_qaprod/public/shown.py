@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 
 from .. import registry
 from ..alerts import phrases
+from ..alerts.tokens import Ticket
 from ..clock import now
 from ..dashboard.words import cut, local
-from ..models import Alert
+from ..models import Alert, Notification
 
 _NAME, _SENTENCE = 120, 300
 
@@ -43,9 +44,10 @@ class Page:
     useful: bool | None
 
 
-def alerts(ids: Collection[int]) -> list[Alert]:
-    """Return the alerts that are still there, the worst first. One query."""
-    return list(Alert.objects.filter(pk__in=ids).order_by("rank", "began_at", "pk"))
+def alerts(ticket: Ticket) -> list[Alert]:
+    """Return the alerts of a link's message that are still there, the worst first. One query."""
+    told = Notification.objects.filter(message=ticket.message, lane=ticket.channel)
+    return list(Alert.objects.filter(pk__in=told.values("alert")).order_by("rank", "began_at", "pk"))
 
 
 def page(found: Sequence[Alert]) -> Page:

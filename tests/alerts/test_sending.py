@@ -11,11 +11,13 @@ import pytest
 from pytest_django import Settings
 
 from django_qaprod import clock, registry
-from django_qaprod.alerts import channels, sending, telling
+from django_qaprod.alerts import channels, sending, telling, tokens
 from django_qaprod.alerts.channels.base import Message
 from django_qaprod.exceptions import ChannelError
 from django_qaprod.models import Alert, Notification
+from django_qaprod.public import shown
 from django_qaprod.store import alerts, outbox, silences
+from tests.public.hosts import Plain
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -134,6 +136,21 @@ def test_what_could_not_be_sent_is_tried_again_later(fire: Fire) -> None:
     Notification.objects.update(due_at=clock.now() - timedelta(seconds=1))
     assert len(send()) == 1
     assert Post.sent[0].id == first
+
+
+def test_the_link_to_act_is_for_all_of_a_message_also_when_it_is_sent_again(
+    fire: Fire, settings: Settings
+) -> None:
+    """More than a message names; whoever died in mid-send may have sent one with the same link."""
+    settings.ROOT_URLCONF = Plain
+    settings.QAPROD = {**settings.QAPROD, "BASE_URL": "https://jobs.example.org"}
+    rows = [fire(group="release 2") for _ in range(25)]
+    message = outbox.claim(Notification, [row.pk for row in rows], holder="dead")
+    Notification.objects.update(claimed_until=clock.now() - timedelta(seconds=5))
+    assert len(send()) == 1
+    ticket = tokens.read(Post.sent[0].act.split("/")[-2])
+    assert ticket == tokens.Ticket(message, "post")
+    assert {alert.pk for alert in shown.alerts(ticket)} == {row.alert_id for row in rows}
 
 
 def test_what_can_never_be_sent_is_given_up_and_the_rest_goes_on(fire: Fire) -> None:

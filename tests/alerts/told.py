@@ -32,3 +32,11 @@ def notification(of: Alert, kind: str = "firing", **fields: Any) -> Notification
         "lane": "chat", "made_at": clock.now(), "due_at": clock.now(), "message": os.urandom(16).hex(),
     }  # fmt: skip
     return Notification.objects.create(alert=of, kind=kind, **{**values, **fields})
+
+
+def message(*alerts: Alert, channel: str = "chat") -> str:
+    """Return the id of a message that was sent of alerts to a channel."""
+    sent, number = os.urandom(16).hex(), Notification.objects.count()
+    for one in alerts:
+        notification(one, message=sent, lane=channel, state="sent", number=number)
+    return sent

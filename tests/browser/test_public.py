@@ -44,7 +44,7 @@ def page(visitor: BrowserContext) -> Iterator[Page]:
 
 
 def link(*alerts: Alert) -> str:
-    return f"/alerts/{tokens.make([alert.pk for alert in alerts], 'chat')}/"
+    return f"/alerts/{tokens.make(told.message(*alerts), 'chat')}/"
 
 
 def test_it_is_acknowledged_and_judged_from_the_keyboard_without_a_cookie(page: Page) -> None:

@@ -30,7 +30,9 @@ NOT_ALLOWED = 405
 
 
 def link(*alerts: Alert, channel: str = "chat") -> str:
-    return reverse("qaprod_public:alerts", args=[tokens.make([alert.pk for alert in alerts], channel)])
+    return reverse(
+        "qaprod_public:alerts", args=[tokens.make(told.message(*alerts, channel=channel), channel)]
+    )
 
 
 def post(address: str, act: str, **more: str) -> Any:
@@ -51,34 +53,38 @@ def fresh(alert: Alert) -> Alert:
 
 def expired(alert: Alert) -> str:
     with time_machine.travel(clock.now() - tokens.GOOD_FOR - timedelta(minutes=1)):
-        return tokens.make([alert.pk], "chat")
+        return valid(alert)
+
+
+def valid(alert: Alert) -> str:
+    return tokens.make(told.message(alert), "chat")
 
 
 def tampered(alert: Alert) -> str:
-    """Return the token of another alert with this one's signature."""
-    body, rest = tokens.make([alert.pk], "chat").split(".", 1)
-    other, _ = tokens.make([alert.pk + 1], "chat").split(".", 1)
+    """Return the token of another message of this alert with this one's signature."""
+    body, rest = valid(alert).split(".", 1)
+    other, _ = valid(alert).split(".", 1)
     assert body != other
     return f"{other}.{rest}"
 
 
 def of_other_salt(alert: Alert) -> str:
-    said = {"alerts": [alert.pk], "channel": "chat"}
+    said = {"message": told.message(alert), "channel": "chat"}
     return TimestampSigner(salt="password reset", sep=".").sign_object(said)
 
 
 def of_other_key(alert: Alert) -> str:
-    said = {"alerts": [alert.pk], "channel": "chat"}
+    said = {"message": told.message(alert), "channel": "chat"}
     return TimestampSigner(key="not ours", salt=tokens._SALT, sep=".").sign_object(said)
 
 
 TOKENS = {
-    "valid": lambda alert: tokens.make([alert.pk], "chat"),
+    "valid": valid,
     "expired": expired,
     "tampered": tampered,
     "other salt": of_other_salt,
     "other key": of_other_key,
-    "cut off": lambda alert: tokens.make([alert.pk], "chat")[:-1],
+    "cut off": lambda alert: valid(alert)[:-1],
     "nothing": lambda alert: "x",
     "very long": lambda alert: "x" * 5_000,
     "not ascii": lambda alert: "ü.ü.ü",
@@ -193,6 +199,27 @@ def test_several_alerts_of_one_message_are_one_page() -> None:
     assert "acknowledge" not in re.findall(r'value="(\w+)"', get(address).content.decode())
 
 
+def test_the_link_of_a_large_message_is_for_all_of_its_alerts_and_no_longer() -> None:
+    """A hundred alerts of one release: the page names each, and one button is for all."""
+    many = [told.alert(f"rule {number}") for number in range(100)]
+    other, address = told.alert("another message's"), link(*many)
+    assert len(address) == len(link(other))
+    assert len(set(re.findall(r"<bdi>(rule \d+)</bdi>", get(address).content.decode()))) == 100
+    post(address, "acknowledge")
+    post(address, "useless")
+    assert Alert.objects.filter(acknowledged_by="link (chat)", useful=False).count() == 100
+    assert fresh(other).acknowledged_at is None
+
+
+def test_a_link_is_bound_to_the_channel_that_its_message_went_to() -> None:
+    """What a message is known by stands in webhooks: nobody who knows it makes a link to it of another one."""
+    alert = told.alert()
+    elsewhere = tokens.make(told.message(alert, channel="chat"), "mail")
+    assert get(f"/alerts/{elsewhere}/").status_code == 410
+    post(f"/alerts/{elsewhere}/", "acknowledge")
+    assert fresh(alert).acknowledged_at is None
+
+
 def test_one_that_is_over_says_so_and_can_only_be_judged() -> None:
     """Nobody has to get up any more."""
     alert = told.over()
@@ -304,7 +331,7 @@ def test_it_works_wherever_the_host_puts_it(host: type, prefix: str, settings: S
     settings.ROOT_URLCONF = host
     settings.QAPROD = {"BASE_URL": f"https://jobs.example.org{prefix}/"}
     alert = told.alert()
-    path = addresses.act([alert.pk], "chat").removeprefix("https://jobs.example.org")
+    path = addresses.act(told.message(alert), "chat").removeprefix("https://jobs.example.org")
     assert path.startswith(f"{prefix}/")
     client = Client(SCRIPT_NAME=prefix)
     assert client.get(path.removeprefix(prefix)).status_code == 200
