@@ -212,7 +212,7 @@ def test_the_link_of_a_large_message_is_for_all_of_its_alerts_and_no_longer() ->
 
 
 def test_a_link_is_bound_to_the_channel_that_its_message_went_to() -> None:
-    """What a message is known by stands in webhooks: nobody who knows it makes a link to it of another one."""
+    """What a message is known by stands in webhooks: a link of another channel opens nothing of it."""
     alert = told.alert()
     elsewhere = tokens.make(told.message(alert, channel="chat"), "mail")
     assert get(f"/alerts/{elsewhere}/").status_code == 410
