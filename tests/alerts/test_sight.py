@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any
 
 import pytest
 import time_machine
-from django.db import connections
-from django.test.utils import CaptureQueriesContext
 
 from django_qaprod import clock
 from django_qaprod.alerts.sight import CATCH_UP, GAP, SETTLE, LiveSight, Memory
-from django_qaprod.conf import events_alias, telemetry_alias
 from django_qaprod.models import Alert, Cursor, Deploy, Event
 from django_qaprod.records import new_id
 from django_qaprod.registry import Measure
+from tests.counting import Counted
 from tests.queries.conftest import NOW
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -40,24 +38,6 @@ def take(*at: float, **fields: Any) -> None:
         )
         for one in at
     )
-
-
-class Counted:
-    """Counts queries of all databases."""
-
-    def __enter__(self) -> Self:
-        aliases = {events_alias(), telemetry_alias()}
-        self._captured = [CaptureQueriesContext(connections[alias]) for alias in aliases]
-        for one in self._captured:
-            one.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for one in self._captured:
-            one.__exit__(*error)
-
-    def __len__(self) -> int:
-        return sum(len(one) for one in self._captured)
 
 
 def test_the_present_is_what_has_settled() -> None:

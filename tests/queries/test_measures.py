@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any
 
 import pytest
 import time_machine
-from django.db import connections
-from django.test.utils import CaptureQueriesContext
 
 from django_qaprod import clock, registry
-from django_qaprod.conf import events_alias, telemetry_alias
 from django_qaprod.exceptions import DeclarationError
 from django_qaprod.models import Breach, Bucket, Event, Failure, Health, JobRun
 from django_qaprod.queries import measures
 from django_qaprod.records import Cell, new_id
 from django_qaprod.registry import JourneySpec, Measure, StepSpec
 from django_qaprod.store import event_rollups, failures, numbers, rollups
+from tests.counting import Counted
 from tests.queries.conftest import NOW
 from tests.store import make
 
@@ -68,29 +66,11 @@ def asked(route: str, outcome: str, ago: float, times: int = 1) -> None:
     count("http.server.request.duration", ago, times, label=route, **attributes)
 
 
-class Queries:
-    """Counts the queries of both databases."""
-
-    def __enter__(self) -> Self:
-        aliases = {events_alias(), telemetry_alias()}
-        self._captured = [CaptureQueriesContext(connections[alias]) for alias in aliases]
-        for one in self._captured:
-            one.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for one in self._captured:
-            one.__exit__(*error)
-
-    def __len__(self) -> int:
-        return sum(len(one) for one in self._captured)
-
-
 def test_steps_are_counted_to_the_second() -> None:
     """What happened right at the beginning counts, what happened at the end does not."""
     take(0, 10, 299, 300, 301)
     take(10, step="started")
-    with Queries() as queries:
+    with Counted() as queries:
         assert measures.counts(SUBMITTED, AT - 300, AT) == {"": [3.0]}
     assert len(queries) == 1
 
@@ -153,7 +133,7 @@ def test_hours_of_weeks_cost_three_queries_once_they_are_rolled_up() -> None:
     hour = int(AT) // HOUR * HOUR
     take(*(week * 7 * DAY + AT - hour + 5 for week in range(8)))
     event_rollups.roll_up()
-    with Queries() as queries:
+    with Counted() as queries:
         found = measures.hours(SUBMITTED, [hour - HOUR - week * 7 * DAY for week in range(8)])
     assert list(found[""].values()) == [1.0] * 8
     assert len(queries) == 3
@@ -177,7 +157,7 @@ def test_a_long_stretch_is_the_same_from_roll_ups_as_from_rows() -> None:
     start = int(AT - 5 * DAY) // HOUR * HOUR
     stepped = measures.counts(SUBMITTED, start, AT, step=6 * HOUR)
     event_rollups.roll_up()
-    with Queries() as queries:
+    with Counted() as queries:
         assert measures.counts(SUBMITTED, AT - 5 * DAY, AT, by="variant") == before
     assert before == {"long": [float(sum(one <= 5 * DAY for one in ago))]}
     assert len(queries) == 5
@@ -210,7 +190,7 @@ def test_requests_are_chosen_by_route_and_outcome() -> None:
     window = (AT - 300, AT)
     route, whole = Measure(kind="requests", name="apply/"), Measure(kind="requests")
     errors = whole._replace(where=(("outcome", "error"),))
-    with Queries() as queries:
+    with Counted() as queries:
         assert measures.counts(route, *window) == {"": [15.0]}
     assert len(queries) == 2
     assert measures.counts(whole, *window) == {"": [16.0]}
@@ -290,7 +270,7 @@ def test_failures_are_chosen_by_what_they_are() -> None:
     def of(**where: str) -> list[float]:
         return measures.counts(every._replace(where=tuple(where.items())), *window)[""]
 
-    with Queries() as queries:
+    with Counted() as queries:
         assert measures.counts(every, *window) == {"": [4.0]}
     assert len(queries) == 2
     assert of(critical="1") == [2.0]
@@ -332,7 +312,7 @@ def test_readings_are_means_of_all_labels_or_of_each() -> None:
         read("memory", ago, value - 10, value + 10, label=label)
     watched = Measure(kind="gauge", name="memory")
     span = (AT - 180, AT)
-    with Queries() as queries:
+    with Counted() as queries:
         assert measures.readings(watched, *span, step=60) == {"": [None, 50.0, 200.0]}
     assert len(queries) == 2
     assert measures.readings(watched, *span, step=60, by="label") == {
