@@ -62,6 +62,7 @@ class Settings(typing.NamedTuple):
     trust_request_id: bool = True
     in_app: tuple[str, ...] = ()
     fingerprint: str = ""
+    flags: tuple[str, ...] = ()
     ignore_loggers: tuple[str, ...] = ("django.security", "django.server", "django_qaprod")
     lines_per_request: int = 20
     scrub_keys: tuple[str, ...] = ()

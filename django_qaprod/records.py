@@ -164,13 +164,26 @@ class HealthRecord:
     words: dict[str, str] = field(default_factory=dict)
 
 
-Record: TypeAlias = FailureRecord | NumbersRecord | EventRecord | HealthRecord
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagRecord:
+    """A feature flag that was changed. ``note`` says to what."""
+
+    id: str
+    at: float
+    name: str
+    note: str = ""
+    release: str = ""
+    host: str = ""
+
+
+Record: TypeAlias = FailureRecord | NumbersRecord | EventRecord | HealthRecord | FlagRecord
 
 _TAGS: Final = {
     FailureRecord: "failure",
     NumbersRecord: "numbers",
     EventRecord: "event",
     HealthRecord: "health",
+    FlagRecord: "flag",
 }
 _CLASSES: Final = {tag: cls for cls, tag in _TAGS.items()}
 _NESTED: Final = {"chain": ChainLink, "lines": LogLine, "cells": Cell, "exemplars": Exemplar}

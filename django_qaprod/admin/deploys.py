@@ -19,10 +19,11 @@ from .careful import CarefulList
 
 
 class DeployAdmin(CarefulList):
-    """Releases and when they went live: seen by themselves, or told by ``manage.py qaprod_deploy``."""
+    """Releases that went live and flags that were changed: seen by themselves, or told by a command."""
 
     change_list_template = "qaprod/list.html"
     list_display = ("shown_release", "shown_at", "shown_note")
+    list_filter = ("flag",)
     fields = ("shown_release", "shown_at", "note")
     readonly_fields = ("shown_release", "shown_at")
     ordering = ("-at",)
@@ -46,8 +47,9 @@ class DeployAdmin(CarefulList):
 
     @admin.display(description=_("release"), ordering="release")
     def shown_release(self, deploy: Deploy) -> SafeString:
-        """Return the release."""
-        return format_html("<bdi>{}</bdi>", words.cut(deploy.release, 100))
+        """Return the release, or the flag's name."""
+        flag = format_html(' <span class="qaprod-flag">{}</span>', gettext("flag")) if deploy.flag else ""
+        return format_html("<bdi>{}</bdi>{}", words.cut(deploy.release, 100), flag)
 
     @admin.display(description=_("live since"), ordering="at")
     def shown_at(self, deploy: Deploy) -> str:

@@ -128,7 +128,7 @@ class ReleaseFilter(TextFilter):
     parameter_name = "release"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> _Choices:
-        releases = Deploy.objects.order_by("-at").values_list("release", flat=True)[:_MOST]
+        releases = Deploy.objects.filter(flag=False).order_by("-at").values_list("release", flat=True)[:_MOST]
         return [(release, cut(release, 40)) for release in releases]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:

@@ -10,7 +10,7 @@ from ..text import one_line
 from . import phrases, words
 from .words import Entry
 
-_RELEASE = "release "
+_CHANGED = ("release ", "flag ")
 
 
 class Headline(NamedTuple):
@@ -42,8 +42,8 @@ def of_one(entry: Entry, severity: str) -> Headline:
 
 
 def of_many(entries: Sequence[Entry], kind: str, severity: str, group: str) -> Headline:
-    """Tell of several alerts of one ``group``, which names the release when one is the likely cause."""
-    cause = f" since {one_line(group, words.NAME)}" if group.startswith(_RELEASE) else ""
+    """Tell of several alerts of one ``group``, which names the likely cause when it is a release or flag."""
+    cause = f" since {one_line(group, words.NAME)}" if group.startswith(_CHANGED) else ""
     names = phrases.listed(dict.fromkeys(words.title(entry.alert) for entry in entries))
     many = f"{words.count(len(entries), 'alert', 'alerts')}{cause}"
     if kind == Notification.Kind.RESOLVED:

@@ -116,10 +116,7 @@ def _around(facts: Facts, *, over: bool) -> Iterator[Line]:
 
 
 def _changes(facts: Facts, *, over: bool) -> Iterator[Line]:
-    items = [
-        Item(f"release {one_line(one.release, words.NAME)} at {words.when(one.at)}")
-        for one in facts.deploys or ()
-    ]
+    items = [Item(words.changed(one)) for one in facts.deploys or ()]
     items += [Item(said) for said in islice(words.overridden(facts), 3)]
     if items:
         yield Line("Changed before or meanwhile" if over else "Changed before", items)

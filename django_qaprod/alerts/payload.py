@@ -34,7 +34,14 @@ def of(entries: Sequence[Entry], facts: Facts, **given: object) -> Mapping[str, 
         "at_least": hit.at_least if hit else None,
         "breached": facts.breached,
         "releases": [
-            {"release": one.release, "at": _time(one.at), "note": one.note} for one in facts.deploys or ()
+            {"release": one.release, "at": _time(one.at), "note": one.note}
+            for one in facts.deploys or ()
+            if not one.flag
+        ],
+        "flags": [
+            {"flag": one.release, "at": _time(one.at), "note": one.note}
+            for one in facts.deploys or ()
+            if one.flag
         ],
         "new_failures": [_failure(one) for one in facts.failures or ()],
     }

@@ -89,11 +89,11 @@ def telling(alert: Alert, spec: RuleSpec, at: datetime, deploys: Iterable[Deploy
 
 
 def group_of(alert: Alert, deploys: Iterable[Deploy]) -> str:
-    """Return the likely cause, by which alerts are told together: a release, the journey, or the rule."""
+    """Return the likely cause, by which alerts are told together: release, flag, journey or rule."""
     began = alert.began_at
     before = [one for one in deploys if one.at - BY_MINUTES < began <= one.at + BY_DEPLOY]
     if before:
-        return f"release {max(before, key=lambda one: one.at).release}"
+        return max(before, key=lambda one: one.at).named
     return f"journey {alert.journey}" if alert.journey else f"rule {alert.rule}"
 
 

@@ -10,7 +10,7 @@ from django.utils.timezone import get_default_timezone
 
 from .. import clock, registry
 from ..exceptions import UnknownStepError
-from ..models import Alert, Failure, Notification
+from ..models import Alert, Deploy, Failure, Notification
 from ..registry import Measure, RuleSpec
 from ..store.alerts import OURSELVES, RULE_GONE
 from ..store.rules import NUMBERS
@@ -63,6 +63,13 @@ def when(moment: datetime) -> str:
     local = datetime.fromtimestamp(clock.epoch(moment), get_default_timezone())
     zone = f"{local:%Z}"
     return f"{local:%a} {local.day} {local:%b %H:%M} {zone if zone.isalpha() else f'UTC{local:%z}'}"
+
+
+def changed(deploy: Deploy) -> str:
+    """Return what went live when: ``release 1.4.2 at Tue 3 Nov 14:02 CET: the short form``."""
+    note = one_line(deploy.note, SENTENCE)
+    said = f"{one_line(deploy.named, NAME)} at {when(deploy.at)}"
+    return f"{said}: {note}" if note else said
 
 
 def lasted(alert: Alert, until: datetime | None = None) -> str:

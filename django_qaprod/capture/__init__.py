@@ -16,6 +16,10 @@ def install() -> None:
     logging.install()
     commands.install()
     tasks.install()
+    if settings().flags:
+        from . import flags
+
+        flags.install()
     # The database's sink has the events themselves.
     if len(sink_paths()) > 1:
         from . import steps

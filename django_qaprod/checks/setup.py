@@ -26,6 +26,7 @@ def check() -> Messages:
     yield from server()
     yield from _shared_sqlite()
     yield from _events_elsewhere()
+    yield from _flags()
 
 
 def check_deployment() -> Messages:
@@ -75,6 +76,18 @@ def _spool() -> Messages:
             hint=f"Take that right away, or set the sticky bit (chmod +t {parent}).",
             id="qaprod.W004",
         )
+
+
+def _flags() -> Messages:
+    for label in conf.settings().flags:
+        try:
+            apps.get_model(label)
+        except (LookupError, ValueError):
+            yield Error(
+                f"QAPROD['FLAGS'] names {label!r}, which is no model: its changes are not seen.",
+                hint="Write it as app_label.ModelName, of an app that is installed: 'waffle.Flag'.",
+                id="qaprod.E034",
+            )
 
 
 def server() -> Messages:

@@ -47,14 +47,16 @@ class Migration(migrations.Migration):
             name='Deploy',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('release', models.CharField(max_length=100, unique=True, verbose_name='release')),
+                ('release', models.CharField(max_length=100, verbose_name='release')),
                 ('at', models.DateTimeField(db_index=True, verbose_name='at')),
                 ('note', models.CharField(blank=True, max_length=500, verbose_name='note')),
+                ('flag', models.BooleanField(default=False, verbose_name='flag')),
             ],
             options={
                 'verbose_name': 'deploy',
                 'verbose_name_plural': 'deploys',
                 'ordering': ('-at',),
+                'constraints': [models.UniqueConstraint(condition=models.Q(('flag', False)), fields=('release',), name='qaprod_deploy_release')],
             },
         ),
         migrations.CreateModel(

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 
 from ..logs.lines import ATTRIBUTE, Fields
-from ..records import EventRecord, FailureRecord, HealthRecord, NumbersRecord, Record
+from ..records import EventRecord, FailureRecord, FlagRecord, HealthRecord, NumbersRecord, Record
 from ..typing import Batch
 
 #: Every line has this name; capture never records it, so that a line makes no failure.
@@ -27,6 +27,7 @@ _FAILURE = (
 _EVENT = (
     "id", "at", "journey", "step", "subject", "variant", "browser", "request_id", "release", "properties",
 )  # fmt: skip
+_FLAG = ("id", "at", "name", "note", "release", "host")
 _HEALTH = ("id", "at", "host", "process", "errors", "dropped", "words")
 # Lines have other names for some, by which all that tell of a failure are found.
 _RENAMED = {"message": "error_message", "user": "user_id", "host": "machine"}
@@ -66,6 +67,8 @@ def _lines(records: tuple[Record, ...]) -> Iterator[tuple[int, str, Fields]]:
             yield _LEVELS[record.severity], "failure", _fields(record, _FAILURE, words, id="occurrence_id")
         elif isinstance(record, EventRecord):
             yield logging.INFO, "event", _fields(record, _EVENT, f"{record.journey}.{record.step}")
+        elif isinstance(record, FlagRecord):
+            yield logging.INFO, "flag", _fields(record, _FLAG, f"{record.name}: {record.note}")
         elif isinstance(record, HealthRecord):
             yield logging.WARNING, "health", _fields(record, _HEALTH, "; ".join(record.words.values()))
         elif isinstance(record, NumbersRecord):

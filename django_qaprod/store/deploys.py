@@ -1,4 +1,4 @@
-"""Deploys: releases seen for the first time, and those told by a person."""
+"""Deploys: releases seen for the first time, those told by a person, and feature flags that were changed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from ..clock import moment, now
 from ..conf import telemetry_alias
 from ..models import Deploy
-from ..records import Record
+from ..records import FlagRecord, Record
 from .memory import Memory
 from .statements import limit
 
@@ -32,6 +33,16 @@ def see(records: Iterable[Record], *, using: str, memory: Memory) -> None:
         memory.releases.put(release, True)
 
 
+def flagged(records: Iterable[FlagRecord], *, using: str) -> None:
+    """Store that feature flags were changed. Runs inside the caller's transaction."""
+    rows = [
+        Deploy(release=clip(record.name), at=moment(record.at), note=_note(record.note), flag=True)
+        for record in records
+    ]
+    if rows:
+        Deploy.objects.using(using).bulk_create(rows)
+
+
 def announce(release: str, *, note: str = "", using: str | None = None) -> Deploy:
     """Store that ``release`` went live now, and return its row.
 
@@ -39,12 +50,12 @@ def announce(release: str, *, note: str = "", using: str | None = None) -> Deplo
     or script that tells us. One that another release has followed goes live again: a rollback.
     """
     alias = using or telemetry_alias()
-    release, note = clip(release), note[: limit(Deploy, "note")]
+    release, note = clip(release), _note(note)
     with transaction.atomic(using=alias):
         Deploy.objects.using(alias).bulk_create(
             [Deploy(release=release, at=now(), note=note)], ignore_conflicts=True
         )
-        row = Deploy.objects.using(alias).get(release=release)
+        row = _releases(alias).get(release=release)
         if current(using=alias) != release:
             row.at = now()
         row.note = note or row.note
@@ -54,14 +65,28 @@ def announce(release: str, *, note: str = "", using: str | None = None) -> Deplo
 
 def current(*, using: str) -> str:
     """Return the release that went live last, or nothing when releases are not in use."""
-    return Deploy.objects.using(using).order_by("-at", "-pk").values_list("release", flat=True).first() or ""
+    return latest(using=using)[0]
+
+
+def latest(*, using: str) -> tuple[str, datetime | None]:
+    """Return the release that went live last, and when; nothing when releases are not in use."""
+    found = _releases(using).order_by("-at", "-pk").values_list("release", "at").first()
+    return found or ("", None)
 
 
 def times(*, using: str) -> dict[str, datetime]:
     """Return when each release went live, of the last thousand."""
-    return dict(Deploy.objects.using(using).order_by("-at").values_list("release", "at")[:1000])
+    return dict(_releases(using).order_by("-at").values_list("release", "at")[:1000])
 
 
 def clip(release: str) -> str:
     """Return ``release`` as long as its column."""
     return release[: limit(Deploy, "release")]
+
+
+def _note(note: str) -> str:
+    return note[: limit(Deploy, "note")]
+
+
+def _releases(using: str) -> QuerySet[Deploy]:
+    return Deploy.objects.using(using).filter(flag=False)

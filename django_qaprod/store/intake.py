@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from ..conf import telemetry_alias
-from ..records import FailureRecord, HealthRecord, NumbersRecord, Record
+from ..records import FailureRecord, FlagRecord, HealthRecord, NumbersRecord, Record
 from . import deploys, failures, health, numbers
 from .memory import Memory
 
@@ -20,6 +20,7 @@ def save(records: Sequence[Record], *, using: str | None = None, memory: Memory 
     """
     alias, known = using or telemetry_alias(), memory or Memory()
     deploys.see(records, using=alias, memory=known)
+    deploys.flagged(_of(FlagRecord, records), using=alias)
     failures.save(_of(FailureRecord, records), using=alias, memory=known)
     cells = [cell for record in _of(NumbersRecord, records) for cell in record.cells]
     numbers.save(cells, using=alias, memory=known)

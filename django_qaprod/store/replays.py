@@ -18,7 +18,8 @@ from django.db.models.functions import Now
 
 from ..clock import now
 from ..conf import events_alias, settings, telemetry_alias
-from ..models import Deploy, RescuedSubmission, SubmissionAct
+from ..models import RescuedSubmission, SubmissionAct
+from . import deploys
 from .statements import limit
 
 #: How long a replay may take. After that it counts as cut off.
@@ -368,8 +369,8 @@ def _live_since(release: str) -> datetime | None:
     """Return when this process's release went live, nothing if it is not the one that is live."""
     if not release:
         return None
-    live = Deploy.objects.using(telemetry_alias()).order_by("-at", "-pk").values_list("release", "at").first()
-    return live[1] if live is not None and live[0] == release else None
+    live, since = deploys.latest(using=telemetry_alias())
+    return since if live == release else None
 
 
 def _alias(mine: Claim) -> str:

@@ -286,6 +286,17 @@ def test_where_nothing_changed_that_is_known_it_says_so() -> None:
     assert line(one(), "Changed before") == "nothing that is known, in the 2 h before"
 
 
+def test_a_flag_that_was_changed_is_named_with_what_it_is_now() -> None:
+    """It explains as much as a release."""
+    Deploy.objects.create(release="short form", at=NOW - timedelta(minutes=13), note="active on", flag=True)
+    message = one()
+    assert line(message, "Changed before") == "flag short form at Tue 3 Nov 14:02 CET: active on"
+    assert message.data["releases"] == []
+    assert message.data["flags"] == [
+        {"flag": "short form", "at": "2026-11-03T13:02:00+00:00", "note": "active on"}
+    ]
+
+
 def test_what_somebody_set_in_the_admin_is_a_change() -> None:
     """A limit that was made tighter explains an alert; one that was set last month does not."""
     lately, long_ago = NOW - timedelta(days=1), NOW - timedelta(days=30)

@@ -115,6 +115,15 @@ def test_alerts_after_one_release_are_one_group() -> None:
     assert telling.group_of(alert(journey=""), []) == "rule few"
 
 
+def test_a_flag_that_was_changed_is_a_cause_as_a_release_is() -> None:
+    """The later of the two it is, if both came shortly before."""
+    deploys = [
+        Deploy(release="1.1", at=AT - timedelta(minutes=20)),
+        Deploy(release="short form", at=AT - timedelta(minutes=10), flag=True),
+    ]
+    assert telling.group_of(alert(), deploys) == "flag short form"
+
+
 def test_what_breaks_in_the_minute_of_its_release_is_of_that_release() -> None:
     """Numbers are known by the minute, so that it seems to have begun before."""
     deploys = [Deploy(release="1.1", at=AT + timedelta(seconds=40))]

@@ -182,6 +182,8 @@ CASES: list[tuple[str, Callable[[Settings], None], str, str]] = [
     ("E008", qaprod(SCRUB_PATTERNS=["(", "fine"]), "'(' is not a regular expression", "re module"),
     ("E009", qaprod(RETENTION_DAYS={"event": 3}), "no key 'event'", "Did you mean 'events'?"),
     ("E009", qaprod(MAX_ROWS={"xyzzy": 3}), "no key 'xyzzy'", "Known are: "),
+    ("E034", qaprod(FLAGS=["waffle.Flag"]), "'waffle.Flag'", "app_label.ModelName"),
+    ("E034", qaprod(FLAGS=["Flag"]), "'Flag'", "app_label.ModelName"),
     ("E010", middleware(MIDDLEWARE, COMMON, MIDDLEWARE), "2 times", "List it once"),
     ("W001", middleware(COMMON), "not installed", "AUTO_MIDDLEWARE"),
     ("W002", middleware(COMMON, MIDDLEWARE), "not the first", "Put "),

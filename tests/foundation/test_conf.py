@@ -33,6 +33,7 @@ WRONG: dict[str, Any] = {
     "TRUST_REQUEST_ID": "False",
     "IN_APP": "jobs",
     "FINGERPRINT": len,
+    "FLAGS": "waffle.Flag",
     "IGNORE_LOGGERS": {"django.server"},
     "LINES_PER_REQUEST": 2.5,
     "SCRUB_KEYS": [1],

@@ -15,6 +15,7 @@ from django_qaprod.records import (
     ChainLink,
     EventRecord,
     FailureRecord,
+    FlagRecord,
     HealthRecord,
     LogLine,
     NumbersRecord,
@@ -94,7 +95,8 @@ health = st.builds(
     dropped=words,
     words=st.dictionaries(texts, texts),
 )
-records = failures | numbers | events | health
+flags = st.builds(FlagRecord, id=texts, at=times, name=texts, note=texts, release=texts, host=texts)
+records = failures | numbers | events | health | flags
 
 FAILURE = FailureRecord(
     id=new_id(1.5),

@@ -20,12 +20,13 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from django_qaprod import clock, conf, doctor
+from django_qaprod.conf import telemetry_alias
 from django_qaprod.exceptions import SinkUnavailableError
 from django_qaprod.forms import waiting
 from django_qaprod.models import Deploy, Failure, Health, JobRun, Lease, RescuedSubmission, Series
 from django_qaprod.pipeline import drainer, filelock, guard, process, spool
 from django_qaprod.records import encode
-from django_qaprod.store import submissions
+from django_qaprod.store import deploys, submissions
 from django_qaprod.typing import Batch
 from django_qaprod.worker import service
 from tests.forms import kept
@@ -66,6 +67,18 @@ def test_deploy_marks_a_release() -> None:
     status, out, _ = run("qaprod_deploy", "2026.1", "--note", "the new form")
     assert (status, Deploy.objects.get().note) == (0, "the new form")
     assert "2026.1" in out
+
+
+@database
+def test_deploy_marks_a_flag_each_time_and_none_is_the_release_that_is_live() -> None:
+    run("qaprod_deploy", "2026.1")
+    for note in ("on", "off"):
+        status, out, _ = run("qaprod_deploy", "--flag", "short form", "--note", note)
+        assert status == 0
+        assert "short form is marked" in out
+    assert [row.note for row in Deploy.objects.filter(flag=True).order_by("pk")] == ["on", "off"]
+    assert deploys.current(using=telemetry_alias()) == "2026.1"
+    assert list(deploys.times(using=telemetry_alias())) == ["2026.1"]
 
 
 @database

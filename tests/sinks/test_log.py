@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from django_qaprod.records import EventRecord
+from django_qaprod.records import EventRecord, FlagRecord
 from django_qaprod.sinks.log import LogSink
 from django_qaprod.typing import Sink
 from tests.store.make import batch, cell, failure, numbers, trouble
@@ -44,9 +44,11 @@ def test_events_and_our_own_troubles_are_lines_too(caplog: pytest.LogCaptureFixt
     event = EventRecord(
         id="1", at=1.0, journey="J", step="started", subject="7", properties={"form": "short"}
     )
-    LogSink().write(batch(event, trouble(dropped={"spool.full": 3})))
+    flag = FlagRecord(id="2", at=1.0, name="short form", note="active on")
+    LogSink().write(batch(event, flag, trouble(dropped={"spool.full": 3})))
     assert [(record.levelno, record.getMessage().split()[0]) for record in caplog.records] == [
         (logging.INFO, "event"),
+        (logging.INFO, "flag"),
         (logging.WARNING, "health"),
     ]
 
