@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from importlib import import_module
 from time import monotonic
 from typing import Any, NamedTuple
+
+from django.db import DatabaseError
 
 from .. import clock
 from ..models import Alert, Deploy, Rule
 from ..pipeline import guard
 from ..queries import rules as known
 from ..registry import RuleSpec
-from ..store import alerts
+from ..store import alerts, looks
 from ..store.alerts import Change
 from . import telling
 from .judging.base import ALL, Judge, Judgement, Verdict
 from .sight import LiveSight
-from .states import GAP, NONE, Standing, is_none_right, kept_for, step
+from .states import FLAPS_WITHIN, GAP, NONE, Standing, is_flapping, is_none_right, kept_for, step
 from .storable import storable
 
 #: Seconds that a look may take: what is left then is looked at first the next time.
 WITHIN = 25.0
-#: Alerts of a rule and key that fire so often within that time are flapping: held until they are calm.
-FLAPS, FLAPS_WITHIN = 3, timedelta(hours=1)
 #: Kinds that are wrong when something is missing: not judged while numbers may be on their way.
 _MISSING = frozenset({"absence", "dip", "heartbeat", "out_of_sync"})
 #: Alerts of one rule at a time: more keys than that are no news but a flood.
 MOST_KEYS = 50
 _KEPT_VERDICTS = 20
+#: Seconds for which what was found is kept in memory, until it is written together.
+_TOGETHER = 3.0
 
 
 class _Looks(NamedTuple):
@@ -64,24 +68,22 @@ def look(
     before = None if previous is None else clock.epoch(previous)
     seen = sight or LiveSight(previous=before)
     deadline, at = monotonic() + WITHIN, clock.moment(seen.taken_at)
-    looks, last = _looks(), seen.previous
-    specs = sorted(known.effective(), key=lambda spec: looks.get(spec.name, _NEVER).judged)
-    judged = failed = silent = left = 0
+    last_looks, last = _looks(), seen.previous
+    specs = sorted(known.effective(), key=lambda spec: last_looks.get(spec.name, _NEVER).judged)
     deploys = list(Deploy.objects.filter(at__gte=at - 2 * telling.BY_DEPLOY, at__lte=at))
+    kept, left = _Kept(at, deploys), 0
     for place, spec in enumerate(specs):
         if stop.is_set() or monotonic() > deadline:
             left = len(specs) - place
             break
         if not spec.on:
             continue
-        seen.previous = _previous(last, looks.get(spec.name, _NEVER))
-        done = _look_at(spec, seen, at, deploys)
-        judged += done == ""
-        silent += done == "silent"
-        failed += done == "failed"
+        seen.previous = _previous(last, last_looks.get(spec.name, _NEVER))
+        _look_at(spec, seen, kept)
+    kept.write()
     _end_those_gone(specs)
     _tell_again(specs, at)
-    return Looked(judged=judged, failed=failed, silent=silent, left=left)
+    return Looked(left=left, **Counter(kept.came_to.values()))
 
 
 def judge_of(spec: RuleSpec) -> Judge:
@@ -102,37 +104,100 @@ def is_of_missing(spec: RuleSpec) -> bool:
     return spec.kind in _MISSING or not spec.numbers.keys().isdisjoint({"at_most", "below"})
 
 
-def _look_at(spec: RuleSpec, sight: LiveSight, at: datetime, deploys: Iterable[Deploy]) -> str:
-    try:
-        if spec.hours is not None and not spec.hours(at):
-            judgement = Judgement(silent="Outside its hours.")
+class _Kept:
+    """What a pass has found: kept at once where something is wrong, and together what is well.
+
+    ``came_to`` has by rule whether it was ``judged``, is ``silent``, or ``failed``.
+    """
+
+    def __init__(self, at: datetime, deploys: Iterable[Deploy]) -> None:
+        self.at, self.deploys = at, deploys
+        self.came_to: dict[str, str] = {}
+        self._well: dict[str, tuple[RuleSpec, Judgement]] = {}
+        self._written = monotonic()
+
+    def take(self, spec: RuleSpec, judgement: Judgement) -> None:
+        """Keep what a rule came to."""
+        self.came_to[spec.name] = "silent" if judgement.silent else "judged"
+        if any(verdict.wrong for verdict in judgement.verdicts):
+            _keep(spec, judgement, self.at, self.deploys)
         else:
-            judgement = judge(spec, sight)
-        _keep(spec, judgement, at, deploys)
-    except SystemExit as error:
-        # Of the host's: it would end the worker's thread, and nobody would look any more.
-        alerts.failed(spec, f"SystemExit: {error}", at=at)
-        return "failed"
-    except Exception as error:  # noqa: BLE001 - a rule of the host's may be anything; it is shown on its row
-        guard.caught(f"rule.{spec.name}", error)
-        alerts.failed(spec, f"{type(error).__name__}: {guard.words_of(error)}", at=at)
-        return "failed"
-    return "silent" if judgement.silent else ""
+            self._well[spec.name] = (spec, judgement)
+
+    def attempt(self, spec: RuleSpec, work: Callable[[], None]) -> None:
+        """Do something for a rule. When that fails it is shown on the rule's row."""
+        try:
+            work()
+        except SystemExit as error:
+            # Of the host's: it would end the worker's thread, and nobody would look any more.
+            self._failed(spec, f"SystemExit: {error}")
+        except Exception as error:  # noqa: BLE001 - a rule of the host's may be anything; it is shown on its row
+            guard.caught(f"rule.{spec.name}", error)
+            self._failed(spec, f"{type(error).__name__}: {guard.words_of(error)}")
+
+    def write_soon(self) -> None:
+        """Write what is well, if that was long ago."""
+        if monotonic() - self._written > _TOGETHER:
+            self.write()
+
+    def write(self) -> None:
+        """Write what is well: each of those by itself that have alerts, or all if they cannot be written."""
+        well, self._well = self._well, {}
+        found = [_well(spec, judgement, self.at) for spec, judgement in well.values()]
+        try:
+            own: Iterable[str] = looks.look_well(found, at=self.at) if found else ()
+        except DatabaseError:
+            # It may be for one of them, which holds back no other.
+            own = well
+        for name in own:
+            spec, judgement = well[name]
+            self.attempt(spec, partial(_keep, spec, judgement, self.at, self.deploys))
+        self._written = monotonic()
+
+    def _failed(self, spec: RuleSpec, error: str) -> None:
+        self.came_to[spec.name] = "failed"
+        looks.failed(spec, error, at=self.at)
+
+
+def _look_at(spec: RuleSpec, sight: LiveSight, kept: _Kept) -> None:
+    def look() -> None:
+        closed = spec.hours is not None and not spec.hours(kept.at)
+        kept.take(spec, Judgement(silent="Outside its hours.") if closed else judge(spec, sight))
+
+    kept.attempt(spec, look)
+    kept.write_soon()
 
 
 def _keep(spec: RuleSpec, judgement: Judgement, at: datetime, deploys: Iterable[Deploy]) -> None:
-    now = clock.epoch(at)
-    verdicts = (storable(verdict, now) for verdict in judgement.verdicts)
-    worst = sorted(verdicts, key=lambda verdict: not verdict.wrong)
-    says = not judgement.silent or judgement.few
-    alerts.look(
+    worst, says = _worst(judgement, at), _says(judgement)
+    looks.look(
         spec,
         at=at,
-        verdicts=[verdict._asdict() for verdict in worst[:_KEPT_VERDICTS]],
+        verdicts=_shown(worst),
         change=lambda active: changes(spec, worst, active, at) if says else [],
         tell=lambda alert: telling.telling(alert, spec, at, deploys),
         silent=judgement.silent,
     )
+
+
+def _well(spec: RuleSpec, judgement: Judgement, at: datetime) -> looks.Well:
+    shown = _shown(_worst(judgement, at))
+    return looks.Well(spec.name, shown, judgement.silent, ends=_says(judgement))
+
+
+def _says(judgement: Judgement) -> bool:
+    """Return whether alerts may end by it."""
+    return not judgement.silent or judgement.few
+
+
+def _worst(judgement: Judgement, at: datetime) -> list[Verdict]:
+    now = clock.epoch(at)
+    verdicts = (storable(verdict, now) for verdict in judgement.verdicts)
+    return sorted(verdicts, key=lambda verdict: not verdict.wrong)
+
+
+def _shown(verdicts: list[Verdict]) -> list[dict[str, Any]]:
+    return [verdict._asdict() for verdict in verdicts[:_KEPT_VERDICTS]]
 
 
 def changes(
@@ -154,8 +219,8 @@ def changes(
             continue
         room -= alert is None
         if alert is None and recently is None:
-            recently = alerts.fired_since(spec.name, at - FLAPS_WITHIN)
-        flapping = alert.flapping if alert is not None else (recently or []).count(key) >= FLAPS
+            recently = alerts.fired_since(spec.name, at - timedelta(seconds=FLAPS_WITHIN))
+        flapping = alert.flapping if alert is not None else is_flapping((recently or []).count(key))
         keep = kept_for(spec, said=verdict is not None, flapping=flapping)
         stands = step(_standing(alert, now), wrong, now, for_=spec.numbers.get("for", 0.0), keep=keep)
         unsaid = "None of it since." if is_none_right(spec) else "There is too little of it to say more."

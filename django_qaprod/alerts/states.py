@@ -11,8 +11,8 @@ from ..registry import RuleSpec
 
 #: Seconds between two looks after which a pending alert begins anew: nobody knows what was in between.
 GAP = 300.0
-
-
+#: What of a rule and key fires so often within so many seconds is flapping, until it is over.
+FLAPS, FLAPS_WITHIN = 3, 3600.0
 #: Seconds for which what flaps has to be calm.
 CALM = 1800.0
 #: Seconds after which one of which nothing is said any more is over: that it is too little is no good news.
@@ -54,6 +54,11 @@ def kept_for(spec: RuleSpec, *, said: bool, flapping: bool = False) -> float:
         CALM if flapping else 0.0,
         0.0 if said or is_none_right(spec) else FORGOTTEN,
     )
+
+
+def is_flapping(fired: int) -> bool:
+    """Return whether what begins anew flaps, having ``fired`` so often within ``FLAPS_WITHIN``."""
+    return fired >= FLAPS
 
 
 def is_none_right(spec: RuleSpec) -> bool:

@@ -1,15 +1,10 @@
-"""Keeps alerts: what a look at a rule changes, and what people do.
-
-A look changes the rule's row first, if nobody has looked later: that locks it, so of any number of evaluators
-one writes at a time, and the slower one sees that it is late. Its alerts, their transitions and their
-notifications are in the same transaction.
-"""
+"""Keeps alerts: what a look at a rule changes, which ``looks`` lets in one at a time, and what people do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from django.db import transaction
@@ -17,7 +12,7 @@ from django.db.models import F, Q, QuerySet
 
 from .. import clock
 from ..conf import telemetry_alias
-from ..models import Alert, Notification, Rule, Transition
+from ..models import Alert, Notification, Transition
 from ..registry import SEVERITIES, RuleSpec
 from ..text import clean, one_line
 from . import outbox
@@ -30,8 +25,6 @@ RULE_GONE: Final = "The rule is switched off, or gone."
 
 #: By severity: 0 is the worst.
 RANKS: Final[Mapping[str, int]] = {name: rank for rank, name in enumerate(reversed(SEVERITIES))}
-#: What is kept as from so far ahead of a look is not from a later one.
-_AHEAD = timedelta(minutes=5)
 _STATES = Alert.State
 _ACTIVE = (_STATES.PENDING, _STATES.FIRING)
 _TOLD = (Notification.Kind.FIRING, Notification.Kind.REMINDER, Notification.Kind.ESCALATION)
@@ -93,54 +86,10 @@ def firing(*, using: str | None = None) -> list[Alert]:
     return list(_rows(using).filter(state=_STATES.FIRING).order_by("rank", "fired_at", "pk"))
 
 
-def look(
-    spec: RuleSpec,
-    *,
-    at: datetime,
-    verdicts: Sequence[Mapping[str, Any]],
-    change: Callable[[Mapping[str, Alert]], Iterable[Change]],
-    tell: Tell,
-    silent: str = "",
-    using: str | None = None,
-) -> bool:
-    """Keep what a look at a rule found; false when somebody has looked later.
-
-    ``change`` is given the active alerts as they are now and says how each is to stand.
-    """
-    alias = using or telemetry_alias()
-    said: dict[str, Any] = {"silent": clean(silent, limit(Rule, "silent"))}
-    if not silent:
-        said.update(verdicts=list(verdicts), silent_since=None)
-    with transaction.atomic(using=alias):
-        if not _judged(spec, at, alias, well_at=at, error="", **said):
-            return False
-        if silent:
-            Rule.objects.using(alias).filter(name=spec.name, silent_since=None).update(silent_since=at)
-        before = active(spec.name, using=alias)
-        for one in change(before):
-            _apply(spec, before.get(one.key), one, at, tell, alias)
-    return True
-
-
-def failed(spec: RuleSpec, error: str, *, at: datetime, using: str | None = None) -> None:
-    """Keep that a rule could not be judged. Its alerts stay as they are."""
-    _judged(spec, at, using or telemetry_alias(), error=clean(error, limit(Rule, "error")))
-
-
-def _judged(spec: RuleSpec, at: datetime, using: str, **said: object) -> bool:
-    """Change a rule's row, unless somebody has looked later. One query, but for the first, which makes it."""
-    # A look that lies so far ahead was by a clock that was wrong, or in the hour that comes twice in autumn.
-    before = Q(judged_at=None) | Q(judged_at__lt=at) | Q(judged_at__gt=at + _AHEAD)
-    rows = Rule.objects.using(using).filter(name=spec.name)
-    if rows.filter(before).update(judged_at=at, **said):
-        return True
-    if rows.exists():
-        return False
-    rows.bulk_create([Rule(name=spec.name)], ignore_conflicts=True)
-    return bool(rows.filter(before).update(judged_at=at, **said))
-
-
-def _apply(spec: RuleSpec, alert: Alert | None, change: Change, at: datetime, tell: Tell, using: str) -> None:
+def apply(
+    spec: RuleSpec, alert: Alert | None, change: Change, *, at: datetime, tell: Tell, using: str
+) -> None:
+    """Change an alert, or make it, inside the caller's transaction, which holds the rule's row."""
     if alert is None:
         if change.state:
             alert = _make(spec, change, using)
@@ -234,9 +183,11 @@ def resolve_rule(rule: str, *, kind: str, why: str, using: str | None = None) ->
     return resolve(rows.values_list("pk", flat=True), who=OURSELVES, why=why, using=using)
 
 
-def active_rules(*, using: str | None = None) -> set[tuple[str, str]]:
-    """Return the names and kinds of the rules that have active alerts."""
+def active_rules(*, of: Iterable[str] | None = None, using: str | None = None) -> set[tuple[str, str]]:
+    """Return the names and kinds of the rules that have active alerts, of these or of all. One query."""
     rows = _rows(using).filter(state__in=_ACTIVE).order_by()
+    if of is not None:
+        rows = rows.filter(rule__in=list(of))
     return set(rows.values_list("rule", "kind").distinct())
 
 

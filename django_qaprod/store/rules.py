@@ -1,4 +1,4 @@
-"""What people say of rules in place of the code. What a look finds is kept by ``alerts``."""
+"""What people say of rules in place of the code. What a look finds is kept by ``looks``."""
 
 from __future__ import annotations
 

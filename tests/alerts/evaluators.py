@@ -25,7 +25,17 @@ DIED = 9
 #: Lines that an evaluator runs through, about.
 LINES = 400
 #: Files at whose lines an evaluator may die.
-BETWEEN = ("store/alerts.py", "store/outbox.py", "alerts/sending.py", "alerts/passes.py", "evaluators.py")
+BETWEEN = tuple(
+    f"{part}.py"
+    for part in (
+        "store/looks",
+        "store/alerts",
+        "store/outbox",
+        "alerts/sending",
+        "alerts/passes",
+        "evaluators",
+    )
+)
 
 
 class Receiver:

@@ -314,7 +314,7 @@ def test_what_was_not_reached_comes_first_the_next_time(said: Said, monkeypatch:
     monkeypatch.setattr(passes, "judge_of", lambda spec: lambda *args: Judgement())
     Rule.objects.filter(name="a").update(judged_at=clock.now() + timedelta(minutes=1))
     looked_at: list[str] = []
-    monkeypatch.setattr(passes, "_look_at", lambda spec, *rest: looked_at.append(spec.name) or "")
+    monkeypatch.setattr(passes, "_look_at", lambda spec, *rest: looked_at.append(spec.name))
     look(2)
     assert looked_at == ["b", "c", "a"]
 

@@ -14,7 +14,7 @@ from django_qaprod import clock
 from django_qaprod.conf import telemetry_alias
 from django_qaprod.models import Alert, Notification, Rule, Transition
 from django_qaprod.registry import Measure, RuleSpec
-from django_qaprod.store import alerts, outbox
+from django_qaprod.store import alerts, looks, outbox
 from django_qaprod.store.alerts import Change, Telling, Told
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -40,7 +40,7 @@ def tell(*lanes: str) -> Callable[[Alert], Telling]:
 
 
 def look(at: datetime, *changes: Change, lanes: Iterable[str] = ("mail", "chat"), **more: Any) -> bool:
-    return alerts.look(
+    return looks.look(
         SPEC, at=at, verdicts=[{"key": ""}], change=lambda active: changes, tell=tell(*lanes), **more
     )
 
@@ -83,7 +83,7 @@ def test_who_looked_with_a_clock_far_ahead_does_not_look_for_all(at: datetime) -
     Rule.objects.create(name=SPEC.name, judged_at=at + timedelta(hours=1))
     assert look(at, change("firing", at))
     Rule.objects.update(judged_at=at + timedelta(hours=1))
-    alerts.failed(SPEC, "no such column", at=at)
+    looks.failed(SPEC, "no such column", at=at)
     assert Rule.objects.get().judged_at == at
 
 
@@ -124,7 +124,7 @@ def test_a_look_that_goes_wrong_in_the_middle_leaves_nothing(at: datetime) -> No
         raise LookupError("no route")
 
     with pytest.raises(LookupError):
-        alerts.look(
+        looks.look(
             SPEC, at=at, verdicts=[], change=lambda active: [change("firing", at)], tell=broken
         )  # fmt: skip
     assert not Alert.objects.exists()
@@ -136,7 +136,7 @@ def test_an_evaluation_that_fails_changes_nothing_and_is_shown(at: datetime) -> 
     """The alert fires on."""
     fire(at)
     later = at + timedelta(seconds=30)
-    alerts.failed(SPEC, "OperationalError: gone", at=later)
+    looks.failed(SPEC, "OperationalError: gone", at=later)
     rule = Rule.objects.get()
     assert (rule.error, rule.judged_at, rule.well_at) == ("OperationalError: gone", later, at)
     assert Alert.objects.get().state == "firing"
