@@ -74,8 +74,8 @@ class Act:
         """Whether the user may do this."""
         return may(request, PERMISSION[self.do])
 
-    def perform(self, ids: Iterable[int], *, who: str) -> str:
-        """Do it and return a message that says what happened."""
+    def perform(self, ids: Iterable[int], *, who: str) -> tuple[str, bool]:
+        """Do it; return a message that says what happened, and whether anything did."""
         # Not at every start of the host.
         from ..store import states
 
@@ -107,8 +107,8 @@ class Act:
                     changed,
                 )
         if not changed:
-            return _("Nothing changed: that was the state already.")
-        return words % {**particulars, "n": changed}
+            return _("Nothing changed: that was the state already."), False
+        return words % {**particulars, "n": changed}, True
 
 
 def _in_next(changed: int) -> str:

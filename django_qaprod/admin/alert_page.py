@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import reverse
@@ -64,25 +63,10 @@ class AlertPageViews(ReadOnlyAdmin):
     def act_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Do something to an alert by POST, with the permission that the act asks for."""
         from . import alert_acts
+        from .acting import acted
 
         alert = self._alert(request, pk)
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        form = alert_acts.ActForm(request.POST)
-        if not form.is_valid():
-            # Who may not do it is told that, and nothing else.
-            do = request.POST.get("do", "")
-            if do in alert_acts.PERMISSION and not alert_acts.Act(do=do).allowed(request):
-                raise PermissionDenied
-            for error in (error for errors in form.errors.values() for error in errors):
-                self.message_user(request, str(error), messages.ERROR)
-            return HttpResponseRedirect(self.page_url(alert))
-        act = alert_acts.Act(**form.cleaned_data)
-        if not act.allowed(request):
-            raise PermissionDenied
-        message, changed = act.perform([alert.pk], who=request.user.get_username())
-        self.message_user(request, message, messages.SUCCESS if changed else messages.WARNING)
-        return HttpResponseRedirect(self.page_url(alert))
+        return acted(self, request, alert.pk, alert_acts, back=self.page_url(alert))
 
     def usefulness_view(self, request: HttpRequest) -> HttpResponse:
         """Show how useful the alerts of each rule were, and which rules cry wolf."""

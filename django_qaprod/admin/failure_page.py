@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -82,21 +81,10 @@ class FailurePageViews(AdminBase):
     def state_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Change a failure's state by POST, with the permission that the act asks for."""
         from . import acts
+        from .acting import acted
 
         failure = self._failure(request, object_id)
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        form = acts.ActForm(request.POST)
-        if not form.is_valid():
-            for error in (error for errors in form.errors.values() for error in errors):
-                self.message_user(request, str(error), messages.ERROR)
-            return HttpResponseRedirect(self.page_url(failure))
-        act = acts.Act(**form.cleaned_data)
-        if not act.allowed(request):
-            raise PermissionDenied
-        message = act.perform([failure.pk], who=request.user.get_username())
-        self.message_user(request, message, messages.SUCCESS)
-        return HttpResponseRedirect(self.page_url(failure))
+        return acted(self, request, failure.pk, acts, back=self.page_url(failure))
 
     def text_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Return the failure as plain text."""

@@ -262,8 +262,9 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
         from .acts import Act
 
         act = Act(do=do, **particulars)
-        message = act.perform(queryset.values_list("pk", flat=True), who=request.user.get_username())
-        self.message_user(request, message, messages.SUCCESS)
+        ids = queryset.values_list("pk", flat=True)
+        message, changed = act.perform(ids, who=request.user.get_username())
+        self.message_user(request, message, messages.SUCCESS if changed else messages.WARNING)
 
 
 def _file(content: str, content_type: str, name: str) -> HttpResponse:
