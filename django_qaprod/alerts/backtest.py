@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from importlib import import_module
 from time import perf_counter
 from typing import Final
 
@@ -17,9 +15,10 @@ from ..queries.rules import with_override
 from ..registry import Measure, RuleSpec
 from ..store.rules import NUMBERS
 from .history import HOUR, MINUTE, HistorySight, cells
-from .judging.base import ALL, Judge, Judgement, Verdict
+from .rerun import Firing, Point, Rerun, TooLongError
 from .sight import SETTLE
-from .states import GAP, NONE, Standing, kept_for, step
+
+__all__ = ["Alternative", "Backtest", "Firing", "Point", "TooLongError", "backtest"]
 
 DAY: Final = 86400
 #: How many times as high, or as low, the limit is that is tried besides.
@@ -43,35 +42,6 @@ _MAIN = {
 _MORE_IF_HIGHER = frozenset({"at_most", "below", "within"})
 # What is missing to one is what the limit is about.
 _SHARES_THAT_LACK = frozenset({"burn_rate", "out_of_sync"})
-
-
-class TooLongError(DeclarationError):
-    """It was not done in time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Firing:
-    """A stretch in which it would have fired. ``ended`` is ``None`` for one that goes on."""
-
-    key: str
-    began: datetime
-    fired: datetime
-    ended: datetime | None
-    seconds: float
-    words: str
-    usual: str = ""
-    value: float | None = None
-    limit: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """What a look saw of the whole, or of the worst key. ``value`` is what is compared with ``limit``."""
-
-    at: datetime
-    value: float | None
-    limit: float | None
-    wrong: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,162 +120,45 @@ def backtest(
     began = perf_counter()
     for key, value in (numbers or {}).items():
         rule = with_override(rule, f"{NUMBERS}{key}", value)
+    until = math.inf if within is None else began + within
+    run = _prepared(rule, clock.epoch(clock.now() if now is None else now), days, every, until)
+    run.run()
+    found = _seen(run)
+    tried = _alternatives(run, found.main) if alternatives and found.main else []
+    return replace(found, alternatives=tried, took=perf_counter() - began)
+
+
+def _prepared(rule: RuleSpec, at: float, days: float, every: float | None, until: float) -> Rerun:
+    """Return a way through the history that is not gone yet; ``until`` is by the performance counter."""
     watched = _watched(rule)
-    at = clock.epoch(clock.now() if now is None else now)
     end = int(at - SETTLE) // MINUTE * MINUTE
     start = int(end - days * DAY) // HOUR * HOUR
     sight = HistorySight(cells(watched, start=start, end=end, before=_before(rule), now=at), rule=rule.name)
     pace = max(every or PACES.get(rule.kind, MINUTE), MINUTE)
-    until = math.inf if within is None else began + within
-    run = _Run(rule, sight, max(start, sight.cells.low), end, pace, until)
-    run.run()
-    main = next((name for name in _MAIN.get(rule.kind, ()) if name in rule.numbers), "")
+    return Rerun(rule, sight, max(start, sight.cells.low), end, pace, until)
+
+
+def _seen(run: Rerun) -> Backtest:
+    """Return what came of a way through the history."""
     return Backtest(
-        rule=rule,
+        rule=run.rule,
         start=clock.moment(run.start),
-        end=clock.moment(end),
-        fine_from=clock.moment(max(sight.cells.fine, run.start)),
-        every=pace,
+        end=clock.moment(run.end),
+        fine_from=clock.moment(max(run.sight.cells.fine, run.start)),
+        every=run.pace,
         looks=run.looks,
         silent=sum(run.silent.values()),
         why=next((reason for reason, _ in run.silent.most_common(1)), ""),
         firings=run.firings,
         points=list(_thinned(run.points)),
-        main=main,
-        first=_first(rule, sight),
-        alternatives=_alternatives(run, main) if alternatives and main else [],
-        took=perf_counter() - began,
+        main=next((name for name in _MAIN.get(run.rule.kind, ()) if name in run.rule.numbers), ""),
+        first=_first(run.rule, run.sight),
     )
 
 
 def _first(rule: RuleSpec, sight: HistorySight) -> datetime | None:
     found = None if rule.of.kind == "gauge" else sight.first(rule.of)
     return None if found is None else clock.moment(found)
-
-
-class _Run:
-    """One way through the history."""
-
-    def __init__(
-        self, rule: RuleSpec, sight: HistorySight, start: int, end: int, pace: float, until: float
-    ) -> None:
-        self.rule, self.sight, self.start, self.end, self.pace = rule, sight, start, end, pace
-        self._until = until
-        self.looks = 0
-        self.silent: Counter[str] = Counter()
-        self.firings: list[Firing] = []
-        self.points: list[Point] = []
-        #: Of each look what a looser limit finds as well, ``None`` where something was wrong.
-        self.same: list[Judgement | None] = []
-        self._stricter: Sequence[Judgement | None] = ()
-        self._standings: dict[str, Standing] = {}
-        self._told: dict[str, Verdict] = {}
-        self._judge: Judge = import_module(f"{__package__}.judging.{rule.kind}").judge
-
-    def again(self, rule: RuleSpec, *, stricter: _Run | None = None) -> _Run:
-        """Return another way through the same history.
-
-        What was right by a ``stricter`` limit is right by this one, and not judged again.
-        """
-        self.sight.fired = []
-        other = _Run(rule, self.sight, self.start, self.end, self.pace, self._until)
-        other._stricter = stricter.same if stricter is not None else ()
-        other.run()
-        return other
-
-    def run(self) -> None:
-        """Go from look to look, then end what still fires."""
-        previous = float(self.start)
-        for at in self._moments():
-            if perf_counter() > self._until:
-                raise TooLongError("There is too much to look at for so little time.")
-            # What is known by the hour did not come late: no part of the hour before is looked at again.
-            coarse = self.sight.cells.grain(at - 1) > MINUTE
-            self.sight.now, self.sight.previous = at, None if coarse else previous
-            self.looks += 1
-            judgement = self._look(at)
-            if judgement.silent:
-                self.silent[judgement.silent] += 1
-                self.same.append(Judgement(silent="As by a stricter limit.", few=judgement.few))
-                if judgement.few:
-                    self._hold(judgement, previous, at)
-            else:
-                self._hold(judgement, previous, at)
-                wrong = any(verdict.wrong for verdict in judgement.verdicts)
-                self.same.append(None if wrong else judgement)
-            previous = at
-        for key, standing in self._standings.items():
-            if standing.state == "firing":
-                self._end(key, standing, None)
-
-    def _moments(self) -> Iterator[float]:
-        at = float(self.start)
-        while True:
-            at += max(self.pace, self.sight.cells.grain(at))
-            if at > self.end:
-                return
-            yield at
-
-    def _look(self, at: float) -> Judgement:
-        if self._stricter and (same := self._stricter[self.looks - 1]) is not None:
-            return same
-        if self.rule.hours is not None and not self.rule.hours(clock.moment(at)):
-            return Judgement(silent="Outside its hours.")
-        return self._judge(self.rule, self.sight)
-
-    def _hold(self, judgement: Judgement, previous: float, at: float) -> None:
-        """Hold what a look saw since the one before it, as if there had been looks in between."""
-        verdicts = {verdict.key: verdict for verdict in judgement.verdicts}
-        if verdicts:
-            worst = max(judgement.verdicts, key=lambda verdict: (verdict.wrong, not verdict.key))
-            self.points.append(
-                Point(at=clock.moment(at), value=worst.value, limit=worst.limit, wrong=worst.wrong)
-            )
-        moment = min(previous + GAP, at)
-        while True:
-            self._step(verdicts, moment)
-            if moment >= at:
-                return
-            moment = min(moment + GAP, at)
-
-    def _step(self, verdicts: Mapping[str, Verdict], at: float) -> None:
-        for key in dict.fromkeys((*self._standings, *verdicts)):
-            verdict = verdicts.get(key)
-            # As in a look: what all of them do is told of all, and the alert of one goes on with it.
-            wrong = verdict.wrong if verdict is not None else ALL in verdicts and verdicts[ALL].wrong
-            before = self._standings.get(key, NONE)
-            if before is NONE and not wrong:
-                continue
-            after = step(
-                before, wrong, at,
-                for_=self.rule.numbers.get("for", 0.0), keep=kept_for(self.rule, said=verdict is not None),
-            )  # fmt: skip
-            if after.state == "firing" and before.state != "firing" and verdict is not None:
-                self._told[key] = verdict
-            if after.state == "resolved":
-                self._end(key, before, at)
-            if after.state in {"", "resolved"}:
-                self._standings.pop(key, None)
-            else:
-                self._standings[key] = after
-
-    def _end(self, key: str, standing: Standing, at: float | None) -> None:
-        told, until = self._told.pop(key), float(self.end) if at is None else at
-        # The looks of now see for themselves what came late; those of a dip leave it out of what is usual.
-        self.sight.fired.append((standing.fired, until))
-        self.firings.append(
-            Firing(
-                key=key,
-                began=clock.moment(standing.began),
-                fired=clock.moment(standing.fired),
-                ended=None if at is None else clock.moment(at),
-                seconds=until - standing.fired,
-                words=told.words,
-                usual=told.usual,
-                value=told.value,
-                limit=told.limit,
-            )
-        )
 
 
 def _watched(rule: RuleSpec) -> list[Measure]:
@@ -322,7 +175,7 @@ def _before(rule: RuleSpec) -> int:
     return int(min(8 * DAY + 4 * longest, 60 * DAY))
 
 
-def _alternatives(run: _Run, main: str) -> list[Alternative]:
+def _alternatives(run: Rerun, main: str) -> list[Alternative]:
     """Return what other limits would have done, the strictest first.
 
     1. The strictest is judged at every look.
@@ -332,7 +185,7 @@ def _alternatives(run: _Run, main: str) -> list[Alternative]:
     tried = {factor: rule for factor in FACTORS if (rule := _with_limit(run.rule, main, factor))}
     order = sorted([*tried, 1.0], reverse=main in _MORE_IF_HIGHER)
     found: list[Alternative] = []
-    stricter: _Run | None = None
+    stricter: Rerun | None = None
     for factor in order:
         try:
             stricter = run if factor == 1.0 else run.again(tried[factor], stricter=stricter)

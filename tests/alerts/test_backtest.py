@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
@@ -13,10 +14,14 @@ from django.core.management import CommandError, call_command
 
 from django_qaprod import clock, registry
 from django_qaprod.alerts import backtest as module
+from django_qaprod.alerts import passes, rerun
 from django_qaprod.alerts.backtest import Backtest, TooLongError, backtest
 from django_qaprod.alerts.history import Cells, HistorySight, cells
+from django_qaprod.alerts.judging import threshold
+from django_qaprod.alerts.judging.base import Judgement, Verdict
+from django_qaprod.alerts.sight import SETTLE, LiveSight
 from django_qaprod.exceptions import DeclarationError, OverrideError
-from django_qaprod.models import Event
+from django_qaprod.models import Alert, Event
 from django_qaprod.queries import measures
 from django_qaprod.records import Cell, new_id
 from django_qaprod.registry import JourneySpec, Measure, RuleSpec, StepSpec
@@ -126,7 +131,8 @@ def test_it_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the limits for which there was none left, or without an answer: a page waits for it."""
     take(TOP - 5 * HOUR)
     ticks = iter(range(1_000_000))
-    monkeypatch.setattr(module, "perf_counter", lambda: float(next(ticks)))
+    for timed in (module, rerun):
+        monkeypatch.setattr(timed, "perf_counter", lambda: float(next(ticks)))
     looks = backtest(MANY, days=1, alternatives=False).looks
     found = backtest(MANY, days=1, within=looks + 10.0)
     assert (found.looks, found.alternatives) == (looks, [])
@@ -336,3 +342,44 @@ def test_what_has_too_few_to_be_judged_by_ends_after_an_hour() -> None:
     (firing,) = backtest(rule, days=1, alternatives=False).firings
     assert firing.ended is not None
     assert HOUR <= firing.seconds < 2 * HOUR
+
+
+@pytest.mark.parametrize("lasting", [{}, {"for": 240.0, "keep_firing": 600.0}])
+def test_it_holds_an_alert_as_the_worker_would(
+    lasting: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pending, kept, flapping, and one of which nothing is said but of all: the same by the same verdicts."""
+    pace, start = 300, TOP - 3 * HOUR
+    wrong = {
+        "": "...................++........",
+        "flaps": "+.+.+.+......+..............",
+        "pends": "..................+  ++......",
+    }
+
+    def judge(rule: RuleSpec, sight: Any) -> Judgement:
+        look = round((sight.now - start) / pace) - 1
+        said = {key: signs[look : look + 1] for key, signs in wrong.items()}
+        return Judgement(
+            tuple(
+                Verdict(key, sign == "+", 1.0, f"{look} of {key}")
+                for key, sign in said.items()
+                if sign != " "
+            )
+        )
+
+    monkeypatch.setattr(threshold, "judge", judge)
+    rule = MANY._replace(numbers={"at_least": 1.0, "window": 300.0, **lasting})
+    found = backtest(rule, days=3 / 24 - 0.5 / DAY, every=pace, alternatives=False)
+    assert clock.epoch(found.start) == start
+    registry.register_rule(rule)
+    for look in range(found.looks):
+        passes.look(threading.Event(), sight=LiveSight(at=start + (look + 1) * pace + SETTLE))
+    kept = Alert.objects.filter(rule=rule.name).exclude(fired_at=None)
+    told = {(one.key, _at(one.fired_at, -SETTLE), _at(one.resolved_at, -SETTLE)) for one in kept}
+    assert {(one.key, _at(one.fired), _at(one.ended)) for one in found.firings} == told
+    assert len(found.firings) == len(told) > 1
+    assert any(one.flapping for one in kept) == (not lasting)
+
+
+def _at(moment: Any, more: float = 0.0) -> float | None:
+    return None if moment is None else clock.epoch(moment) + more
