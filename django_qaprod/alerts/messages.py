@@ -30,7 +30,7 @@ MAX_SUBJECT = 150
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 # A message of several kinds goes by the first of these.
 _KINDS = ("escalation", "firing", "reminder", "resolved")
-_OVER = "resolved"
+_OVER, _DIGEST = "resolved", "digest"
 
 
 def build(
@@ -46,22 +46,12 @@ def build(
     found out is left out. Call it outside of a transaction.
     """
     entries = _entries(notifications)
-    kind = "digest" if digest else min((entry.kind for entry in entries), key=_KINDS.index)
+    kind = _DIGEST if digest else min((entry.kind for entry in entries), key=_KINDS.index)
     severity = _severity(entries)
+    found = Facts() if digest else _facts(entries)
+    headline, said = _told(entries, found, notifications, kind, severity)
     look = addresses.look(entries[0].alert) if len(entries) == 1 else addresses.look_at_all()
     act = addresses.act(id, channel)
-    found = Facts()
-    if digest:
-        headline = headlines.of_digest(lines.by_rule(entries), notifications)
-        said = _said(lines.of_digest(entries))
-    else:
-        found = _facts(entries)
-        if len(entries) == 1:
-            headline = headlines.of_one(entries[0], severity)
-            said = _said(lines.of_one(entries[0], found))
-        else:
-            headline = headlines.of_many(entries, kind, severity, notifications[0].group)
-            said = _said(lines.of_many(entries, found))
     label = _OVER if kind == _OVER else severity
     subject = one_line(f"[{label}] {headline.subject}", MAX_SUBJECT)
     given = {"id": id, "kind": kind, "severity": severity, "channel": channel, "subject": subject}
@@ -75,6 +65,18 @@ def build(
         act=act,
         data=payload.of(entries, found, **given, story=headline.story, look=look, act=act),
     )
+
+
+def _told(
+    entries: Sequence[Entry], found: Facts, notifications: Sequence[Notification], kind: str, severity: str
+) -> tuple[Headline, list[Line]]:
+    if kind == _DIGEST:
+        counts = lines.by_rule(entries)
+        return headlines.of_digest(counts, notifications), _said(lines.of_digest(entries))
+    if len(entries) == 1:
+        return headlines.of_one(entries[0], severity), _said(lines.of_one(entries[0], found))
+    headline = headlines.of_many(entries, kind, severity, notifications[0].group)
+    return headline, _said(lines.of_many(entries, found))
 
 
 def _entries(notifications: Sequence[Notification]) -> list[Entry]:
