@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
-from typing import Protocol
+from collections.abc import Container, Iterable, Mapping
+from typing import Any, Protocol
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -30,7 +30,7 @@ class Acts(Protocol):
     def PERMISSION(self) -> Container[str]:  # noqa: N802  (a module's)
         """The names of the acts."""
 
-    def ActForm(self, data: object, /) -> Form:  # noqa: N802
+    def ActForm(self, data: Mapping[str, Any], /) -> Form:  # noqa: N802
         """Return the form of the page's buttons: ``do`` and the particulars of ``Act``."""
 
     def Act(self, *, do: str) -> Act:  # noqa: N802
