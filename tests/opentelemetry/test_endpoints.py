@@ -99,13 +99,36 @@ def test_a_proxy_for_socks_has_its_own_connections(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("given", "used"),
-    [("", 5.0), ("2", 2.0), ("10000", 10.0), ("soon", 5.0)],
-    ids=["none", "2", "ms", "word"],
+    [
+        *(("", 5.0), ("2", 2.0), ("10000", 10.0), ("inf", 10.0), ("soon", 5.0)),
+        *(("0", 5.0), ("-1", 5.0), ("-inf", 5.0), ("nan", 5.0)),
+    ],
+    ids=["none", "2", "ms", "inf", "word", "0", "-1", "-inf", "nan"],
 )
-def test_no_timeout_is_long(monkeypatch: pytest.MonkeyPatch, given: str, used: float) -> None:
-    """The specification has milliseconds, the exporters for Python seconds."""
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", given)
-    assert exporters._timeout("metrics") == used
+@pytest.mark.parametrize("variable", ["", "METRICS_", "TRACES_"])
+def test_no_timeout_is_long(monkeypatch: pytest.MonkeyPatch, variable: str, given: str, used: float) -> None:
+    """The specification has milliseconds, the exporters for Python seconds; of some they make no end at all."""
+    monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{variable}TIMEOUT", given)
+    signal: exporters.Signal = "traces" if variable == "TRACES_" else "metrics"
+    assert exporters._timeout(signal) == used
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "nan"])
+def test_what_is_no_time_does_not_leave_an_export_waiting(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, given: str
+) -> None:
+    """The default is taken, here a short one."""
+    settings.QAPROD = {"OPENTELEMETRY": {}}
+    monkeypatch.setattr(exporters, "TIMEOUT", 0.3)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", given)
+    with Endpoint() as endpoint:
+        endpoint.be("black hole")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{endpoint.port}")
+        sink = OpenTelemetrySink()
+        sink.write(batch(failure()))
+        with pytest.raises(SinkUnavailableError, match="does not take them"):
+            sink.flush()
+        sink.close()
 
 
 def test_a_session_that_signs_in_is_left_to_who_provides_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,6 +116,8 @@ def _arguments(name: str, signal: Signal) -> dict[str, Any]:
 def _timeout(signal: Signal) -> float:
     _, given = variable("TIMEOUT", signal)
     try:
-        return min(float(given), LONGEST_TIMEOUT) if given else TIMEOUT
+        seconds = float(given or TIMEOUT)
     except ValueError:
-        return TIMEOUT
+        seconds = TIMEOUT
+    # Nor does the exporter know what to do with "nan", or with none at all: some wait for ever.
+    return min(seconds, LONGEST_TIMEOUT) if seconds > 0 else TIMEOUT
