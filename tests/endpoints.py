@@ -1,4 +1,4 @@
-"""Places to send to that do not do what they should: on loopback, and changed while they run."""
+"""Places to send to, on loopback: some answer as a test says, some do not do what they should."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import gzip
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import IO, Literal, Self
 
 Mode = Literal["well", "refusing", "black hole", "busy", "broken", "dripping"]
@@ -17,6 +19,39 @@ MODES: tuple[Mode, ...] = ("refusing", "black hole", "busy", "broken", "dripping
 
 _STATUS = {"busy": "429 Too Many Requests", "broken": "500 Internal Server Error"}
 _HEADERS = {"busy": "Retry-After: 1\r\n"}
+
+
+@contextmanager
+def answering(answer: Callable[[str, Message, bytes], int]) -> Iterator[int]:
+    """Answer POSTs until the block ends, by a function of request line, headers and body; yield the port.
+
+    The function returns the status. Bodies that were compressed are not any more.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            self.send_response(answer(self.requestline, self.headers, body))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 class Endpoint:

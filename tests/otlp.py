@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from email.message import Message
 from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.endpoints import answering
 
 _MESSAGES: dict[str, Any] = {
     "/v1/traces": ExportTraceServiceRequest,
@@ -25,7 +25,7 @@ _MESSAGES: dict[str, Any] = {
 class Received:
     """What came; ``status`` is what is answered."""
 
-    port: int
+    port: int = 0
     status: int = 200
     raw: list[bytes] = field(default_factory=list)
     requests: dict[str, list[Any]] = field(default_factory=lambda: {path: [] for path in _MESSAGES})
@@ -34,6 +34,14 @@ class Received:
     def endpoint(self) -> str:
         """The value of ``OTEL_EXPORTER_OTLP_ENDPOINT``."""
         return f"http://127.0.0.1:{self.port}"
+
+    def take(self, line: str, headers: Message, body: bytes) -> int:
+        """Keep a request, if it is well; return the status that is answered."""
+        if self.status == 200:
+            path = line.split()[1]
+            self.raw.append(f"{line}\n{headers}".encode() + body)
+            self.requests[path].append(_MESSAGES[path].FromString(body))
+        return self.status
 
     def resources(self, signal: str) -> list[dict[str, Any]]:
         """Return the attributes of the resources that sent something."""
@@ -80,35 +88,9 @@ def attributes(pairs: Any) -> dict[str, Any]:
 @contextmanager
 def receiver() -> Iterator[Received]:
     """Receive until the block ends."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            if received.status == 200:
-                received.raw.append(f"{self.requestline}\n{self.headers}".encode() + body)
-                received.requests[self.path].append(_MESSAGES[self.path].FromString(body))
-            self.send_response(received.status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    received = Received(server.server_port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    received = Received()
+    with answering(received.take) as received.port:
         yield received
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _value(value: Any) -> Any:

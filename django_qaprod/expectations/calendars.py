@@ -54,6 +54,16 @@ class Calendar:
                 f'{kind}(holidays="…") needs a library: pip install "django-qaprod[calendars]".'
             )
 
+    def unknown(self) -> str:
+        """Return why the holidays are not known, in words; empty if they are. Loads the library."""
+        if callable(self.holidays) or not self.holidays:
+            return ""
+        try:
+            self.is_holiday(date(2025, 1, 1))
+        except (NotImplementedError, ImportError) as error:
+            return str(error)
+        return ""
+
     @property
     def zone(self) -> tzinfo:
         """The zone whose clock is meant."""

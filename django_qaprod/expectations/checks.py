@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 
 from django.core.checks import CheckMessage, Error
 
 from .. import registry
-from .working_time import WorkingTime
+from .calendars import Calendar
 
 
 def check() -> Iterator[CheckMessage]:
     """Yield what keeps an expectation from being looked at."""
     for spec in registry.expectations():
-        working = getattr(spec.due, "__self__", None)
-        if not isinstance(working, WorkingTime) or callable(working.holidays) or not working.holidays:
-            continue
-        try:
-            working.is_holiday(date(2025, 1, 1))
-        except (NotImplementedError, ImportError) as error:
-            yield Error(
-                f"The holidays of the expectation {spec.name!r} are not known: {error}",
-                hint='Give a code that the library holidays has, as holidays="GB" or "GB-ENG".',
-                id="qaprod.E026",
-            )
+        yield from holidays(f"expectation {spec.name!r}", spec.due)
+
+
+def holidays(whose: str, known: object) -> Iterator[CheckMessage]:
+    """Yield what keeps the holidays of a calendar, or of a method of one, from being known."""
+    calendar = getattr(known, "__self__", known)
+    if isinstance(calendar, Calendar) and (why := calendar.unknown()):
+        yield Error(
+            f"The holidays of the {whose} are not known: {why}",
+            hint='Give a code that the library holidays has, as holidays="GB" or "GB-ENG".',
+            id="qaprod.E026",
+        )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
+from tests.endpoints import answering
 from tests.otlp import attributes
 
 
@@ -18,7 +17,7 @@ from tests.otlp import attributes
 class Judge:
     """``verdict`` says the status for the series of a request, ``n`` each; ``taken`` is their sum."""
 
-    port: int
+    port: int = 0
     verdict: Callable[[Counter[str]], int] = lambda series: 200
     asked: list[Counter[str]] = field(default_factory=list)
     taken: Counter[str] = field(default_factory=Counter)
@@ -46,27 +45,6 @@ def _series(message: ExportMetricsServiceRequest) -> Counter[str]:
 @contextmanager
 def judge() -> Iterator[Judge]:
     """Judge until the block ends."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            status = judging.answer(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    judging = Judge(server.server_port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    judging = Judge()
+    with answering(lambda line, headers, body: judging.answer(body)) as judging.port:
         yield judging
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
