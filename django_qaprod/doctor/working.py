@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 
 from .. import registry
+from ..pipeline import process
 from ..queries import health as health_queries
-from .findings import Finding, error, number, ok, warning
+from .findings import Finding, error, number, ok, unknown, warning
 
 
 def of_worker() -> Iterator[Finding]:
@@ -15,8 +17,13 @@ def of_worker() -> Iterator[Finding]:
     found = health_queries.health()
     holder = found.worker
     if holder is not None and holder.alive:
-        # It may have died since it took the lease; that ends by itself.
-        yield ok("worker", f"{holder.name} has the lease until {holder.expires_at:%H:%M:%S}.")
+        message = f"{holder.name} has the lease until {holder.expires_at:%H:%M:%S}"
+        if _is_gone(holder.name):
+            hint = "Another takes over then; of containers that share a name, it may be in another one."
+            yield unknown("worker", f"{message}, but there is no such process here any more.", hint)
+        else:
+            # It may have died since it took the lease, elsewhere; that ends by itself.
+            yield ok("worker", f"{message}.")
     else:
         hint = "A web process starts it with its first request; `manage.py qaprod_worker` is one of its own."
         message = "Nobody works now." if found.jobs else "Nobody has worked yet."
@@ -59,6 +66,21 @@ def of_troubles() -> Iterator[Finding]:
         yield warning("inside", f"{said}, last at {trouble.at:%Y-%m-%d %H:%M}. {trouble.last_error}".rstrip())
     if not found.troubles:
         yield ok("inside", "Nothing was dropped and nothing went wrong inside us for a day.")
+
+
+def _is_gone(holder: str) -> bool:
+    """Whether a worker was a process of this machine, and there is none of its number now."""
+    host, _, number_of_process = holder.rpartition(":")[0].rpartition(":")
+    if host != process.host() or not number_of_process.isdecimal():
+        return False
+    try:
+        os.kill(int(number_of_process), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        # Somebody else's; or what no process can have for a number.
+        return False
+    return False
 
 
 def _span(span: timedelta) -> str:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import OperationalError
 
-from django_qaprod import conf, doctor
-from django_qaprod.doctor import Finding, Level, findings
+from django_qaprod import clock, conf, doctor
+from django_qaprod.doctor import Finding, Level, findings, working
+from django_qaprod.models import Lease
 from django_qaprod.pipeline import drainer, guard, process
 from django_qaprod.typing import Batch
 from tests.store.make import failure
@@ -153,3 +158,43 @@ def test_a_test_lets_go_of_the_sinks_that_it_makes(
     use(settings, f"{__name__}.Counted")
     assert doctor.send_test(within=10).level is Level.OK
     assert Counted.made == Counted.closed
+
+
+class TestWhoWorks:
+    """The lease outlasts its holder by a minute; whether it is a process still is to be seen at home only."""
+
+    def said(self, holder: str) -> Finding:
+        until = clock.now() + timedelta(minutes=1)
+        Lease.objects.update_or_create(name="worker", defaults={"holder": holder, "expires_at": until})
+        return next(one for one in found("worker") if holder in one.message)
+
+    def test_a_worker_that_is_gone_is_not_said_to_work(self, spool_dir: Path) -> None:
+        gone = subprocess.run([sys.executable, "-Sc", "import os; print(os.getpid())"], capture_output=True)
+        one = self.said(f"{process.host()}:{int(gone.stdout)}:0a1b2c")
+        assert one.level is Level.UNKNOWN
+        assert "there is no such process here any more" in one.message
+
+    @pytest.mark.parametrize(
+        "holder",
+        [
+            f"{process.host()}:{os.getpid()}:0a1b2c",
+            f"{process.host()}:1:0a1b2c",
+            "elsewhere:999999999:0a1b2c",
+        ],
+        ids=["ours", "somebody else's", "on another machine"],
+    )
+    def test_a_worker_that_may_be_there_is(self, spool_dir: Path, holder: str) -> None:
+        one = self.said(holder)
+        assert one.level is Level.OK
+        assert "has the lease until" in one.message
+
+    @pytest.mark.parametrize("holder", ["", "web", ":::", f"{process.host()}:{10**30}:0"])
+    def test_a_name_of_another_make_tells_nothing(self, holder: str) -> None:
+        assert not working._is_gone(holder)
+
+    def test_a_process_of_another_user_is_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(pid: int, number: int) -> None:
+            raise PermissionError
+
+        monkeypatch.setattr(working.os, "kill", refuse)
+        assert not working._is_gone(f"{process.host()}:7:0")
