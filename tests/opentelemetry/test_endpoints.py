@@ -107,7 +107,7 @@ def test_a_proxy_for_socks_has_its_own_connections(monkeypatch: pytest.MonkeyPat
 )
 @pytest.mark.parametrize("variable", ["", "METRICS_", "TRACES_"])
 def test_no_timeout_is_long(monkeypatch: pytest.MonkeyPatch, variable: str, given: str, used: float) -> None:
-    """The specification has milliseconds, the exporters for Python seconds; of some they make no end at all."""
+    """The specification has milliseconds, the exporters for Python seconds; of some they make no end."""
     monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{variable}TIMEOUT", given)
     signal: exporters.Signal = "traces" if variable == "TRACES_" else "metrics"
     assert exporters._timeout(signal) == used
