@@ -53,6 +53,8 @@ class Context:
     step = ""
     #: When what is served now was sent, in epoch seconds, if this is its replay.
     replayed_at: float | None = None
+    #: From which family of browsers, if that is known.
+    replayed_browser = ""
     #: Whether it ended with a response that was let go of: a destructor tells that, in the midst of anything.
     dropped = False
     #: What a tracer has for it, while one is on: the server's span, and then the one of its stream.
@@ -107,7 +109,9 @@ class Context:
 
     @property
     def browser(self) -> str:
-        """The browser's family, or nothing outside a request."""
+        """The browser's family, or nothing outside a request; in a replay the visitor's."""
+        if self.replayed_browser:
+            return self.replayed_browser
         return family(self.request.META.get("HTTP_USER_AGENT", "")) if self.request is not None else ""
 
     def _inherited_id(self) -> str:

@@ -62,6 +62,8 @@ class Submission:
     #: The part of the path that is the server's (``SCRIPT_NAME``).
     script: str = ""
     withheld: tuple[str, ...] = ()
+    #: The family of the visitor's browser, by which a replay's steps count; nothing in what is older.
+    browser: str = ""
 
 
 def reference_of(submission_id: str) -> str:
@@ -92,6 +94,7 @@ def pack(submission: Submission) -> bytes:
             "session": submission.session,
             "free_text": submission.free_text,
             "withheld": submission.withheld,
+            "browser": submission.browser,
         },
         separators=(",", ":"),
     ).encode("ascii")
@@ -153,6 +156,7 @@ def _submission(head: dict[str, Any], contents: bytes) -> Submission:
         session=dict(head["session"]),
         free_text=tuple(map(_text, head["free_text"])),
         withheld=tuple(map(_text, head["withheld"])),
+        browser=_text(head.get("browser", "")),
     )
 
 

@@ -79,6 +79,7 @@ def become_visitor(
     current = context.current()
     if current is not None:
         current.replayed_at = epoch(run.claim.rescued.at)
+        current.replayed_browser = run.submission.browser
         current.name = run.claim.rescued.name
         run.request_id = current.request_id
     options = told_of(view)

@@ -13,6 +13,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 from django.utils.translation import get_language
 
+from ..browser import family
 from ..conf import settings
 from ..exceptions import CannotKeepError
 from ..pipeline import guard, identity, scrub
@@ -75,6 +76,7 @@ def collect(
         session=session,
         free_text=tuple(name.html_name for name in known if name.html_name in free),
         withheld=withheld.names(),
+        browser=family(request.META.get("HTTP_USER_AGENT", "")),
     )
 
 

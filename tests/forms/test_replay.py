@@ -402,6 +402,16 @@ def test_a_step_carries_the_original_time(records: Records, journeys: Any) -> No
     assert event.at == pytest.approx(earlier.timestamp())
 
 
+def test_a_step_counts_as_of_the_browser_that_sent_it(records: Records, journeys: Any) -> None:
+    safari = "Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Safari/605.1.15"
+    kept = post(Client(headers={"user-agent": safari}))
+    host.behave["answer"] = lambda: (journeys.placed.record("s"), HttpResponseRedirect("/thanks/"))[1]
+    run(kept.pk)
+    [event] = records.events
+    assert event.browser == "Safari"
+    assert "HTTP_USER_AGENT" not in host.seen[0].META
+
+
 def test_a_view_that_is_not_reached_has_taken_nothing(records: Records, settings: Any) -> None:
     kept = post()
     host.behave["short"] = lambda request: HttpResponseRedirect("/maintenance/")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies
 
+from django_qaprod import sent as packing
 from django_qaprod.exceptions import UnreadableError
 from django_qaprod.records import new_id
 from django_qaprod.sent import SentFile, Submission, id_ending, pack, reference_of, unpack
@@ -31,6 +32,7 @@ submissions = strategies.builds(
     session=strategies.dictionaries(text, plain | strategies.lists(plain), max_size=3),
     free_text=strategies.lists(text, max_size=3).map(tuple),
     withheld=strategies.lists(text, max_size=3).map(tuple),
+    browser=text,
 )
 
 
@@ -49,6 +51,12 @@ def submission(**fields: Any) -> Submission:
 @given(submissions)
 def test_it_comes_out_as_it_went_in(sent: Submission) -> None:
     assert unpack(pack(sent)) == sent
+
+
+def test_what_was_kept_without_a_browser_is_readable() -> None:
+    head, contents = packing._parts(pack(submission(browser="Safari")))
+    assert head.pop("browser") == "Safari"
+    assert packing._submission(head, contents) == submission()
 
 
 @given(strategies.binary())
