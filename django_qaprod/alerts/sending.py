@@ -19,7 +19,7 @@ from ..queries import rules as known
 from ..registry import RuleSpec
 from ..store import alerts, outbox, silences
 from ..text import one_line
-from . import channels, messages, telling
+from . import caps, channels, messages, telling
 from .channels.base import Kind, Message
 
 #: How long what is kept back waits until it is looked at again.
@@ -62,8 +62,8 @@ def send_due(lane: str, stop: threading.Event) -> int:
 def choose(lane: str, at: datetime) -> Chosen:
     """Return what of a channel is to be sent now as one message; nothing while its hour is full.
 
-    The last message of an hour is a digest of all that waits. What is silenced, inhibited or outside the
-    hours of its route is put off.
+    While it is left alone, the hour is that of the channel which stands in. The last message of an hour is a
+    digest of all that waits. What is silenced, inhibited or outside the hours of its route is put off.
     """
     # The worst first: what is critical must not be behind a flood that waits for the next hour.
     fresh = outbox.fresh(Notification, lane).order_by("alert__rank", "due_at", "pk")
@@ -74,10 +74,7 @@ def choose(lane: str, at: datetime) -> Chosen:
     due = [one for one in free if one.due_at <= at]
     if not due:
         return Chosen([])
-    # What is critical may take as much again.
-    urgent = any(one.alert.severity == "critical" for one in due)
-    most = channels.options(lane).per_hour or settings().notifications_per_hour
-    left = most * (1 + urgent) - _sent_within_hour(lane, at)
+    left = caps.left(channels.taker(lane), at, urgent=_is_urgent(due))
     if left <= 0:
         return Chosen([])
     if left == 1 and len({one.group for one in free}) > 1:
@@ -85,6 +82,10 @@ def choose(lane: str, at: datetime) -> Chosen:
     first = min(due, key=lambda one: (one.alert.rank, one.due_at, one.pk))
     together = [one.pk for one in free if _is_together(one, first)]
     return Chosen(together)
+
+
+def _is_urgent(rows: Sequence[Notification]) -> bool:
+    return any(one.alert.severity == "critical" for one in rows)
 
 
 def _is_together(one: Notification, first: Notification) -> bool:
@@ -136,13 +137,6 @@ def _too_soon(one: Notification, tried: Collection[int]) -> str:
     return "That it began is being told first."
 
 
-def _sent_within_hour(lane: str, at: datetime) -> int:
-    rows = Notification.objects.using(telemetry_alias()).filter(
-        lane=lane, state=Notification.State.SENT, sent_at__gt=at - _HOUR
-    )
-    return rows.order_by().values("message").distinct().count()
-
-
 def _send(lane: str, message: str, holder: str, *, digest: bool) -> bool:
     rows = outbox.claimed(Notification, message, holder=holder)
     rows = list(Notification.objects.using(telemetry_alias()).filter(pk__in=[row.pk for row in rows])
@@ -151,8 +145,13 @@ def _send(lane: str, message: str, holder: str, *, digest: bool) -> bool:
         return False
     digest = digest or len({row.group for row in rows}) > 1
     built = _built(rows, lane, message, digest=digest)
+    urgent = _is_urgent(rows)
     try:
-        via = channels.send(lane, built)
+        via = channels.send(lane, built, is_full=lambda one: caps.left(one, clock.now(), urgent=urgent) <= 0)
+    except channels.FullError as error:
+        # It waits for room: until then no try is one of those after which it would be given up.
+        outbox.failed(Notification, message, holder=holder, error=str(error), counted=False)
+        return False
     except ChannelError as error:
         words = str(error)
         outbox.failed(Notification, message, holder=holder, error=words, for_good=error.permanent)

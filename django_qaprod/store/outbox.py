@@ -98,13 +98,19 @@ def failed(
     holder: str,
     error: str,
     for_good: bool = False,
+    counted: bool = True,
     using: str | None = None,
 ) -> int:
-    """Mark that the rows of a message were not sent: they wait longer each time, and are given up at last."""
+    """Mark that the rows of a message were not sent: they wait longer each time, and are given up at last.
+
+    A try that is not ``counted`` is as if there had been none: it brings them no nearer to that.
+    """
     rows = _ours(model, message, holder, using)
     tries = rows.values_list("tries", flat=True).first() or 1
     words = clean(error, limit(model, "error"))
     free = {"holder": "", "claimed_until": None, "error": words}
+    if not counted:
+        return rows.update(due_at=_from_now(FIRST_PAUSE), tries=tries - 1, **free)
     if for_good or tries >= MOST_TRIES:
         return rows.update(state=Outgoing.State.FAILED, **free)
     pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)

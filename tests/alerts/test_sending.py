@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -10,11 +11,11 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from django_qaprod import clock, registry
-from django_qaprod.alerts import channels, sending, telling, tokens
+from django_qaprod import clock, default_rules, registry
+from django_qaprod.alerts import channels, sending, tokens
 from django_qaprod.alerts.channels.base import Message
 from django_qaprod.exceptions import ChannelError
-from django_qaprod.models import Alert, Notification
+from django_qaprod.models import Alert, Channel, Notification
 from django_qaprod.public import shown
 from django_qaprod.store import alerts, outbox, silences
 from tests.public.hosts import Plain
@@ -36,6 +37,13 @@ class Post:
     def send(self, message: Message) -> None:
         if Post.error is not None:
             raise Post.error
+        Post.sent.append(message)
+
+
+class Spare(Post):
+    """The channel that stands in for it."""
+
+    def send(self, message: Message) -> None:
         Post.sent.append(message)
 
 
@@ -96,7 +104,7 @@ def test_what_is_due_goes_out_and_is_marked(fire: Fire) -> None:
 
 
 def test_which_channel_stood_in_is_said(fire: Fire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channels, "send", lambda lane, message: "mail")
+    monkeypatch.setattr(channels, "send", lambda lane, message, **options: "mail")
     row = fire("applications fail")
     send()
     assert (state(row), row.via) == ("sent", "mail")
@@ -200,6 +208,84 @@ def test_what_is_critical_is_seen_behind_a_flood(fire: Fire, monkeypatch: pytest
     assert ["grave" in subject for subject in send()][:1] == [True]
 
 
+# What stands in
+
+
+@pytest.fixture
+def spare(settings: Settings) -> None:
+    """A channel of six messages an hour that stands in for the one that takes eight, which is down."""
+    settings.QAPROD = {
+        "CHANNELS": {
+            "post": {"class": f"{__name__}.Post", "per_hour": 8, "fallback": "spare"},
+            "spare": {"class": f"{__name__}.Spare", "per_hour": 6},
+        },
+        "DEFAULT_RULES": False,
+    }
+    Post.error = ChannelError("It is down.")
+
+
+def an_hour_later() -> None:
+    Notification.objects.filter(state="sent").update(sent_at=clock.now() - timedelta(minutes=61))
+
+
+def again() -> list[str]:
+    """Send what is due, and what is tried again."""
+    Notification.objects.filter(state="waiting").update(due_at=clock.now() - timedelta(seconds=1))
+    return send()
+
+
+@pytest.mark.usefixtures("spare")
+def test_a_fallback_takes_no_more_than_its_own_hour_has_and_nothing_is_lost(fire: Fire) -> None:
+    """However many it stands in for: what is left is told by a digest, with the counts."""
+    rows = [fire() for _ in range(10)]
+    send()
+    assert [message.kind for message in Post.sent] == ["firing"] * 5 + ["digest"]
+    assert {(state(row), row.via) for row in rows} == {("sent", "spare")}
+    late = fire()
+    assert again() == [], "its hour is full"
+    assert state(late) == "waiting"
+    an_hour_later()
+    assert len(again()) == 1
+
+
+@pytest.mark.usefixtures("spare")
+def test_what_was_taken_by_a_fallback_leaves_the_hour_of_the_channel_that_failed(fire: Fire) -> None:
+    """It was told of nothing: when it is well again it takes as many as it may."""
+    for _ in range(6):
+        fire()
+    send()
+    Post.error = None
+    Channel.objects.all().delete()
+    for _ in range(7):
+        fire()
+    assert len(send()) == 7
+    assert Counter(Notification.objects.values_list("via", flat=True)) == {"": 7, "spare": 6}
+
+
+@pytest.mark.usefixtures("spare")
+def test_what_waits_for_room_in_a_fallback_is_never_given_up(fire: Fire) -> None:
+    """Under its id, however often it is tried; and what is critical may take as many again."""
+    for number in range(6):
+        Notification.objects.filter(pk=fire().pk).update(
+            lane="spare", state="sent", sent_at=clock.now(), message=str(number)
+        )
+    row = fire()
+    send()
+    row.refresh_from_db()
+    message = row.message
+    for _ in range(outbox.MOST_TRIES + 2):
+        Channel.objects.all().delete()
+        again()
+    row.refresh_from_db()
+    assert (row.state, row.message, row.tries) == ("waiting", message, 0)
+    assert "spare: It has taken as many messages within the hour as it may." in row.error
+    fire("grave", severity="critical", rank=0)
+    assert len(send()) == 1
+    an_hour_later()
+    assert len(again()) == 1
+    assert Post.sent[-1].id == message
+
+
 def test_what_is_silenced_is_kept_back_and_says_why(fire: Fire) -> None:
     """Until the silence ends."""
     row = fire("noisy")
@@ -235,7 +321,7 @@ def test_what_ends_while_it_is_kept_back_is_never_told(fire: Fire) -> None:
 
 def test_what_another_alert_explains_waits_for_its_end(fire: Fire) -> None:
     """The dip is told if it is still there when the site is up again."""
-    fire(telling.default_rules.SITE_FAILS, severity="critical", rank=0)
+    fire(default_rules.SITE_FAILS, severity="critical", rank=0)
     with registry.isolated():
         registry.register_rule(
             registry.RuleSpec(name="few", kind="dip", of=registry.Measure("step"), numbers={})
@@ -243,7 +329,7 @@ def test_what_another_alert_explains_waits_for_its_end(fire: Fire) -> None:
         row = fire("few", kind="dip")
         assert len(send()) == 1
         row.refresh_from_db()
-        assert telling.default_rules.SITE_FAILS in row.held
+        assert default_rules.SITE_FAILS in row.held
 
 
 def test_what_was_held_and_is_wrong_no_more_is_not_told_unless_it_is_again(fire: Fire) -> None:

@@ -26,6 +26,7 @@ from .configured import LAST_RESORT, Options
 __all__ = [
     "LAST_RESORT",
     "WITHIN",
+    "FullError",
     "Options",
     "chain",
     "load",
@@ -34,6 +35,7 @@ __all__ = [
     "send",
     "send_apart",
     "send_test",
+    "taker",
     "trial",
 ]
 
@@ -42,6 +44,10 @@ WITHIN = 60.0
 #: Seconds after which no further channel is begun with: a claim in the outbox lasts for three minutes, and
 #: then others would send the same.
 NONE_AFTER = 110.0
+
+
+class FullError(ChannelError):
+    """None took it, as what would stand in has taken as many messages within the hour as it may."""
 
 
 def names() -> tuple[str, ...]:
@@ -62,27 +68,42 @@ def load(name: str) -> Channel:
     return _load(name, os.getpid())
 
 
-def send(name: str, message: Message) -> str:
+def send(name: str, message: Message, *, is_full: Callable[[str], bool] = lambda one: False) -> str:
     """Send a message by a channel or, when it fails or is left alone, by its fallback, and so on.
 
-    For one that is not there any more the others stand in: what is to be told was stored when it was.
-    Return the name of the channel that took it. Not within a transaction: what became of it is written down
-    for each channel. Raises ``ChannelError`` when none took it, permanent when it is so for all.
+    One that ``is_full`` stands in for no other. Return the name of the channel that took it. Not within a
+    transaction: what became of it is written down for each channel. Raises ``FullError`` when none took it
+    and one was full, else ``ChannelError``, permanent when it is so for all.
     """
     errors: list[ChannelError] = []
     until = monotonic() + NONE_AFTER
-    standing_in = () if name in names() else names()
-    for one in (*chain(name), *standing_in):
-        error = _left_alone(one) or _attempt(one, message)
+    for one in _ways(name):
+        error = _left_alone(one) or (one != name and _full(one, is_full)) or _attempt(one, message)
         if error is None:
             return one
         errors.append(error)
         if monotonic() > until:
             errors.append(ChannelError("There was no time left for others."))
             break
-    raise ChannelError(
-        " ".join(str(error) for error in errors), permanent=all(error.permanent for error in errors)
-    )
+    words = " ".join(str(error) for error in errors)
+    if any(isinstance(error, FullError) for error in errors):
+        raise FullError(words)
+    raise ChannelError(words, permanent=all(error.permanent for error in errors))
+
+
+def taker(name: str) -> str:
+    """Return the channel that is tried first for this one: itself, unless it is left alone or gone."""
+    known = names()
+    ways = (one for one in _ways(name) if one in known and _left_alone(one) is None)
+    return next(ways, name)
+
+
+def _ways(name: str) -> tuple[str, ...]:
+    """Return the channels that are tried for one, in turn.
+
+    For one that is not there any more the others stand in: what is to be told was stored when it was.
+    """
+    return (*chain(name), *(() if name in names() else names()))
 
 
 def send_test(name: str, *, who: str = "") -> None:
@@ -123,6 +144,14 @@ def _left_alone(name: str) -> ChannelError | None:
     with guard.guard("channels"):
         if store.is_open(name):
             return ChannelError(f"{name}: It has failed several times and is left alone for a while.")
+    return None
+
+
+def _full(name: str, is_full: Callable[[str], bool]) -> ChannelError | None:
+    # Should the database not answer, better a message too many.
+    with guard.guard("channels"):
+        if is_full(name):
+            return FullError(f"{name}: It has taken as many messages within the hour as it may.")
     return None
 
 
