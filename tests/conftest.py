@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -26,6 +28,15 @@ if TYPE_CHECKING:
 
 _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "live_server", "admin_client"}
 _suite_server = pytest.StashKey[Postgres]()
+
+# A busy machine is no error of the code under test. In CI Hypothesis has a profile of its own, which repeats.
+hypothesis.settings.register_profile(
+    "suite",
+    hypothesis.settings.get_profile("ci" if os.environ.get("CI") else "default"),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -52,6 +63,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         chosen = [item for item in items if _uses_database(item)]
         config.hook.pytest_deselected(items=[item for item in items if not _uses_database(item)])
         items[:] = chosen
+    items[:] = _dealt(items, workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -117,6 +129,28 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=_chromium(), args=arguments)
         yield chromium
         chromium.close()
+
+
+def _dealt(items: list[pytest.Item], *, workers: int) -> list[pytest.Item]:
+    """Return the tests in such an order that each worker begins with its share of the slow ones.
+
+    ``worksteal`` gives each worker a stretch of the same length, and lets who is done take from the others:
+    what is left by then should be short. The slow tests of a module share servers, and stay together.
+    """
+    quick, modules = [], defaultdict[str, list[pytest.Item]](list)
+    for item in items:
+        slow = item.get_closest_marker("slow") is not None
+        (modules[item.nodeid.partition("::")[0]] if slow else quick).append(item)
+    hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for module in sorted(modules.values(), key=len, reverse=True):
+        min(hands, key=len).extend(module)
+    found: list[pytest.Item] = []
+    for number, hand in enumerate(hands, 1):
+        found += hand
+        room = max(len(items) * number // workers - len(found), 0)
+        found += quick[:room]
+        del quick[:room]
+    return found
 
 
 def _on_postgres() -> bool:

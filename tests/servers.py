@@ -47,8 +47,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], T], *, timeout: float = 10.0, what: str = "") -> T:
-    """Return the first true value of ``condition``; raise ``TimeoutError`` after ``timeout`` seconds."""
+def wait_until(condition: Callable[[], T], *, timeout: float = 60.0, what: str = "") -> T:
+    """Return the first true value of ``condition``; raise ``TimeoutError`` after ``timeout`` seconds.
+
+    It is as long as the busiest machine may take: who waits in vain has failed, and may take a minute.
+    """
     deadline = time.monotonic() + timeout
     while not (value := condition()):
         if time.monotonic() > deadline:
@@ -79,7 +82,7 @@ class Postgres:
     def running(self) -> bool:
         """Whether the server accepts connections."""
         try:
-            psycopg.connect(self.dsn(), connect_timeout=2).close()
+            psycopg.connect(self.dsn(), connect_timeout=10).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -110,7 +113,7 @@ class Postgres:
                 start_new_session=True,
                 **self._as,
             )
-        wait_until(self._started, timeout=30, what="PostgreSQL accepts connections")
+        wait_until(self._started, what="PostgreSQL accepts connections")
         return self
 
     def stop(self) -> None:
@@ -167,7 +170,7 @@ class Postgres:
         if self._process.poll() is None:
             self._process.send_signal(how)
             try:
-                self._process.wait(timeout=20)
+                self._process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
@@ -228,7 +231,7 @@ class ApplicationServer:
         return f"http://{_LOOPBACK}:{self.port}"
 
     def get(
-        self, path: str = "/", *, headers: Mapping[str, str] | None = None, timeout: float = 20
+        self, path: str = "/", *, headers: Mapping[str, str] | None = None, timeout: float = 60
     ) -> Response:
         """Request a path; an error status is an answer like any other."""
         request = urllib.request.Request(self.url + path, headers=dict(headers or {}))
@@ -248,7 +251,7 @@ class ApplicationServer:
         """Return everything that the server wrote."""
         return self.log.read_text(errors="replace")
 
-    def stop(self, *, timeout: float = 15) -> None:
+    def stop(self, *, timeout: float = 60) -> None:
         """Ask for an orderly end (SIGTERM) and wait for it; raise ``TimeoutExpired`` if it does not come."""
         self.process.terminate()
         self.process.wait(timeout=timeout)
@@ -304,7 +307,7 @@ def run_server(
             )
         server = ApplicationServer(kind=kind, port=port, process=process, log=log)
         try:
-            wait_until(lambda: _listens(server), timeout=30, what=f"{kind} listens")
+            wait_until(lambda: _listens(server), what=f"{kind} listens")
             yield server
         finally:
             with suppress(subprocess.TimeoutExpired):

@@ -399,7 +399,7 @@ def test_a_database_that_is_dead_is_told_of_by_mail(how: str, tmp_path: Path) ->
         """
         running = start(tmp_path, script, postgres_at(hole.getsockname()[1]), mailserver.port)
         try:
-            wait_until(lambda: mailserver.messages, timeout=40, what="a message")
+            wait_until(lambda: mailserver.messages, what="a message")
             if how == "refuses":
                 assert "Connection refused" in texts(mailserver)[0]
             assert "cannot store what it records" in subjects(mailserver)[0]
@@ -432,12 +432,12 @@ def test_a_database_that_goes_and_comes_back_is_told_of_twice(tmp_path: Path) ->
         database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(home / "db.sqlite3")}
         running = start(tmp_path, script, database, mailserver.port)
         try:
-            wait_until(lambda: mailserver.messages, timeout=40, what="a message")
+            wait_until(lambda: mailserver.messages, what="a message")
             assert "unable to open database file" in texts(mailserver)[0]
             assert away.exists()
             running.stdin.write("\n")
             running.stdin.flush()
-            wait_until(lambda: len(mailserver.messages) > 1, timeout=60, what="a second one")
+            wait_until(lambda: len(mailserver.messages) > 1, what="a second one")
             assert "stores again" in subjects(mailserver)[1]
         finally:
             end(running)
@@ -457,7 +457,7 @@ def test_the_worker_s_process_tells_where_nobody_else_drains(tmp_path: Path, rec
         tmp_path, script, postgres_at(free_port()), free_port(), LAST_RESORT=hook, BACKGROUND="command"
     )
     try:
-        wait_until(lambda: receiver.received, timeout=40, what="a request")
+        wait_until(lambda: receiver.received, what="a request")
         assert receiver.last.json["type"] == "alert.last_resort"
     finally:
         end(running)

@@ -169,7 +169,7 @@ def test_killed_it_leaves_nobody_behind(tmp_path: Path) -> None:
         demo.url()
         demo.process.kill()
         demo.wait()
-        wait_until(lambda: demo.alive() == [], timeout=40, what="all have ended")
+        wait_until(lambda: demo.alive() == [], what="all have ended")
 
 
 def test_history_is_loaded_once_and_marked(tmp_path: Path) -> None:

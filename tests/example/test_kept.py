@@ -111,7 +111,7 @@ def replay_all(demo: Demo, staff: Person, told: dict[str, Any]) -> None:
     for _ in range(3):
         for failure in failures:
             assert staff.replay_all(failure).status == 200
-        wait_until(lambda: not under_way(demo), timeout=60, what="nothing is being replayed")
+        wait_until(lambda: not under_way(demo), what="nothing is being replayed")
 
 
 def under_way(demo: Demo) -> list[str]:

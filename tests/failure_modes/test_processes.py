@@ -60,7 +60,7 @@ def test_under_gevent_no_thread_of_ours_is_native(tmp_path: Path, preload: bool)
         seen = visit(server.port, ["/ok/", "/raise/apples/"] * 100)
         assert seen.statuses == {200: 100, 500: 100}
         # So there is a drainer in the worker, and it works.
-        wait_until(lambda: host.requests("ok/") == 100, timeout=30, what="all requests arrive")
+        wait_until(lambda: host.requests("ok/") == 100, what="all requests arrive")
         (worker,) = server.workers()
         assert len(list(Path(f"/proc/{worker}/task").iterdir())) == 1
     host.tick()

@@ -36,7 +36,7 @@ def visit(port: int, paths: Iterable[str], *, threads: int = 4, keep_alive: bool
             return next(waiting, None)
 
     def visitor() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         while (path := take()) is not None:
             started = time.monotonic()
             try:
@@ -105,7 +105,7 @@ def _post(port: int, number: str) -> int:
         "Cookie": f"csrftoken={token}",
         "User-Agent": "Mozilla/5.0 Firefox/140.0",
     }
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         body = urlencode({"number": number, "csrfmiddlewaretoken": token})
         connection.request("POST", "/order/", body, headers)

@@ -29,7 +29,7 @@ def test_the_processes_of_a_server_are_one_series(tmp_path: Path) -> None:
     host = hosts.sqlite(tmp_path)
     with host.serve("gunicorn-preload", workers=3) as server:
         visit(server.port, ["/ok/"] * 60)
-        wait_until(lambda: (host.ask(READ)["n"] or 0) >= 3, timeout=40, what="each worker has read itself")
+        wait_until(lambda: (host.ask(READ)["n"] or 0) >= 3, what="each worker has read itself")
     [[label, unit]] = host.ask(SERIES)
     assert label.endswith(" gunicorn")
     assert unit == "By"

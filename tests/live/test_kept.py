@@ -47,13 +47,12 @@ def test_without_postgresql_the_form_is_served_and_what_is_sent_is_kept(
         assert sent.with_status(202) == numbers
         wait_until(
             lambda: host.ask("RescuedSubmission.objects.count()") == len(numbers),
-            timeout=30,
             what="what was sent is in the database",
         )
         assert sorted(host.kept()) == sorted(numbers)
         assert host.orders() == []
         host.replay_all()
-        wait_until(lambda: len(host.orders()) >= len(numbers), timeout=30, what="all is replayed")
+        wait_until(lambda: len(host.orders()) >= len(numbers), what="all is replayed")
     assert sorted(host.orders()) == sorted(numbers)
 
 
@@ -99,7 +98,7 @@ def assert_nothing_is_lost(host: hosts.Host) -> None:
 
     host.fault.unlink()
     host.replay_all()
-    wait_until(lambda: len(host.orders()) >= len(kept) + len(orders), timeout=30, what="all is replayed")
+    wait_until(lambda: len(host.orders()) >= len(kept) + len(orders), what="all is replayed")
     assert sorted(host.orders()) == sorted([*kept, *orders])
     events = host.ask("list(Event.objects.values_list('subject', flat=True))")
     assert sorted(events) == sorted(map(str, host.ask("list(Order.objects.values_list('pk', flat=True))")))

@@ -31,7 +31,7 @@ def test_counts_are_exact_over_workers(kind: str, host: hosts.Host) -> None:
         seen = visit(server.port, ["/ok/"] * requests, keep_alive=kind != "uwsgi")
         assert seen.statuses == {200: requests}
         # Numbers are in memory for five seconds; a server that ends by a signal (uvicorn) takes them along.
-        wait_until(lambda: host.requests("ok/") >= requests, timeout=30, what="all requests arrive")
+        wait_until(lambda: host.requests("ok/") >= requests, what="all requests arrive")
     host.tick()
     assert host.requests("ok/") == requests
 
@@ -39,7 +39,7 @@ def test_counts_are_exact_over_workers(kind: str, host: hosts.Host) -> None:
 def test_a_failure_is_in_the_store_within_ten_seconds(host: hosts.Host) -> None:
     with host.serve("gunicorn-preload", workers=2) as server:
         server.get("/raise/apples/")
-        wait_until(lambda: host.ask("Failure.objects.count()"), timeout=10)
+        wait_until(lambda: host.ask("Failure.objects.count()"))
     [[error_type, message, count]] = host.ask(
         "list(Failure.objects.values_list('error_type', 'message', 'count'))"
     )
@@ -113,10 +113,9 @@ def test_no_visitor_notices_that_postgresql_is_down(tmp_path: Path, postgres: Po
         total = before.statuses[200] + during.statuses[200] + after.statuses[200]
         assert set(during.statuses) == {200, 500}
         assert during.unanswered == before.unanswered == after.unanswered == 0
-        wait_until(lambda: host.requests("ok/") == total, timeout=60, what="all requests arrive")
+        wait_until(lambda: host.requests("ok/") == total, what="all requests arrive")
         wait_until(
             lambda: host.ask("Failure.objects.aggregate(n=Sum('count'))['n']") == during.statuses[500],
-            timeout=60,
             what="all failures arrive",
         )
 
@@ -124,14 +123,12 @@ def test_no_visitor_notices_that_postgresql_is_down(tmp_path: Path, postgres: Po
 def test_a_worker_that_drains_is_replaced_when_it_is_killed(host: hosts.Host) -> None:
     with host.serve("gunicorn-sync", workers=2) as server:
         server.get("/raise/before/")
-        wait_until(lambda: host.ask("Failure.objects.count()"), timeout=15)
+        wait_until(lambda: host.ask("Failure.objects.count()"))
         for pid in server.workers():
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: server.get("/ok/").status == 200, timeout=15)
+        wait_until(lambda: server.get("/ok/").status == 200)
         server.get("/raise/after/")
-        wait_until(
-            lambda: host.ask("Occurrence.objects.filter(message__contains='after').count()"), timeout=20
-        )
+        wait_until(lambda: host.ask("Occurrence.objects.filter(message__contains='after').count()"))
 
 
 def test_an_order_to_stop_is_followed_at_once(host: hosts.Host) -> None:

@@ -96,7 +96,7 @@ def load(server: ApplicationServer, seconds: float) -> Outcome:
 
 def arrive(host: hosts.Host, requests: int) -> None:
     """Wait until the database has so many requests: it waits for nobody else."""
-    wait_until(lambda: host.requests("ok/") >= requests, timeout=20, what="the database has all requests")
+    wait_until(lambda: host.requests("ok/") >= requests, what="the database has all requests")
 
 
 @pytest.mark.parametrize("kind", ["gunicorn-gthread", "uvicorn"])
@@ -120,9 +120,9 @@ def test_no_visitor_notices_and_it_heals(
         places.be("well")
         places.clear()
         _well(load(server, 1), "well again")
-        wait_until(lambda: places.statsd.received, timeout=60, what="StatsD hears of it again")
-        wait_until(lambda: places.otlp.received, timeout=60, what="OpenTelemetry hears of it again")
-        wait_until(lambda: places.sentry.holds(b"apples"), timeout=60, what="Sentry hears of it again")
+        wait_until(lambda: places.statsd.received, what="StatsD hears of it again")
+        wait_until(lambda: places.otlp.received, what="OpenTelemetry hears of it again")
+        wait_until(lambda: places.sentry.holds(b"apples"), what="Sentry hears of it again")
         places.be("black hole")
         _well(load(server, 1), "black hole")
         began = time.monotonic()

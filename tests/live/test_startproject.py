@@ -137,7 +137,6 @@ def test_a_raising_view_is_in_the_store_after_migrate(fresh: Project) -> None:
                 print(Failure.objects.filter(message__contains="a fresh project is on fire").count())
                 """
             ),
-            timeout=20,
         )
 
 

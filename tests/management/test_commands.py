@@ -366,7 +366,7 @@ class TestWorkerProcess:
                     )
                     return ("prune_events",) in names.fetchall()
 
-            wait_until(worked, timeout=30)
+            wait_until(worked)
             child.send_signal(number)
             _, err = child.communicate(timeout=20)
         finally:

@@ -109,7 +109,7 @@ def test_a_worker_that_ends_stores_what_it_has_read(
 ) -> None:
     child = manage(project, "qaprod_worker")
     try:
-        wait_until((tmp_path / "asked").exists, timeout=30)
+        wait_until((tmp_path / "asked").exists)
         child.send_signal(number)
         _, err = child.communicate(timeout=20)
     finally:

@@ -34,7 +34,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> hosts.Host:
 
 def ask(server: ApplicationServer, path: str) -> bytes:
     """Ask as a proxy does for a visitor."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(
             f"GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.77\r\n"
             "Connection: close\r\n\r\n".encode()
@@ -47,7 +47,7 @@ def ask(server: ApplicationServer, path: str) -> bytes:
 
 def leave(server: ApplicationServer, path: str, *, after: bytes = b"") -> None:
     """Ask, and go away before the answer is complete."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         seen = b""
         while after not in seen:
@@ -89,7 +89,7 @@ def test_workers_that_were_forked_from_one_are_told_apart_and_counted_together(
         assert visit(server.port, ["/ok/"] * 200).statuses == {200: 200}
         for path in ("/broken/pathcanary/?q=querycanary", "/degraded/", "/step/7/", "/stream/", "/missing/"):
             ask(server, path)
-        wait_until(lambda: requests(otlp)["ok/"] >= 200, timeout=20, what="the numbers arrive")
+        wait_until(lambda: requests(otlp)["ok/"] >= 200, what="the numbers arrive")
         wait_until(lambda: len(otlp.spans()) >= 206, what="the spans arrive")
         time_to_end = time.monotonic()
         server.stop()
@@ -114,7 +114,6 @@ def test_an_event_loop_is_traced_and_who_goes_away_is_no_error(host: hosts.Host,
                 {told(span).get("qaprod.outcome") for span in otlp.spans()} >= {"aborted"}
                 and len(otlp.spans()) >= 8
             ),
-            timeout=20,
             what="the spans arrive",
         )
         said = server.output()

@@ -45,7 +45,7 @@ class VictoriaMetrics:
         return {one["metric"].get("http_route", ""): float(one["value"][1]) for one in found}
 
     def _get(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:
             body: bytes = answer.read()
             return body
 
@@ -74,4 +74,4 @@ def run() -> Iterator[VictoriaMetrics]:
             yield server
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            process.wait(timeout=60)

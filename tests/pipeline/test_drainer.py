@@ -281,7 +281,7 @@ def test_the_lock_is_not_inherited_by_a_fork(draining: drainer.Drainer, tmp_path
     draining.release()
     try:
         # The child lets go as soon as it runs.
-        wait_until(lambda: not filelock.is_held(tmp_path / drainer.LOCK_NAME), timeout=5)
+        wait_until(lambda: not filelock.is_held(tmp_path / drainer.LOCK_NAME))
     finally:
         os.close(writes)
         os.waitpid(pid, 0)

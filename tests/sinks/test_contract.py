@@ -250,5 +250,5 @@ def test_where_nobody_takes_it_it_says_so_and_goes_on_later(place: Place, mode: 
             give(sink, *everything())
         return bool(place.endpoint.received)
 
-    wait_until(heard, timeout=20)
+    wait_until(heard)
     sink.close()

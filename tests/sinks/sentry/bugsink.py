@@ -50,7 +50,7 @@ class Bugsink:
         request = urllib.request.Request(
             f"{self.url}/api/canonical/0/{path}", headers={"Authorization": f"Bearer {self.token}"}
         )
-        with _opener.open(request, timeout=20) as answer:
+        with _opener.open(request, timeout=60) as answer:
             return json.load(answer)
 
 
@@ -80,11 +80,11 @@ def running() -> Iterator[Bugsink]:
         )
         server = Bugsink(port=port, key=UUID(key).hex, token=token)
         try:
-            wait_until(lambda: _answers(server), timeout=30, what="Bugsink answers")
+            wait_until(lambda: _answers(server), what="Bugsink answers")
             yield server
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            process.wait(timeout=60)
 
 
 def _answers(server: Bugsink) -> bool:

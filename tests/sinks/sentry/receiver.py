@@ -82,7 +82,7 @@ class Receiver:
             headers={name: headers[name] for name in handed if name in headers},
         )
         try:
-            with _opener.open(request, timeout=20) as answer:
+            with _opener.open(request, timeout=60) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             with error:

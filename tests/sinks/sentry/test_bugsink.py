@@ -57,7 +57,7 @@ def visit(server: ApplicationServer, path: str, data: dict[str, str] | None = No
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=20) as answer:
+        with opener.open(request, timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:
@@ -96,7 +96,7 @@ def test_each_error_is_one_event_that_its_failure_leads_to(
             ]
             assert statuses == [500, 500, 200, 200, 200]
             assert visit(server, "apply", {"name": "Ada", "password": CANARY}) == 202
-            wait_until(lambda: len(between.events) >= 6, timeout=30, what="the events arrive")
+            wait_until(lambda: len(between.events) >= 6, what="the events arrive")
         site.tick()
         events = {event["event_id"]: event for event in bugsink.events(release)}
         occurrences = of_release(site, release)

@@ -118,7 +118,7 @@ class Daemon:
 
     def _ask(self, what: str) -> str:
         answer = b""
-        with socket.create_connection(("127.0.0.1", self._management), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", self._management), timeout=60) as connection:
             connection.sendall(what.encode() + b"\n")
             while not answer.endswith(b"END\n\n"):
                 answer += connection.recv(65_535)

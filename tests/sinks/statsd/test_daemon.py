@@ -233,7 +233,7 @@ def test_a_site_of_several_processes_is_counted_exactly(statsd: Daemon, tmp_path
         assert seen.statuses == {200: 540, 500: 60}
         requests = f"{prefix}.qaprod.requests"
         expected = {f"{requests}.GET.ok.200.ok": 540, f"{requests}.GET.raise-str_word.500.server_error": 60}
-        wait_until(lambda: statsd.counters(requests + ".GET") == expected, timeout=20, what="all are counted")
+        wait_until(lambda: statsd.counters(requests + ".GET") == expected, what="all are counted")
         failures = f"{prefix}.qaprod.failures.unhandled.error.none.raise-str_word.none"
         assert statsd.counters(failures) == {failures: 60}
     assert statsd.bad_lines() == 0

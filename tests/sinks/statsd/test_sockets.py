@@ -274,7 +274,7 @@ def succeeds(act: Callable[[], None]) -> bool:
 
 def finish(act: Callable[[], None]) -> None:
     """Try again, as the drainer does, until it succeeds."""
-    wait_until(lambda: succeeds(act), timeout=20)
+    wait_until(lambda: succeeds(act))
 
 
 class TestNames:
