@@ -45,7 +45,8 @@ class AlertPageViews(ReadOnlyAdmin):
             "failures": [(one, words.title(one), self._failure_url(one)) for one in data.failures],
             "may_see_failures": may_see_failures,
             "earlier": [(one, self.page_url(one), alerts.lasted(one)) for one in data.earlier],
-            "rule_url": self._rule_url(request, alert),
+            "rule_url": self._rule_url(request, alert.rule),
+            "explained_url": self._rule_url(request, data.hush.explained),
             "silences_url": self._silences_url(request),
             "runbook_url": words.link(data.spec.runbook) if data.spec is not None else "",
             "act_url": self.page_url(alert, "act"),
@@ -112,9 +113,9 @@ class AlertPageViews(ReadOnlyAdmin):
             return ""
         return reverse("admin:qaprod_failure_change", args=(failure.pk,), current_app=self.admin_site.name)
 
-    def _rule_url(self, request: HttpRequest, alert: Alert) -> str:
+    def _rule_url(self, request: HttpRequest, name: str) -> str:
         base = rules_url(self, request)
-        return f"{base}?{urlencode({'name': alert.rule})}" if base else ""
+        return f"{base}?{urlencode({'name': name})}" if base else ""
 
     def _silences_url(self, request: HttpRequest) -> str:
         if not self.admin_site.is_registered(Silence) or not may(request, "view", of="silence"):

@@ -67,7 +67,7 @@ class AlertAdmin(AlertPageViews, ReadOnlyAdmin):
     """Alerts. Their states change by acts that have permissions of their own."""
 
     change_list_template = "qaprod/alerts/list.html"
-    list_display = ("how_bad", "shown_rule", "shown_words", "shown_since", "shown_who")
+    list_display = ("how_bad", "shown_rule", "shown_words", "shown_hit", "shown_since", "shown_who")
     list_display_links = None
     list_filter = (StateFilter, "severity", RuleFilter, JourneyFilter)
     list_per_page = 50
@@ -129,12 +129,14 @@ class AlertAdmin(AlertPageViews, ReadOnlyAdmin):
 
     @admin.display(description=_("severity"))
     def how_bad(self, alert: Alert) -> SafeString:
-        """Return how bad it is, and its state."""
+        """Return how bad it is, and its state; quietly where another alert explains it."""
+        hush: Any = getattr(alert, "quiet")  # noqa: B009  (get_results puts it there)
+        loud = (alert.severity, alert.state) if not hush.explained else ("held", "held")
         return format_html(
-            '<span class="qaprod-state qaprod-{}">{}</span><span class="qaprod-quiet qaprod-{}">{}</span>',
-            alert.severity,
+            '<span class="qaprod-state qaprod-{}">{}</span> <span class="qaprod-quiet qaprod-{}">{}</span>',
+            loud[0],
             alert.get_severity_display(),
-            alert.state,
+            loud[1],
             alert.get_state_display(),
         )
 
@@ -164,6 +166,12 @@ class AlertAdmin(AlertPageViews, ReadOnlyAdmin):
             words.cut(alert.usual, 120),
         )
 
+    @admin.display(description=_("whom it hit"))
+    def shown_hit(self, alert: Alert) -> SafeString:
+        """Return how many people and subjects met what failed around it; nothing where that is not known."""
+        hit: Any = getattr(alert, "hit")  # noqa: B009  (get_results puts it there)
+        return format_html_join("", "<span>{}</span>", ((met,) for met in hit))
+
     @admin.display(description=_("since"))
     def shown_since(self, alert: Alert) -> SafeString:
         """Return since when it is wrong, and when it was over."""
@@ -180,9 +188,11 @@ class AlertAdmin(AlertPageViews, ReadOnlyAdmin):
         from ..dashboard import alerts
 
         hush: Any = getattr(alert, "quiet")  # noqa: B009  (get_results puts it there)
+        who = words.cut(alert.acknowledged_by, 60)
         return format_html(
-            '<bdi>{}</bdi><bdi class="qaprod-quiet">{}</bdi>',
-            words.cut(alert.acknowledged_by, 60) or words.NOTHING,
+            '<bdi{}>{}</bdi><bdi class="qaprod-quiet">{}</bdi>',
+            "" if who else SafeString(' class="qaprod-wide-only"'),
+            who or words.NOTHING,
             alerts.hushed(hush),
         )
 

@@ -7,10 +7,11 @@ from typing import Any
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest
+from django.utils.functional import cached_property
 
-from ..dashboard.alerts import hushes
+from ..dashboard import alerts
 from ..models import Alert
 from ..queries.failures import sparklines
 from ..queries.submissions import failures
@@ -85,20 +86,32 @@ class NotificationChangeList(UncountedChangeList):
 class AlertChangeList(ChangeList):
     """What fires, the worst first, then what is pending; what is over, the latest first.
 
-    With what keeps each of the page's alerts quiet.
+    Of what fires that comes last which another rule explains that fires, too: nobody is told of it. With what
+    keeps each of the page's alerts quiet, and whom what failed around them hit.
     """
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         # The first is the order of an index, and by luck that of the alphabet.
         active = self.params.get("state", "active") not in {Alert.State.RESOLVED, "all"}
-        return ["state", "rank", "-fired_at", "-pk"] if active else ["-pk"]
+        return ["state", *self._told_first(), "rank", "-fired_at", "-pk"] if active else ["-pk"]
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         rows: list[Any] = list(self.result_list)
-        for row, quiet in zip(rows, hushes(rows), strict=True):
-            row.quiet = quiet
+        may_see_failures = request.user.has_perm("qaprod.view_failure")
+        hit = alerts.hits(rows) if may_see_failures else [[] for _row in rows]
+        for row, quiet, met in zip(rows, alerts.hushes(rows, self._explained), hit, strict=True):
+            row.quiet, row.hit = quiet, met
         self.result_list = rows
+
+    @cached_property
+    def _explained(self) -> dict[str, str]:
+        return alerts.explained()
+
+    def _told_first(self) -> list[Case]:
+        # Mostly none: then the order is an index's.
+        held = list(self._explained)
+        return [Case(When(rule__in=held, then=Value(1)), default=Value(0))] if held else []
 
 
 class SubmissionChangeList(ChangeList):

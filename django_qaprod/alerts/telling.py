@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
-from .. import default_rules, registry
+from .. import registry
 from ..models import Alert, Deploy, Silence
 from ..pipeline import guard
+from ..queries.inhibition import explained_by
 from ..registry import RouteSpec, RuleSpec
 from ..store.alerts import RANKS, Telling, Told
 from ..store.silences import matching
@@ -23,9 +24,6 @@ BY_DEPLOY = timedelta(hours=1)
 BY_MINUTES = timedelta(minutes=1)
 #: When an alert is told again that nobody acknowledges: so long after it fired, and then once a day.
 REMIND_AFTER = (timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8), timedelta(hours=24))
-
-#: Kinds that say little while the whole site is down.
-_BLIND = frozenset({"dip", "absence", "out_of_sync"})
 
 
 class Way(NamedTuple):
@@ -117,13 +115,6 @@ def next_reminder(alert: Alert, at: datetime) -> datetime:
     return at + (spans[alert.reminders] if alert.reminders < len(spans) else REMIND_AFTER[-1])
 
 
-def inhibitors(spec: RuleSpec) -> tuple[str, ...]:
-    """Return the rules while one of which fires this one is not told."""
-    if spec.inhibited_by or spec.kind not in _BLIND:
-        return spec.inhibited_by
-    return (default_rules.SITE_FAILS,)
-
-
 def held(
     alert: Alert,
     lane: str,
@@ -139,31 +130,13 @@ def held(
     """
     if silence := matching(alert, silences):
         return f"Silenced by {silence.who}: {silence.why}"
-    if spec is not None:
-        for name in inhibitors(spec):
-            if firing.get(name) and alert.rule not in {name, *_behind(name)}:
-                return f"“{name}” fires, which explains it."
+    if spec is not None and (name := explained_by(spec, [name for name, number in firing.items() if number])):
+        return f"“{name}” fires, which explains it."
     opened, closed = ways(alert, spec, at)
     later = {name for way in closed for name in (*way.to, *way.escalate_to)}
     if not opened and lane in later:
         return "Outside the hours of its route."
     return ""
-
-
-def _behind(name: str) -> set[str]:
-    """Return the rules that keep this one back, themselves or through others.
-
-    Of two that keep each other back nobody would be told.
-    """
-    specs = {spec.name: spec for spec in registry.rules()}
-    found: set[str] = set()
-    left = [name]
-    while left:
-        spec = specs.get(left.pop())
-        new = set(inhibitors(spec)) - found if spec is not None else set()
-        found |= new
-        left += new
-    return found
 
 
 def _is_open(route: RouteSpec, at: datetime) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
@@ -13,8 +13,9 @@ from django.utils.translation import ngettext
 from .. import clock, registry
 from ..exceptions import DeclarationError
 from ..models import Alert, Deploy, Failure, Notification, Silence, Transition
-from ..queries import alerts, circumstances
+from ..queries import alerts, circumstances, inhibition, people
 from ..queries.circumstances import Hit
+from ..queries.people import Asked
 from ..registry import Measure, RuleSpec
 from ..store import silences
 from . import measures, words
@@ -27,9 +28,13 @@ _MOST = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hush:
-    """What keeps an alert quiet: a silence, or what its message waits for. Empty when nothing does."""
+    """What keeps an alert quiet. Empty when nothing does.
+
+    A silence, a rule that fires and explains it (``explained``), or what else its message waits for.
+    """
 
     silence: Silence | None = None
+    explained: str = ""
     held: str = ""
 
 
@@ -67,7 +72,7 @@ def page(alert: Alert, *, with_failures: bool = True) -> AlertPage:
     """Return what is shown of an alert; failures only to who may look at them."""
     spec = next((spec for spec in registry.rules() if spec.name == alert.rule), None)
     unit = measures.unit_of(spec) if spec is not None else None
-    since, until = alert.began_at - _SHORTLY_BEFORE, alert.resolved_at or clock.now()
+    since, until = _around(alert)
     watched = _watched(alert, spec)
     before = circumstances.deploys(alert.began_at - _LATELY, alert.began_at, most=1)
     return AlertPage(
@@ -77,29 +82,48 @@ def page(alert: Alert, *, with_failures: bool = True) -> AlertPage:
         value=unit.written(alert.value) if unit is not None else words.number(alert.value),
         limit=unit.written(alert.limit) if unit is not None else words.number(alert.limit),
         lasted=lasted(alert),
-        hush=hushes([alert])[0],
+        hush=hushes([alert], explained() if alert.state == Alert.State.FIRING else {})[0],
         transitions=list(alert.transitions.all()[:50]),
         notifications=alerts.notifications(alert),
         earlier=alerts.before(alert),
         failures=circumstances.new_failures(watched, since, until, most=_MOST) if with_failures else [],
-        hit=_hit(circumstances.hit(watched, since, until)) if with_failures else "",
+        hit=", ".join(_hit(circumstances.hit(watched, since, until))) if with_failures else "",
         deploy=before[0] if before else None,
         chart=_chart(alert, spec) if spec is not None else None,
     )
 
 
-def hushes(shown: Sequence[Alert]) -> list[Hush]:
-    """Return what keeps each of some alerts quiet. Two queries, none when nothing is shown."""
+def hushes(shown: Sequence[Alert], explained: Mapping[str, str]) -> list[Hush]:
+    """Return what keeps each of some alerts quiet; ``explained`` are rules, with those that explain them.
+
+    Two queries, none when nothing is shown.
+    """
     active = [alert for alert in shown if alert.state != Alert.State.RESOLVED]
     if not active:
         return [Hush() for _alert in shown]
     asked, held = silences.active(clock.now()), alerts.held([alert.pk for alert in active])
     return [
-        Hush(silence=silences.matching(alert, asked), held=held.get(alert.pk, ""))
+        Hush(
+            silence=silences.matching(alert, asked),
+            explained=explained.get(alert.rule, "") if alert.state == Alert.State.FIRING else "",
+            held=held.get(alert.pk, ""),
+        )
         if alert.state != Alert.State.RESOLVED
         else Hush()
         for alert in shown
     ]
+
+
+def explained() -> dict[str, str]:
+    """Return the rules that are not told because another one fires, with the name of that. One query."""
+    return inhibition.explained(alerts.firing())
+
+
+def hits(shown: Sequence[Alert]) -> list[list[str]]:
+    """Return whom the failures around each of some alerts hit, in words. One query at most."""
+    specs = {spec.name: spec for spec in registry.rules()}
+    asked = [Asked(tuple(_watched(one, specs.get(one.rule))), *_around(one)) for one in shown]
+    return [_hit(hit) for hit in people.hits(asked)]
 
 
 def title(alert: Alert) -> str:
@@ -127,17 +151,28 @@ def hushed(hush: Hush) -> str:
     if hush.silence is not None:
         names = {"until": words.moment(hush.silence.until), "who": words.cut(hush.silence.who, 60)}
         return _("silent until %(until)s by %(who)s") % names
+    if hush.explained:
+        return _("held back: “%(rule)s” fires, which explains it") % {"rule": words.cut(hush.explained, 90)}
     return words.cut(hush.held, 120)
 
 
-def _hit(hit: Hit | None) -> str:
+def _hit(hit: Hit | None) -> list[str]:
+    """Return how many people and how many subjects, what of both is known."""
     if hit is None:
-        return ""
-    people = ngettext("%(n)s person", "%(n)s people", hit.people)
-    subjects = ngettext("%(n)s subject", "%(n)s subjects", hit.subjects)
-    met = ((people, hit.people), (subjects, hit.subjects))
-    said = ", ".join(label % {"n": words.number(number)} for label, number in met if number)
-    return _("at least %(many)s") % {"many": said} if said and hit.at_least else said
+        return []
+    if hit.at_least:
+        persons = ngettext("at least %(n)s person", "at least %(n)s people", hit.people)
+        subjects = ngettext("at least %(n)s subject", "at least %(n)s subjects", hit.subjects)
+    else:
+        persons = ngettext("%(n)s person", "%(n)s people", hit.people)
+        subjects = ngettext("%(n)s subject", "%(n)s subjects", hit.subjects)
+    met = ((persons, hit.people), (subjects, hit.subjects))
+    return [label % {"n": words.number(number)} for label, number in met if number]
+
+
+def _around(alert: Alert) -> tuple[datetime, datetime]:
+    """Return the stretch in which what fails may belong to an alert."""
+    return alert.began_at - _SHORTLY_BEFORE, alert.resolved_at or clock.now()
 
 
 def _watched(alert: Alert, spec: RuleSpec | None) -> list[Measure]:

@@ -60,6 +60,13 @@ def active() -> dict[str, dict[str, int]]:
     return found
 
 
+def firing() -> set[str]:
+    """Return the names of the rules that fire. One query."""
+    return set(
+        Alert.objects.filter(state=Alert.State.FIRING).order_by().values_list("rule", flat=True).distinct()
+    )
+
+
 def judged(since: datetime) -> list[Judged]:
     """Return the alerts since then that somebody judged, the latest first. One query."""
     rows = Alert.objects.filter(useful__isnull=False, began_at__gte=since).order_by("-pk")

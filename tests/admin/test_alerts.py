@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django_qaprod import clock, registry
 from django_qaprod.conf import telemetry_alias
 from django_qaprod.models import Alert, Deploy, JobRun, Silence, Transition
-from django_qaprod.registry import RuleSpec
+from django_qaprod.registry import Measure, RuleSpec
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -80,6 +80,54 @@ def test_the_list_says_who_is_on_it_and_what_keeps_it_quiet(client_of_boss: Clie
     assert re.search(r"silent until .* by bob", text)
     assert "by eve" not in text
     assert "It waits for the site." in text
+
+
+def test_what_another_alert_explains_comes_after_what_is_told(client_of_boss: Client) -> None:
+    """However bad it is; the list and its page say which rule holds it back, as long as that fires."""
+    registry.register_rule(rows.rule("orders stop", inhibited_by=(NAME,)))
+    held = rows.alert("orders stop", severity="critical", rank=0)
+    cause = rows.alert()
+    pending = rows.alert("others", state="pending", fired_at=None)
+    answer = client_of_boss.get(LIST)
+    assert list(answer.context["cl"].result_list) == [cause, held, pending]
+    said = f"held back: “{NAME}” fires, which explains it"
+    assert said in answer.content.decode()
+    assert said in body(client_of_boss, page_of(held))
+    assert f"rule/rule/?name={NAME.replace(' ', '+')}" in body(client_of_boss, page_of(held))
+    assert said not in body(client_of_boss, page_of(cause))
+    Alert.objects.filter(pk=cause.pk).update(state="resolved", resolved_at=clock.now())
+    answer = client_of_boss.get(LIST)
+    assert list(answer.context["cl"].result_list) == [held, pending]
+    assert "held back" not in answer.content.decode()
+
+
+def test_the_list_says_how_many_people_each_alert_concerns(client_of_boss: Client) -> None:
+    """Those whom the failures hit that belong to it, as on its page; nothing where none can belong."""
+    registry.register_rule(rows.rule("a gauge", of=Measure(kind="gauge", name="queue")))
+    alert, other = rows.alert(), rows.alert("a gauge")
+    now = clock.now()
+    for number in (1, 2):
+        failure = rows.failure(number, journey=rows.JOURNEY.name, first_seen=now, last_seen=now)
+        for key in ("a", "b", f"c{number}"):
+            rows.affected(failure, key, who="user")
+    rows.affected(rows.failure(3, journey="other", first_seen=now, last_seen=now), "x", who="user")
+    shown = {row.pk: row.hit for row in client_of_boss.get(LIST).context["cl"].result_list}
+    assert shown == {alert.pk: ["4 people"], other.pk: []}
+    assert "4 people" in body(client_of_boss, page_of(alert))
+
+
+def test_who_may_not_look_at_failures_is_not_told_whom_they_hit(client: Client) -> None:
+    """Neither in the list."""
+    rows.alert()
+    now = clock.now()
+    failure = rows.failure(journey=rows.JOURNEY.name, first_seen=now, last_seen=now)
+    rows.affected(failure, "a", who="user")
+    for name, permissions, told in (
+        ("a", ("view_alert",), False),
+        ("b", ("view_alert", "view_failure"), True),
+    ):
+        client.force_login(rows.user(name, *permissions))
+        assert ("<span>1 person</span>" in body(client)) == told
 
 
 def test_where_nothing_fires_it_says_who_watches_and_since_when(client_of_boss: Client) -> None:
@@ -289,12 +337,13 @@ def test_the_list_and_a_page_read_a_fixed_number_of_rows(client_of_boss: Client)
 
     alert = rows.alert()
     add(alert)
+    rows.affected(rows.failure(journey=rows.JOURNEY.name), "a")
     addresses = (LIST, f"{LIST}?state=all", page_of(alert), f"{LIST}usefulness/")
     few = [queries(address) for address in addresses]
     for number in range(30):
         add(rows.alert(key=str(number), useful=bool(number % 2)))
         rows.notification(alert, number=number + 1)
-        rows.failure(number + 10)
+        rows.affected(rows.failure(number + 10, journey=rows.JOURNEY.name), "a")
     assert [queries(address) for address in addresses] == few
 
 
