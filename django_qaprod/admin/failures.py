@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..dashboard import words
 from ..models import Failure
-from ..templatetags.qaprod import ago, sparkline
+from ..templatetags.qaprod import ago, seamed, sparkline
 from . import filters
 from .failure_page import FailurePageViews
 from .pages import banner
@@ -120,9 +120,11 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
         return format_html(
             '<a class="qaprod-title" href="{}"><bdi>{}</bdi></a> {}{}',
             self.page_url(failure),
-            words.title(failure),
+            seamed(words.title(failure)),
             format_html_join("", '<span class="qaprod-flag">{}</span> ', ((flag,) for flag in flags)),
-            format_html_join("", '<bdi class="qaprod-quiet">{}</bdi>', ((text,) for text in around if text)),
+            format_html_join(
+                "", '<bdi class="qaprod-quiet">{}</bdi>', ((seamed(text),) for text in around if text)
+            ),
         )
 
     @admin.display(description=_("kind"), ordering="kind")
@@ -180,8 +182,10 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
             "", "<li><b>{}</b> {}</li>", ((part.signed, part.reason) for part in priority.parts(failure))
         )
         return format_html(
-            '<details class="qaprod-why"><summary title="{}">{}</summary><ul>{}</ul></details>',
+            '<details class="qaprod-why"><summary title="{}"><span class="qaprod-narrow">{}</span> {}'
+            "</summary><ul>{}</ul></details>",
             priority.explained(failure),
+            gettext("priority"),
             words.number(round(failure.priority)),
             rows,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -9,13 +10,17 @@ from typing import TYPE_CHECKING
 from django import template
 from django.template.context import Context
 from django.utils.formats import date_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from ..dashboard import words
 
 if TYPE_CHECKING:
     from ..dashboard.units import Kind
+
+# Before a capital, and behind what joins words.
+_SEAMS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[._/:])(?=[^\W_])")
+_SEAM = SafeString("<wbr>")
 
 register = template.Library()
 
@@ -43,6 +48,12 @@ def ago(when: datetime | None) -> str | SafeString:
     return format_html(
         '<time datetime="{}" title="{}">{}</time>', when.isoformat(), exactly(when), words.ago(when)
     )
+
+
+@register.filter
+def seamed(text: str) -> SafeString:
+    """Return names and paths with the places at which a line may break: not within their words."""
+    return format_html_join(_SEAM, "{}", ((part,) for part in _SEAMS.split(text)))
 
 
 @register.filter

@@ -129,8 +129,8 @@ def test_a_value_is_told_in_its_unit(client_of_boss: Client) -> None:
         verdict = {"key": "", "wrong": True, "value": value, "limit": limit, "words": "w", "usual": ""}
         rows.judged(spec.name, verdicts=[verdict])
     text = re.sub(r"\s+", " ", body(client_of_boss))
-    assert '>50%</td><td class="qaprod-number">25%' in text
-    assert '>1 GiB</td><td class="qaprod-number">2 GiB' in text
+    assert '>50%</td><td class="qaprod-number" data-label="limit">25%' in text
+    assert '>1 GiB</td><td class="qaprod-number" data-label="limit">2 GiB' in text
 
 
 def test_the_list_and_a_page_read_a_fixed_number_of_rows(client_of_boss: Client) -> None:
