@@ -19,4 +19,4 @@ def released(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     event.set()
     for thread in threading.enumerate():
         if thread.name.startswith("qaprod-gauge"):
-            thread.join(10)
+            thread.join(60)

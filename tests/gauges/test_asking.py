@@ -28,7 +28,7 @@ from tests.servers import wait_until
 ROOT = Path(__file__).parents[2]
 
 
-def spec(name: str, function: Callable[[], Any], *, timeout: float = 10, unit: str = "") -> GaugeSpec:
+def spec(name: str, function: Callable[[], Any], *, timeout: float = 60, unit: str = "") -> GaugeSpec:
     return GaugeSpec(name=name, read=function, place=name, every=60, timeout=timeout, unit=unit)
 
 
@@ -36,7 +36,7 @@ def ask(*specs: GaugeSpec) -> dict[str, str]:
     """Have gauges read; return the error of each."""
     asker = Asker()
     assert all(asker.ask(one) for one in specs)
-    assert asker.wait(20)
+    assert asker.wait(60)
     return {name: error for name, _, error in asker.answers()}
 
 
@@ -128,23 +128,24 @@ def hanging(released: threading.Event) -> Callable[[], int]:
 def test_one_that_hangs_delays_no_other_and_is_one_failure(
     records: Records, released: threading.Event
 ) -> None:
-    stuck, asker = spec("stuck", hanging(released), timeout=0.05), Asker()
+    # By then it hangs, on a busy machine too: it is told where.
+    stuck, asker = spec("stuck", hanging(released), timeout=0.5), Asker()
     assert asker.ask(stuck)
     assert asker.ask(spec("good", lambda: 7))
-    assert asker.wait(10)
+    assert asker.wait(60)
     errors = {name: error for name, _, error in asker.answers()}
     assert errors["good"] == ""
-    assert errors["stuck"] == "GaugeTimeoutError: The gauge stuck did not answer within 0.05 s."
+    assert errors["stuck"] == "GaugeTimeoutError: The gauge stuck did not answer within 0.5 s."
     (failure,) = records.failures
     assert (failure.kind, failure.name) == ("gauge", "stuck")
     assert "hanging.<locals>.hang" in failure.culprit, "where it hangs"
     assert [cell.name for cell in records.numbers] == ["good"]
 
     assert not asker.ask(stuck), "not a second time while it hangs"
-    assert asker.wait(10)
+    assert asker.wait(60)
     released.set()
     wait_until(lambda: asker.ask(stuck), what="asked again once it has ended")
-    assert asker.wait(10)
+    assert asker.wait(60)
     # What it came to late counts for nothing.
     assert [cell.name for cell in records.numbers] == ["good", "stuck"]
     assert len(records.failures) == 1
@@ -181,9 +182,9 @@ def test_a_coroutine_whose_query_hangs_is_late_and_not_asked_again_before_it_has
     async def query() -> int:
         return await sync_to_async(hanging(released))()
 
-    stuck, asker = spec("stuck", query, timeout=0.05), Asker()
+    stuck, asker = spec("stuck", query, timeout=0.5), Asker()
     assert asker.ask(stuck)
-    assert asker.wait(10)
+    assert asker.wait(60)
     assert "GaugeTimeoutError" in asker.answers()[0].error
     (failure,) = records.failures
     assert (failure.kind, failure.name) == ("gauge", "stuck")
@@ -191,7 +192,7 @@ def test_a_coroutine_whose_query_hangs_is_late_and_not_asked_again_before_it_has
     assert not asker.ask(stuck), "its query goes on"
     released.set()
     wait_until(lambda: asker.ask(stuck), what="asked again once it has ended")
-    assert asker.wait(10)
+    assert asker.wait(60)
     assert [cell.name for cell in records.numbers] == ["stuck"]
 
 
@@ -232,8 +233,8 @@ async def leave_to_be_cleaned_up():
 left, asker = [], Asker()
 for function in (hang, query, beside, leave_behind, leave_to_be_cleaned_up):
     name = function.__name__
-    assert asker.ask(GaugeSpec(name=name, read=function, place=name, every=60, timeout=0.2))
-assert asker.wait(10)
+    assert asker.ask(GaugeSpec(name=name, read=function, place=name, every=60, timeout=1.5))
+assert asker.wait(60)
 print(*sorted(f"{name}:{error.partition(':')[0]}" for name, _, error in asker.answers()))
 """
 
@@ -247,7 +248,7 @@ def test_a_process_ends_whatever_its_gauges_hang_in() -> None:
     }
     command = [sys.executable, "-W", "ignore", "-c", HANG_FOR_EVER]
     ended = subprocess.run(
-        command, env=environment, cwd=ROOT, timeout=30, capture_output=True, text=True, check=False
+        command, env=environment, cwd=ROOT, timeout=120, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
     answers = dict(one.split(":") for one in ended.stdout.split())
@@ -267,7 +268,7 @@ def test_few_are_read_at_once(records: Records) -> None:
         with lock:
             now += 1
             most = max(most, now)
-        go.wait(20)
+        go.wait(60)
         with lock:
             now -= 1
         return 1
@@ -278,7 +279,7 @@ def test_few_are_read_at_once(records: Records) -> None:
         assert not asker.ask(spec(f"gauge.{number}", read)), "it waits already"
     wait_until(lambda: now == MOST_AT_ONCE)
     go.set()
-    assert asker.wait(20)
+    assert asker.wait(60)
     assert most == MOST_AT_ONCE
     assert len(records.numbers) == 30
 
@@ -304,14 +305,14 @@ def test_without_a_thread_it_says_so_and_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
         asked = asker.ask(spec("a", lambda: 1))
-        assert asker.wait(10)
+        assert asker.wait(60)
     assert asked
     assert "no thread" in asker.answers()[0].error
     tally = guard.take()
     assert tally is not None
     assert set(tally.errors) == {"gauges" if refused == "qaprod-gauges" else "gauge.a"}
     assert asker.ask(spec("a", lambda: 1))
-    assert asker.wait(10)
+    assert asker.wait(60)
     assert asker.answers()[0].error == ""
 
 
@@ -325,21 +326,21 @@ def test_a_thread_that_does_not_begin_holds_up_nobody_else(
     def wait_first(thread: threading.Thread) -> None:
         if thread.name == name:
             begun.set()
-            go.wait(20)
+            go.wait(60)
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", wait_first)
     first = threading.Thread(target=asker.ask, args=(spec("a", lambda: 1),), daemon=True)
     first.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     beside = threading.Thread(target=lambda: (asker.answers(), asker.wait(0.01)), daemon=True)
     beside.start()
-    beside.join(5)
+    beside.join(10)
     held_up = beside.is_alive()
     go.set()
-    first.join(10)
+    first.join(60)
     assert not held_up
-    assert asker.wait(10)
+    assert asker.wait(60)
     assert asker.answers()[0].error == ""
 
 
@@ -356,13 +357,13 @@ def test_whatever_ends_the_thread_that_looks_after_them_nobody_waits_for_ever(
     with monkeypatch.context() as patch:
         patch.setattr(asker, "_give_up", fail)
         assert asker.ask(stuck)
-        assert asker.wait(10)
+        assert asker.wait(60)
     assert [one.exc_type for one in told] == [MemoryError]
     assert [one.error for one in asker.answers()] == [asking.NO_THREAD]
     assert not asker.ask(stuck), "it has not ended"
     released.set()
     wait_until(lambda: asker.ask(stuck), what="asked again once it has ended")
-    assert asker.wait(10)
+    assert asker.wait(60)
     assert [one.error for one in asker.answers()] == [""]
 
 
@@ -376,10 +377,10 @@ def test_one_that_was_never_begun_is_asked_again(records: Records, monkeypatch: 
     with monkeypatch.context() as patch:
         patch.setattr(asker, "_begin", fail)
         assert asker.ask(spec("a", lambda: 1))
-        assert asker.wait(10)
+        assert asker.wait(60)
     assert [one.error for one in asker.answers()] == [asking.NO_THREAD]
     assert asker.ask(spec("a", lambda: 1))
-    assert asker.wait(10)
+    assert asker.wait(60)
     assert [one.error for one in asker.answers()] == [""]
 
 
@@ -436,6 +437,6 @@ def test_a_machine_s_time_is_not_spent_on_waiting(records: Records, released: th
     asker._turn = counted  # type: ignore[method-assign]
     began = time.monotonic()
     asker.ask(spec("a", hanging(released), timeout=0.3))
-    assert asker.wait(10)
+    assert asker.wait(60)
     assert time.monotonic() - began >= 0.3
     assert turns <= 3

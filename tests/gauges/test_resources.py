@@ -266,7 +266,7 @@ def told():
     return [line for line in lines if "process.memory.usage" in line]
 
 def wait_until(condition):
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
@@ -277,7 +277,7 @@ def run(directory: Path, script: str, **changes: Any) -> str:
     prelude = PRELUDE.format(spool=str(directory / "spool"), changes=changes)
     done = subprocess.run(
         [sys.executable, "-c", prelude + textwrap.dedent(script)],
-        cwd=ROOT, check=True, timeout=60, capture_output=True, text=True,
+        cwd=ROOT, check=True, timeout=120, capture_output=True, text=True,
     )  # fmt: skip
     return done.stdout
 

@@ -27,7 +27,7 @@ def one() -> Iterator[Threads]:
     made = Threads()
     yield made
     made.shutdown()
-    assert made.join(10)
+    assert made.join(60)
 
 
 def threads_left() -> list[str]:
@@ -51,7 +51,7 @@ def test_a_query_that_comes_after_the_end_hangs_nothing_and_leaves_no_thread(
         return all_ended
 
     def late() -> None:
-        released.wait(20)
+        released.wait(60)
         try:
             asyncio.run(aquery())
         except RuntimeError as error:
@@ -64,14 +64,15 @@ def test_a_query_that_comes_after_the_end_hangs_nothing_and_leaves_no_thread(
         return 1
 
     monkeypatch.setattr(Helpers, "end", release)
-    asker, asked = Asker(), spec("late", gauge, timeout=0.1)
+    # Time enough to come as far as the call that is late.
+    asker, asked = Asker(), spec("late", gauge, timeout=1.0)
     assert asker.ask(asked)
-    assert asker.wait(10)
+    assert asker.wait(60)
     assert "GaugeTimeoutError" in asker.answers()[0].error
     wait_until(lambda: not threads_left(), what="its threads have ended")
     assert ended == ["cannot schedule new futures after shutdown"]
     assert asker.ask(asked), "it has ended"
-    assert asker.wait(10)
+    assert asker.wait(60)
     wait_until(lambda: not threads_left(), what="and so have those of the next reading")
 
 
@@ -91,7 +92,7 @@ def test_what_is_thread_sensitive_runs_in_one_thread_whoever_calls(
         time.sleep(0.01)
 
     def beside() -> None:
-        together.wait(10)
+        together.wait(60)
         asyncio.run(sync_to_async(query)())
 
     async def gauge() -> int:
@@ -118,8 +119,8 @@ def test_without_a_thread_the_call_ends_with_that_and_the_next_one_has_another(
         first = one.submit(int, "1")
     for future in (first, *beside):
         with pytest.raises(RuntimeError, match="can't start new thread"):
-            future.result(10)
-    assert one.submit(int, "3").result(10) == 3
+            future.result(60)
+    assert one.submit(int, "3").result(60) == 3
 
 
 def test_a_thread_that_begins_for_all_its_starter_s_troubles_keeps_its_place(
@@ -133,8 +134,8 @@ def test_a_thread_that_begins_for_all_its_starter_s_troubles_keeps_its_place(
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", complain)
-        assert one.submit(int, "1").result(10) == 1
-    assert one.submit(threading.get_ident).result(10) == one.submit(threading.get_ident).result(10)
+        assert one.submit(int, "1").result(60) == 1
+    assert one.submit(threading.get_ident).result(60) == one.submit(threading.get_ident).result(60)
 
 
 def test_the_end_waits_for_a_thread_that_is_about_to_begin(
@@ -148,19 +149,19 @@ def test_the_end_waits_for_a_thread_that_is_about_to_begin(
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", end_first)
-    assert one.submit(int, "1").result(10) == 1
+    assert one.submit(int, "1").result(60) == 1
     assert ended == [False]
-    assert one.join(10)
+    assert one.join(60)
 
 
 def test_a_call_that_was_cancelled_is_not_made(one: Threads, released: threading.Event) -> None:
-    one.submit(released.wait, 20)
+    one.submit(released.wait, 60)
     made: list[int] = []
     waiting = one.submit(made.append, 1)
     assert waiting.cancel()
     released.set()
     with pytest.raises(CancelledError):
-        waiting.result(10)
+        waiting.result(60)
     one.shutdown()
-    assert one.join(10)
+    assert one.join(60)
     assert made == []

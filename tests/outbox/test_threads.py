@@ -10,6 +10,7 @@ import pytest
 
 from django_qaprod.outbox.threads import Senders
 from django_qaprod.pipeline import guard
+from tests.servers import wait_until
 
 
 @pytest.fixture
@@ -24,11 +25,11 @@ def test_a_lane_that_hangs_holds_up_no_other(released: threading.Event) -> None:
     done = threading.Event()
 
     def send(lane: str, stop: threading.Event) -> None:
-        released.wait(10) if lane == "dead" else done.set()
+        released.wait(60) if lane == "dead" else done.set()
 
     senders = Senders("test", send)
     senders.start(["dead", "quick"])
-    assert done.wait(5)
+    assert done.wait(60)
     assert not released.is_set()
 
 
@@ -38,16 +39,16 @@ def test_a_lane_that_is_being_sent_by_is_left_alone(released: threading.Event) -
 
     def send(lane: str, stop: threading.Event) -> None:
         begun.append(lane)
-        released.wait(10)
+        released.wait(60)
 
     senders = Senders("test", send)
     for _ in range(3):
         senders.start(["slow"])
     released.set()
-    senders.wait(5)
+    senders.wait(60)
     assert begun == ["slow"]
     senders.start(["slow"])
-    senders.wait(5)
+    senders.wait(60)
     assert begun == ["slow", "slow"]
 
 
@@ -60,7 +61,7 @@ def test_an_error_is_counted_and_the_next_turn_begins_anew() -> None:
     senders = Senders("test.part", send)
     for _ in range(2):
         senders.start(["mail"])
-        senders.wait(5)
+        senders.wait(60)
     tally = guard.take()
     assert tally is not None
     assert tally.errors == {"test.part": 2}
@@ -72,14 +73,14 @@ def test_at_the_end_it_is_told_to_stop_and_waited_for_a_bounded_time(released: t
 
     def send(lane: str, stop: threading.Event) -> None:
         if lane == "dead":
-            released.wait(10)
+            released.wait(60)
         else:
-            told.append(stop.wait(5))
+            told.append(stop.wait(60))
 
     senders = Senders("test", send)
     senders.start(["dead", "polite"])
     senders.end(0.3)
-    assert told == [True]
+    wait_until(lambda: told == [True], what="it is told")
     senders.start(["late"])
     assert told == [True], "nothing begins any more"
 
@@ -87,7 +88,7 @@ def test_at_the_end_it_is_told_to_stop_and_waited_for_a_bounded_time(released: t
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="There is no fork on this system.")
 def test_after_a_fork_it_starts_afresh(released: threading.Event) -> None:
     """The parent's threads are not the child's."""
-    senders = Senders("test", lambda lane, stop: released.wait(10))
+    senders = Senders("test", lambda lane, stop: released.wait(60))
     senders.start(["mail"])
     child = os.fork()
     if not child:

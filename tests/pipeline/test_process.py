@@ -33,14 +33,14 @@ def record(subject):
     process.submit(EventRecord(id=new_id(), at=time.time(), journey="j", step="s", subject=subject))
 
 def wait_until(condition):
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
 """
 
 
-def run(tmp_path: Path, script: str, *, sink: str = "FileSink", timeout: float = 30) -> list[str]:
+def run(tmp_path: Path, script: str, *, sink: str = "FileSink", timeout: float = 120) -> list[str]:
     """Run a script in a process of its own; return the words that reached its sink."""
     out = tmp_path / "out"
     prelude = PRELUDE.format(spool=str(tmp_path / "spool"), sink=sink, out=str(out))
@@ -121,14 +121,14 @@ def test_a_fork_in_the_middle_of_our_imports_does_not_hang_the_child(tmp_path: P
     sys.meta_path.insert(0, Slow())
     process.IMPORT_AFTER = 0
     record("parent")
-    assert importing.wait(10)
+    assert importing.wait(60)
     if os.fork() == 0:
         from django_qaprod.pipeline import failures
         record("child")
         sys.exit()
     assert os.wait()[1] == 0
     """
-    assert sorted(run(tmp_path, script, timeout=20)) == ["child", "parent"]
+    assert sorted(run(tmp_path, script)) == ["child", "parent"]
 
 
 def test_a_server_that_skips_fork_hooks_is_noticed_by_the_process_id(tmp_path: Path) -> None:
@@ -146,9 +146,9 @@ def test_exit_does_not_wait_for_a_sink_that_hangs(tmp_path: Path) -> None:
     wait_until(lambda: process.status().draining)
     started = time.monotonic()
     process.shut_down(within=0.2)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     """
-    assert run(tmp_path, script, sink="HangingSink", timeout=20) == []
+    assert run(tmp_path, script, sink="HangingSink") == []
 
 
 def test_exit_waits_until_a_neighbour_has_let_go(tmp_path: Path) -> None:

@@ -200,14 +200,15 @@ def test_text_is_bounded_and_sanitised() -> None:
     ],
 )
 def test_hostile_text_does_not_take_long(hostile: str) -> None:
-    started = time.perf_counter()
+    # Of this thread alone: another process may have the processor meanwhile.
+    started = time.thread_time()
     scrub.text(hostile)
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
 
 
 @pytest.mark.parametrize("word", ["cookiea", "pin-", "a_pin_"])
 def test_a_hostile_line_of_source_does_not_take_long(word: str) -> None:
     line = (word * 400)[:400]
-    started = time.perf_counter()
+    started = time.thread_time()
     scrub.source(line)
-    assert time.perf_counter() - started < 0.05
+    assert time.thread_time() - started < 0.1
