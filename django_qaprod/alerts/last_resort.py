@@ -14,6 +14,8 @@ from pathlib import Path
 from time import monotonic, time
 from typing import TYPE_CHECKING, NamedTuple
 
+from django.conf import settings as django_settings
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from ..conf import settings
@@ -80,7 +82,9 @@ class LastResort:
         with self._stamps as stamps:
             if stamps is not None and not 0 <= time() - stamps.read().at < HOUR:
                 self._not_before = now + RETRY_AFTER
-                _send("last resort", _subject(), _text(standing, lasts))
+                with _site_language():
+                    subject, text = _subject(), _text(standing, lasts)
+                _send("last resort", subject, text)
                 stamps.write(_Stamp(at=time(), over=False))
 
     def _tell_the_end(self, now: float) -> None:
@@ -90,12 +94,11 @@ class LastResort:
         with self._stamps as stamps:
             if stamps is not None and not (last := stamps.read()).over:
                 self._not_before = now + RETRY_AFTER
-                host = process.host()
-                _send(
-                    "resolved",
-                    _("%(host)s stores again what it records") % {"host": host},
-                    _("What waited on %(host)s is being stored. Nothing of it is lost.\n") % {"host": host},
-                )
+                given = {"host": process.host()}
+                with _site_language():
+                    subject = _("%(host)s stores again what it records") % given
+                    text = _("What waited on %(host)s is being stored. Nothing of it is lost.\n") % given
+                _send("resolved", subject, text)
                 stamps.write(last._replace(over=True))
 
 
@@ -146,6 +149,11 @@ class _Stamps:
             return _Stamp(at=float(found["at"]), over=bool(found["over"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+
+def _site_language() -> translation.override:
+    # That of whoever is reached, as in other messages.
+    return translation.override(django_settings.LANGUAGE_CODE)
 
 
 def _subject() -> str:

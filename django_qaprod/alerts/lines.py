@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from ..models import Alert
 from ..text import one_line
 from . import addresses, phrases, words
@@ -41,17 +44,17 @@ def of_one(entry: Entry, facts: Facts) -> Iterator[Line]:
     alert, spec = entry.alert, entry.spec
     yield from _times(entry)
     if entry.over and (ended := words.ended(alert, facts)):
-        yield Line.of("It was ended", ended)
+        yield Line.of(_("It was ended"), ended)
     if usual := one_line(alert.usual, words.SENTENCE):
         fewer = words.fewer(alert)
-        yield Line.of("Compared with", f"{usual}; {fewer}" if fewer else usual)
+        yield Line.of(_("Compared with"), f"{usual}; {fewer}" if fewer else usual)
     if where := words.where(alert, spec):
-        yield Line.of("Where", where)
+        yield Line.of(_("Where"), where)
     yield from _around(facts, over=entry.over)
     if alert.flapping:
-        yield Line.of("It comes and goes", "you are told when it has calmed down")
+        yield Line.of(_("It comes and goes"), _("you are told when it has calmed down"))
     if not entry.over or alert.acknowledged_at is not None:
-        yield Line.of("Who is on it" if not entry.over else "Who was on it", words.on_it(alert))
+        yield Line.of(_("Who was on it") if entry.over else _("Who is on it"), words.on_it(alert))
     if spec is not None and not entry.over:
         yield from _to_do([entry])
 
@@ -62,7 +65,9 @@ def of_many(entries: Sequence[Entry], facts: Facts) -> Iterator[Line]:
     yield _each(entries)
     yield from _around(facts, over=over)
     if busy := [entry for entry in entries if entry.alert.acknowledged_at is not None]:
-        yield Line.of("Who is on it", phrases.listed(dict.fromkeys(words.on_it(one.alert) for one in busy)))
+        yield Line.of(
+            _("Who is on it"), phrases.listed(dict.fromkeys(words.on_it(one.alert) for one in busy))
+        )
     if not over:
         yield from _to_do(entries)
 
@@ -71,21 +76,25 @@ def of_digest(entries: Sequence[Entry]) -> Iterator[Line]:
     """Tell of what was held back: how many by rule, then the worst."""
     counts = sorted(by_rule(entries).items(), key=lambda item: (-item[1], item[0]))
     items = [Item(f"{name}: {phrases.number(number)}") for name, number in counts[:MOST_ALERTS]]
-    yield Line("By rule", [*items, *_more(len(counts) - MOST_ALERTS, "rule", "rules")])
+    left = len(counts) - MOST_ALERTS
+    more = ngettext("and %(number)s more rule", "and %(number)s more rules", left)
+    yield Line(_("By rule"), [*items, *_more(more, left)])
     yield _each(entries)
 
 
 def links(entries: Sequence[Entry], *, look: str, act: str) -> Iterator[Line]:
     """Tell where to look, in words if there is no address, and where to act."""
     if look:
-        yield Line.of("Look", url=look)
+        yield Line.of(_("Look"), url=look)
+    elif len(entries) == 1:
+        where = _("in the admin of the site, at “%(title)s” among the alerts")
+        yield Line.of(_("Look"), where % {"title": words.title(entries[0].alert)})
     else:
-        one = f"“{words.title(entries[0].alert)}” among " if len(entries) == 1 else ""
-        yield Line.of("Look", f"in the admin of the site, at {one}the alerts")
+        yield Line.of(_("Look"), _("in the admin of the site, at the alerts"))
     if act and any(entry.waits and not entry.over for entry in entries):
-        yield Line.of("Say that you are on it", url=act)
+        yield Line.of(_("Say that you are on it"), url=act)
     elif act:
-        yield Line.of("Was this useful? Yes or no", url=act)
+        yield Line.of(_("Was this useful? Yes or no"), url=act)
 
 
 def by_rule(entries: Sequence[Entry]) -> dict[str, int]:
@@ -99,30 +108,35 @@ def by_rule(entries: Sequence[Entry]) -> dict[str, int]:
 
 def _times(entry: Entry) -> Iterator[Line]:
     alert = entry.alert
-    if entry.over or alert.resolved_at is not None:
-        end = f" until {words.when(alert.resolved_at)}" if alert.resolved_at is not None else ""
-        yield Line.of("When", f"from {words.when(alert.began_at)}{end}, for {words.lasted(alert)}")
+    said = {"when": words.when(alert.began_at), "span": words.lasted(alert)}
+    if alert.resolved_at is not None:
+        said["end"] = words.when(alert.resolved_at)
+        yield Line.of(_("When"), _("from %(when)s until %(end)s, for %(span)s") % said)
+    elif entry.over:
+        yield Line.of(_("When"), _("from %(when)s, for %(span)s") % said)
     else:
-        yield Line.of("Since", f"{words.when(alert.began_at)}, for {words.lasted(alert)}")
+        yield Line.of(_("Since"), _("%(when)s, for %(span)s") % said)
 
 
 def _around(facts: Facts, *, over: bool) -> Iterator[Line]:
     if hit := words.hit(facts, over=over):
-        yield Line.of("Whom it hit" if over else "Whom it hits", hit)
+        yield Line.of(_("Whom it hit") if over else _("Whom it hits"), hit)
     yield from _changes(facts, over=over)
     if facts.failures:
         items = [Item(words.failure(one), addresses.failure(one)) for one in facts.failures]
-        yield Line("Failures that are new since then", items)
+        yield Line(_("Failures that are new since then"), items)
 
 
 def _changes(facts: Facts, *, over: bool) -> Iterator[Line]:
     items = [Item(words.changed(one)) for one in facts.deploys or ()]
     items += [Item(said) for said in islice(words.overridden(facts), 3)]
     if items:
-        yield Line("Changed before or meanwhile" if over else "Changed before", items)
+        yield Line(_("Changed before or meanwhile") if over else _("Changed before"), items)
     elif facts.deploys is not None and not over:
         span = phrases.span(RELEASES_BEFORE.total_seconds())
-        yield Line.of("Changed before", f"nothing that is known, in the {span} before")
+        yield Line.of(
+            _("Changed before"), _("nothing that is known, in the %(span)s before") % {"span": span}
+        )
 
 
 def _to_do(entries: Sequence[Entry]) -> Iterator[Line]:
@@ -137,21 +151,23 @@ def _to_do(entries: Sequence[Entry]) -> Iterator[Line]:
         elif description or address:
             items.append(Item(" ".join(part for part in (description, address) if part)))
     if items:
-        yield Line("What to do", items[:_MOST_RUNBOOKS])
+        yield Line(_("What to do"), items[:_MOST_RUNBOOKS])
 
 
 def _each(entries: Sequence[Entry]) -> Line:
-    items = [
-        Item(f"[{_label(entry)}] {words.happened(entry.alert)}, since {words.when(entry.alert.began_at)}")
-        for entry in entries[:MOST_ALERTS]
-    ]
-    return Line("Alerts", [*items, *_more(len(entries) - MOST_ALERTS, "alert", "alerts")])
+    items = []
+    for entry in entries[:MOST_ALERTS]:
+        said = {"what": words.happened(entry.alert), "when": words.when(entry.alert.began_at)}
+        items.append(Item(f"[{_label(entry)}] {_('%(what)s, since %(when)s') % said}"))
+    left = len(entries) - MOST_ALERTS
+    more = ngettext("and %(number)s more alert", "and %(number)s more alerts", left)
+    return Line(_("Alerts"), [*items, *_more(more, left)])
 
 
 def _label(entry: Entry) -> str:
     over = entry.over or entry.alert.state == Alert.State.RESOLVED
-    return "resolved" if over else one_line(entry.alert.severity, 20)
+    return str(Alert.State.RESOLVED.label) if over else words.severity(one_line(entry.alert.severity, 20))
 
 
-def _more(number: int, one: str, many: str) -> list[Item]:
-    return [Item(f"and {words.count(number, f'more {one}', f'more {many}')}")] if number > 0 else []
+def _more(said: str, number: int) -> list[Item]:
+    return [Item(said % {"number": phrases.number(number)})] if number > 0 else []

@@ -1,7 +1,7 @@
 """Makes the message that tells of alerts: of one or a group, that they fire, still fire, or are over.
 
 The first line is the whole story; after it each line has a label. Lines are not broken: a phone does that
-better than we do.
+better than we do. All of it is in the language of the site, ``LANGUAGE_CODE``.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
+from django.conf import settings
 from django.template import Context, Engine
+from django.utils import translation
 
-from ..models import Notification
+from ..models import Alert, Notification
 from ..pipeline.guard import guard, guarded
 from ..store.alerts import RANKS
 from ..text import one_line
-from . import addresses, facts, headlines, lines, payload
+from . import addresses, facts, headlines, lines, payload, words
 from .channels.base import Kind, Message
 from .facts import Facts
 from .headlines import Headline
@@ -45,18 +47,26 @@ def build(
     A ``digest`` tells of what was held back. At most six queries, none of which is needed: what cannot be
     found out is left out. Call it outside of a transaction.
     """
-    entries = _entries(notifications)
-    kind = _DIGEST if digest else min((entry.kind for entry in entries), key=_KINDS.index)
+    # Nobody asks for it: it is for all who are reached by the channel, whatever is spoken in this thread.
+    with translation.override(settings.LANGUAGE_CODE):
+        entries = _entries(notifications)
+        kind = _DIGEST if digest else min((entry.kind for entry in entries), key=_KINDS.index)
+        return _built(entries, notifications, kind, channel, id)
+
+
+def _built(
+    entries: Sequence[Entry], notifications: Sequence[Notification], kind: str, channel: str, message: str
+) -> Message:
+    found = Facts() if kind == _DIGEST else _facts(entries)
     severity = _severity(entries)
-    found = Facts() if digest else _facts(entries)
     headline, said = _told(entries, found, notifications, kind, severity)
     look = addresses.look(entries[0].alert) if len(entries) == 1 else addresses.look_at_all()
-    act = addresses.act(id, channel)
-    label = _OVER if kind == _OVER else severity
+    act = addresses.act(message, channel)
+    label = Alert.State.RESOLVED.label if kind == _OVER else words.severity(severity)
     subject = one_line(f"[{label}] {headline.subject}", MAX_SUBJECT)
-    given = {"id": id, "kind": kind, "severity": severity, "channel": channel, "subject": subject}
+    given = {"id": message, "kind": kind, "severity": severity, "channel": channel, "subject": subject}
     return Message(
-        id=id,
+        id=message,
         kind=cast("Kind", kind),
         severity=severity,
         subject=subject,
@@ -131,7 +141,13 @@ def _text(headline: Headline, said: Sequence[Line]) -> str:
 # The text is whole without it.
 @guarded("alerts.html")
 def _html(subject: str, headline: Headline, said: Sequence[Line]) -> str:
-    values = {"subject": subject, "story": headline.story, "lines": said}
+    values = {
+        "subject": subject,
+        "story": headline.story,
+        "lines": said,
+        "language": translation.get_language() or settings.LANGUAGE_CODE,
+        "direction": "rtl" if translation.get_language_bidi() else "ltr",
+    }
     return _engine().get_template("qaprod/alerts/mail.html").render(Context(values))
 
 

@@ -1,12 +1,15 @@
-"""Alerts in words: names, times, who and what. English, as their words are kept, and on one line each."""
+"""Alerts in words: names, times, who and what. In the language that is active, and on one line each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from django.utils.dateformat import format as date_format
 from django.utils.timezone import get_default_timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
 
 from .. import clock, registry
 from ..exceptions import UnknownStepError
@@ -62,13 +65,29 @@ def when(moment: datetime) -> str:
     # By way of the epoch: without ``USE_TZ`` it has no zone.
     local = datetime.fromtimestamp(clock.epoch(moment), get_default_timezone())
     zone = f"{local:%Z}"
-    return f"{local:%a} {local.day} {local:%b %H:%M} {zone if zone.isalpha() else f'UTC{local:%z}'}"
+    # Translators: the date filter of Django's templates: "Tue 3 Nov 14:05".
+    written = date_format(local, pgettext("when something happened", "D j M H:i"))
+    return f"{written} {zone if zone.isalpha() else f'UTC{local:%z}'}"
+
+
+def severity(name: str) -> str:
+    """Return a severity as people read it."""
+    labels: dict[str, str] = dict(Failure.Severity.choices)
+    return str(labels.get(name, name))
+
+
+def cause(group: str) -> str:
+    """Return the release or the flag by which alerts are told together; nothing for other causes."""
+    kind, _space, name = one_line(group, NAME).partition(" ")
+    if kind == "release":
+        return _("release %(name)s") % {"name": name}
+    return _("flag %(name)s") % {"name": name} if kind == "flag" else ""
 
 
 def changed(deploy: Deploy) -> str:
     """Return what went live when: ``release 1.4.2 at Tue 3 Nov 14:02 CET: the short form``."""
     note = one_line(deploy.note, SENTENCE)
-    said = f"{one_line(deploy.named, NAME)} at {when(deploy.at)}"
+    said = _("%(cause)s at %(when)s") % {"cause": cause(deploy.named), "when": when(deploy.at)}
     return f"{said}: {note}" if note else said
 
 
@@ -93,35 +112,52 @@ def where(alert: Alert, spec: RuleSpec | None) -> str:
 
 def hit(facts: Facts, *, over: bool) -> str:
     """Return how many people failures hit, and how many expectations left out; nothing if none is known."""
-    found: list[str] = []
-    if facts.hit is not None and (facts.hit.people or facts.hit.subjects):
-        counted = [
-            count(number, one, many)
-            for number, one, many in (
-                (facts.hit.people, "person", "people"),
-                (facts.hit.subjects, "subject", "subjects"),
-            )
-            if number
-        ]
-        least = "at least " if facts.hit.at_least else ""
-        found.append(f"{least}{' and '.join(counted)} met its failures")
-    if facts.breached:
-        found.append(f"{count(facts.breached, 'subject was', 'subjects were')} left out")
-    return f"{'; '.join(found)}{'' if over else ' so far'}" if found else ""
+    found = [part for part in (_met(facts), _left_out(facts)) if part]
+    said = "; ".join(found)
+    return _("%(said)s so far") % {"said": said} if said and not over else said
+
+
+def _met(facts: Facts) -> str:
+    if facts.hit is None or not (facts.hit.people or facts.hit.subjects):
+        return ""
+    people, subjects = _people(facts.hit.people), _subjects(facts.hit.subjects)
+    whom = people or subjects
+    if people and subjects:
+        whom = _("%(people)s and %(subjects)s") % {"people": people, "subjects": subjects}
+    met = _("at least %(whom)s met its failures") if facts.hit.at_least else _("%(whom)s met its failures")
+    return met % {"whom": whom}
+
+
+def _people(number: int) -> str:
+    said = ngettext("%(number)s person", "%(number)s people", number)
+    return said % {"number": phrases.number(number)} if number else ""
+
+
+def _subjects(number: int) -> str:
+    said = ngettext("%(number)s subject", "%(number)s subjects", number)
+    return said % {"number": phrases.number(number)} if number else ""
+
+
+def _left_out(facts: Facts) -> str:
+    if not facts.breached:
+        return ""
+    said = ngettext("%(number)s subject was left out", "%(number)s subjects were left out", facts.breached)
+    return said % {"number": phrases.number(facts.breached)}
 
 
 def fewer(alert: Alert) -> str:
     """Return how many fewer than usual there are of what dipped; nothing for other rules."""
     if alert.kind != "dip" or alert.value is None or alert.limit is None or alert.limit <= alert.value:
         return ""
-    return f"at least {phrases.number(alert.limit - alert.value)} fewer than usual"
+    return _("at least %(number)s fewer than usual") % {"number": phrases.number(alert.limit - alert.value)}
 
 
 def on_it(alert: Alert) -> str:
     """Return who has acknowledged an alert, and when."""
     if alert.acknowledged_at is None:
-        return "nobody yet"
-    return f"{one_line(alert.acknowledged_by, NAME) or 'somebody'}, since {when(alert.acknowledged_at)}"
+        return _("nobody yet")
+    who = one_line(alert.acknowledged_by, NAME) or _("somebody")
+    return _("%(who)s, since %(when)s") % {"who": who, "when": when(alert.acknowledged_at)}
 
 
 def ended(alert: Alert, facts: Facts) -> str:
@@ -130,37 +166,39 @@ def ended(alert: Alert, facts: Facts) -> str:
     if end is None or (end.who == OURSELVES and end.why != RULE_GONE):
         return ""
     if end.who == OURSELVES:
-        return "nobody judges it any more: its rule was switched off, or is gone"
-    why = one_line(end.why, SENTENCE)
-    return f"by {one_line(end.who, NAME)}{f': {why}' if why else ''}"
+        return _("nobody judges it any more: its rule was switched off, or is gone")
+    said = {"who": one_line(end.who, NAME), "why": one_line(end.why, SENTENCE)}
+    return (_("by %(who)s: %(why)s") if said["why"] else _("by %(who)s")) % said
 
 
 def failure(found: Failure) -> str:
     """Return a failure by its error, message and first time, with the journey or route that it broke."""
     error = one_line(found.error_type.rpartition(".")[2], 60)
-    said = f"{error}: {one_line(found.message, NAME)}" if found.message else error
-    times = count(found.count, "time", "times")
-    return f"{said}; {times} since {when(found.first_seen)}"
-
-
-def count(number: int, one: str, many: str) -> str:
-    """Return a number with what it counts."""
-    return f"{phrases.number(number)} {one if number == 1 else many}"
+    said = {
+        "error": f"{error}: {one_line(found.message, NAME)}" if found.message else error,
+        "number": phrases.number(found.count),
+        "when": when(found.first_seen),
+    }
+    times = ngettext(
+        "%(error)s; %(number)s time since %(when)s", "%(error)s; %(number)s times since %(when)s", found.count
+    )
+    return times % said
 
 
 def overridden(facts: Facts) -> Iterator[str]:
     """Return what of rules people have set, or given back to the code, within a week."""
-    for rule, said in (facts.overrides or {}).items():
-        for key, given in said.items():
-            if isinstance(given, dict) and _is_news(str(given.get("at", ""))):
-                name, who = key.removeprefix(NUMBERS), given.get("who") or "somebody"
-                of = f"{name} of “{rule}” is"
-                words = (
-                    f"{of} {_value(name, given['value'])} since {who} set it in the admin"
-                    if "value" in given
-                    else f"{of} the code’s again since {who} gave it back"
-                )
-                yield one_line(words, SENTENCE)
+    for rule, given in (facts.overrides or {}).items():
+        for key, one in given.items():
+            if isinstance(one, dict) and _is_news(str(one.get("at", ""))):
+                yield one_line(_overridden(rule, key.removeprefix(NUMBERS), one), SENTENCE)
+
+
+def _overridden(rule: str, name: str, given: dict[str, Any]) -> str:
+    said = {"name": name, "rule": rule, "who": given.get("who") or _("somebody")}
+    if "value" not in given:
+        return _("%(name)s of “%(rule)s” is the code’s again since %(who)s gave it back") % said
+    said["value"] = _value(name, given["value"])
+    return _("%(name)s of “%(rule)s” is %(value)s since %(who)s set it in the admin") % said
 
 
 def _value(name: str, value: object) -> str:
@@ -183,15 +221,19 @@ def _journey(name: str) -> str:
 
 def _watched(measure: Measure) -> str:
     if measure.kind == "step":
-        return f"step “{_step(measure)}”"
+        return _("step “%(name)s”") % {"name": _step(measure)}
     if measure.kind == "requests":
-        return f"requests of {measure.name}" if measure.name else "all requests"
+        return _("requests of %(route)s") % {"route": measure.name} if measure.name else _("all requests")
     if measure.kind == "breaches":
-        return f"expectation “{measure.name}”" if measure.name else "all expectations"
+        said = {"name": measure.name}
+        return _("expectation “%(name)s”") % said if measure.name else _("all expectations")
     if measure.kind == "failures":
-        return "failures" if measure.journey or not dict(measure.where).get("critical") else "critical views"
+        critical = not measure.journey and dict(measure.where).get("critical")
+        return _("critical views") if critical else _("failures")
     if measure.name == BEATS:
-        return f"the job “{dict(measure.where).get('label', '')}”"
+        return _("the job “%(name)s”") % {"name": dict(measure.where).get("label", "")}
+    if measure.kind == "gauge":
+        return _("gauge %(name)s") % {"name": measure.name}
     return f"{measure.kind} {measure.name}"
 
 
