@@ -12,7 +12,7 @@ from django import forms
 from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 
-from ..dashboard import submissions, words
+from ..dashboard import sent, words
 from ..forms.labels import Choices, FieldLabel
 from ..sent import Submission
 from .submission_fields import Told
@@ -90,7 +90,7 @@ def _field(submission: Submission, name: str, value: str, known: FieldLabel, tol
     refused = _("the form would refuse this: %(why)s") % {"why": words.cut(told.refused, 300)}
     said = (
         words.cut(known.help_text, 300),
-        *submissions.marks(submission, name),
+        *sent.marks(submission, name),
         refused if told.refused else "",
     )
     return forms.CharField(

@@ -60,7 +60,8 @@ class SubmissionPageViews(SubmissionActViews):
 
     def content_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show what was sent, by POST, after it was stored who asked."""
-        from ..dashboard import submissions
+        from ..dashboard import sent
+        from ..forms.labels import labels_of
 
         rescued = self.submission(request, object_id, "decrypt")
         if request.method != "POST":
@@ -70,11 +71,15 @@ class SubmissionPageViews(SubmissionActViews):
             submission = self._opened(request, rescued, version=version)
         except (NoKeyError, UnreadableError) as error:
             return self._page(request, rescued, unreadable=_unreadable(error))
-        return self._page(request, rescued, sent=submissions.shown(submission, version=version))
+        known = {
+            name: sent.Known(field.label, dict(field.choices))
+            for name, field in labels_of(submission).items()
+        }
+        return self._page(request, rescued, sent=sent.shown(submission, version=version, known=known))
 
     def file_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Hand out a file that was sent, by POST, after it was stored who asked. Never to be opened here."""
-        from ..dashboard import submissions
+        from ..dashboard import sent, submissions
 
         rescued = self.submission(request, object_id, "decrypt")
         if request.method != "POST":
@@ -89,7 +94,7 @@ class SubmissionPageViews(SubmissionActViews):
         if not 0 <= number < len(submission.files):
             missing()
         file = submission.files[number]
-        name = submissions.file_name(file.name, otherwise="file")
+        name = sent.file_name(file.name, otherwise="file")
         return HttpResponse(
             file.content,
             content_type="application/octet-stream",

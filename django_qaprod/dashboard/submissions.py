@@ -7,9 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
-from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -18,15 +15,15 @@ from ..conf import settings
 from ..models import Failure, RescuedSubmission, SubmissionAct, SubmissionVersion
 from ..queries import submissions
 from ..queries.submissions import Kept, Progress
-from ..sent import SESSION, Submission, reference_of
+from ..sent import reference_of
 from ..store import replays
 from ..store.submissions import WARN_WITHIN, expires_at, expiring_soon
-from .words import cut, number, unstored, visible
+from .sent import user
+from .words import cut, number, unstored
 
 #: What an act of seeing was for; stored as it is, shown in the reader's language.
 TO_EDIT, TO_DOWNLOAD = "edit", "file"
 
-_LONGEST_SHOWN = 20_000
 _Why = RescuedSubmission.Doubt
 
 
@@ -43,43 +40,6 @@ class Done:
     failure: Failure | None
     fingerprint: str
     version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
-    """What was sent in a field; ``marks`` say what staff should know of it."""
-
-    name: str
-    value: str
-    marks: list[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class File:
-    """A file that was sent; its name is what the visitor's machine called it."""
-
-    number: int
-    field: str
-    name: str
-    content_type: str
-    size: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """What was sent, in one version."""
-
-    version: int
-    values: list[Value]
-    files: list[File]
-    left_out: list[str]
-    #: The session's keys that could not be had.
-    session_left_out: list[str]
-    session: list[tuple[str, str]]
-    path: str
-    host: str
-    locale: str
-    visitor: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +215,7 @@ def visitor_of(rescued: RescuedSubmission) -> str:
     """Return who sent it, as far as that is known without what was sent."""
     how = settings().user_ids
     if rescued.user:
-        return _user(rescued.user) if how == "plain" else cut(rescued.user, 100)
+        return user(rescued.user) if how == "plain" else cut(rescued.user, 100)
     if rescued.in_doubt == _Why.VISITOR:
         return _("nobody could tell")
     if how == "off":
@@ -264,70 +224,6 @@ def visitor_of(rescued: RescuedSubmission) -> str:
         # It says why the work may have been done, so not whether anybody could tell.
         return _("nobody, as far as is known; what was sent may say more")
     return _("nobody was signed in")
-
-
-def shown(submission: Submission, *, version: int) -> Sent:
-    """Return what was sent, for people."""
-    names = {name for name, _value in submission.fields}
-    withheld = [name for name in submission.withheld if name not in names]
-    return Sent(
-        version=version,
-        values=[
-            Value(name=name, value=_long(value), marks=list(marks(submission, name)))
-            for name, value in submission.fields
-        ],
-        files=[
-            File(
-                number=at,
-                field=one.field,
-                name=one.name,
-                content_type=one.content_type,
-                size=filesizeformat(len(one.content)),
-            )
-            for at, one in enumerate(submission.files)
-        ],
-        left_out=[name for name in withheld if not name.startswith(SESSION)],
-        session_left_out=[name.removeprefix(SESSION) for name in withheld if name.startswith(SESSION)],
-        session=[(key, _long(str(value))) for key, value in submission.session.items()],
-        path=submission.path,
-        host=submission.host,
-        locale=submission.locale,
-        visitor=_visitor(submission),
-    )
-
-
-def marks(submission: Submission, name: str) -> Iterator[str]:
-    """Yield what staff should know of a field."""
-    if name in submission.withheld:
-        yield _("a part is masked: it was never stored")
-    if name in submission.free_text:
-        yield _("shown as free text: its choices could not be had")
-
-
-def file_name(name: str, *, otherwise: str) -> str:
-    """Return a visitor's file name such that no header and no file system is surprised by it."""
-    plain = cut(name, 150).replace("/", "_").replace("\\", "_").strip(". ")
-    return plain or otherwise
-
-
-def _visitor(submission: Submission) -> str:
-    if submission.user_unknown:
-        return _("nobody could tell whether somebody was signed in, or who")
-    return _user(submission.user) if submission.user else _("nobody was signed in")
-
-
-def _user(key: str) -> str:
-    named = {"key": cut(key, 100)}
-    try:
-        found = get_user_model()._default_manager.filter(pk=key).first()
-    except (ValueError, ValidationError):
-        found = None
-    if found is None:
-        return _("%(key)s: there is no such user any more, so a replay is refused") % named
-    named["name"] = cut(found.get_username(), 100)
-    if not found.is_active:
-        return _("%(name)s (%(key)s), deactivated since then, so a replay is refused") % named
-    return _("%(name)s (%(key)s)") % named
 
 
 def _done(act: SubmissionAct, failures: Mapping[str, Failure]) -> Done:
@@ -389,11 +285,3 @@ def _took_effect() -> dict[str, str]:
         ),
         _Why.INTERRUPTED: _("A replay was cut off on the way. A part of its work may have been saved."),
     }
-
-
-def _long(value: str) -> str:
-    # The end of a line as browsers send it is no control character to be shown.
-    value = value.replace("\r\n", "\n")
-    if len(value) <= _LONGEST_SHOWN:
-        return visible(value)
-    return f"{visible(value[:_LONGEST_SHOWN])}… {_('(longer; the whole text is in the form for editing)')}"

@@ -431,6 +431,23 @@ def test_an_edit_shows_what_the_visitor_saw(client_of_boss: Client, settings: Se
     assert submissions.opened(made, who="x").fields[1] == ("region", "n")
 
 
+def test_what_was_sent_is_shown_as_the_visitor_saw_it(client_of_boss: Client, settings: Settings) -> None:
+    """The labels and what was chosen, beside what was sent; of what no form knows, that alone."""
+    settings.ROOT_URLCONF = "tests.admin.labelled"
+    fields = (("name", "Ada"), ("region", "n"), ("region", "elsewhere"), ("other", "x"))
+    made = rows.submission(sent=kept.sent(fields=fields))
+    values = client_of_boss.post(url(made, "content")).context["sent"].values
+    assert [(one.label, one.name, one.chosen, one.value) for one in values] == [
+        ("Your name", "name", "", "Ada"),
+        ("Region", "region", "North", "n"),
+        ("Region", "region", "", "elsewhere"),
+        ("", "other", "", "x"),
+    ]
+    text = text_of(client_of_boss.post(url(made, "content")))
+    assert '<bdi>North</bdi> <bdi class="qaprod-quiet">n</bdi>' in text
+    assert '<bdi>Your name</bdi> <bdi class="qaprod-quiet">name</bdi>' in text
+
+
 def test_what_the_form_would_refuse_is_said_and_stored_all_the_same(
     client_of_boss: Client, settings: Settings
 ) -> None:
