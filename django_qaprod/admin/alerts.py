@@ -166,7 +166,7 @@ class AlertAdmin(AlertPageViews, ReadOnlyAdmin):
             words.cut(alert.usual, 120),
         )
 
-    @admin.display(description=_("whom it hit"))
+    @admin.display(description=_("whom it hit"), empty_value="")
     def shown_hit(self, alert: Alert) -> SafeString:
         """Return how many people and subjects met what failed around it; nothing where that is not known."""
         hit: Any = getattr(alert, "hit")  # noqa: B009  (get_results puts it there)
