@@ -74,8 +74,9 @@ def _tried(spec: ExpectationSpec, breach: Breach, *, dry_run: bool) -> Tried:
     if spec.repair is None:
         return Tried(words="There is no repair.", failed=True)
     try:
-        said = spec.repair(breach, dry_run=dry_run)
-        words = "" if said is None else str(said)
+        with guard.theirs():
+            said = spec.repair(breach, dry_run=dry_run)
+            words = "" if said is None else str(said)
     except Exception as error:  # noqa: BLE001 - the host's; it is told in words, and recorded
         report_exception(error, kind="logged", name=f"repair of {spec.name}")
         told = f"{type(error).__name__}: {guard.words_of(error)}"

@@ -39,7 +39,7 @@ def after_render(response: Any, served: HttpResponseBase) -> HttpResponseBase:
     """Do to the page that is served what decorators meant to do to the one that failed."""
     for callback in getattr(response, "_post_render_callbacks", ()):
         # It may be what failed: a cache that does not answer.
-        with guard.guard("forms.callback"):
+        with guard.guard("forms.callback"), guard.theirs():
             served = callback(served) or served
     return served
 

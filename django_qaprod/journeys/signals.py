@@ -118,10 +118,12 @@ def _record(
     *,
     once: bool,
 ) -> None:
-    found = instance if subject is None else subject(instance)
-    if found is not None:
+    with guard.theirs():
+        found = instance if subject is None else subject(instance)
+        if found is None:
+            return
         kept = properties(instance) if properties is not None else {}
-        recording.record(step.taken(found, kept, once=once))
+    recording.record(step.taken(found, kept, once=once))
 
 
 def _holds(values: Mapping[str, object], wanted: Mapping[str, object]) -> bool:

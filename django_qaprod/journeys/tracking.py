@@ -80,10 +80,12 @@ def _record(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> None:
-    subject = find(result, *args, **kwargs)
-    if subject is not None:
+    with guard.theirs():
+        subject = find(result, *args, **kwargs)
+        if subject is None:
+            return
         found = properties(result, *args, **kwargs) if properties is not None else {}
-        recording.record(step.taken(subject, found))
+    recording.record(step.taken(subject, found))
 
 
 def _named(function: Callable[..., object], name: str) -> Callable[..., object]:

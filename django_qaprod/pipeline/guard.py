@@ -85,7 +85,7 @@ class Guard:
 
 @cache
 def guard(part: str) -> Guard:
-    """Return the guard of a part. Log records made inside are ignored by our own capture."""
+    """Return the guard of a part. Log records made inside are ignored by our own capture; see ``theirs``."""
     return Guard(part)
 
 
@@ -126,6 +126,21 @@ def ours() -> Iterator[None]:
     finally:
         _inside.depth -= 1
         _inside.ours -= 1
+
+
+@contextmanager
+def theirs() -> Iterator[None]:
+    """Mark what happens in the block as the host's, within guards too: what it logs is captured.
+
+    For what we call of the host's, but nothing that is called on account of what was captured (a fingerprint,
+    a sink, a channel): for that it would be called again. Not to be held over an ``await``.
+    """
+    depth, ours = _inside.depth, _inside.ours
+    _inside.depth = _inside.ours = 0
+    try:
+        yield
+    finally:
+        _inside.depth, _inside.ours = depth, ours
 
 
 def caught(part: str, error: Exception) -> None:

@@ -57,6 +57,15 @@ def test_the_visitor_is_served_the_fallback(records: Records, served: Context) -
     assert served.degraded == 1
 
 
+def test_what_the_fallback_logs_is_the_host_s(records: Records, served: Context) -> None:
+    def ask_the_copy(error: Exception) -> str:
+        logging.getLogger("jobs").error("the copy is old")
+        return "yesterday's"
+
+    assert degrade(fallback=ask_the_copy)(broken)() == "yesterday's"
+    assert [failure.kind for failure in records.failures] == ["logged", "degraded"]
+
+
 async def test_the_visitor_is_served_the_fallback_async(records: Records, served: Context) -> None:
     assert await degrade(fallback=dict)(abroken)() == {}
     (failure,) = records.failures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -66,6 +67,23 @@ def test_what_a_repair_brings_about_closes_the_breach_at_once(expect: Expect, ta
     assert Breach.objects.get().state == "open"
     repairing.repair(spec, Breach.objects.get(), who="ada")
     assert Breach.objects.get().state == "came"
+
+
+def test_what_a_repair_logs_is_the_host_s_and_has_nothing_repaired(
+    expect: Expect, take: Take, records: Any
+) -> None:
+    def send(breach: Breach, /, *, dry_run: bool) -> None:
+        logging.getLogger("jobs.mail").error("the school has no address (dry run: %s)", dry_run)
+
+    expect(repair=send, by_itself=True)
+    take("submitted", "7", ago=40)
+    with guard.guard("worker"):
+        go()
+        passes.look(threading.Event())
+    assert [one.message for one in records.failures] == [
+        "the school has no address (dry run: True)",
+        "the school has no address (dry run: False)",
+    ]
 
 
 def test_without_being_asked_for_nothing_is_repaired(expect: Expect, take: Take) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from django_qaprod import Journey, Step
 from django_qaprod.exceptions import DeclarationError
 from django_qaprod.models import Event
 from django_qaprod.pipeline.drainer import Drainer
+from django_qaprod.testing import Records
 from tests.project.shop.models import Order
+from tests.recorded import records as records
 
 pytestmark = [pytest.mark.django_db(databases="__all__"), pytest.mark.usefixtures("spool")]
 
@@ -144,6 +147,17 @@ def test_the_subject_may_be_another_or_nobody(ordering: Any) -> None:
     Order.objects.create(number="A1")
     Order.objects.create()
     assert steps() == [("started", "A1")]
+
+
+def test_what_the_host_s_functions_log_is_captured(ordering: Any, production: None, records: Records) -> None:
+    def number(order: Order) -> str:
+        logging.getLogger("shop").error("no number yet")
+        return "A1"
+
+    ordering.started.on_create(Order, subject=number, properties=lambda order: {"number": number(order)})
+    Order.objects.create()
+    assert [one.message for one in records.failures] == ["no number yet"] * 2
+    assert [one.subject for one in records.events] == ["A1"]
 
 
 def test_values_may_come_in_a_dict(ordering: Any) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -13,6 +14,8 @@ from django_qaprod import Journey, Step
 from django_qaprod.exceptions import DeclarationError, SubjectKeyError
 from django_qaprod.pipeline import guard
 from django_qaprod.records import EventRecord, Record
+from django_qaprod.testing import Records
+from tests.recorded import records as records
 
 
 @pytest.fixture
@@ -115,6 +118,21 @@ def test_a_subject_that_cannot_be_found_leaves_production_alone(submitted: Step,
     tally = guard.take()
     assert tally is not None
     assert tally.errors == {"journeys": 1}
+
+
+@pytest.mark.usefixtures("production")
+def test_what_finding_the_subject_logs_is_captured(submitted: Step, records: Records) -> None:
+    def find(result: object, request: HttpRequest) -> str:
+        logging.getLogger("jobs").error("nobody is signed in")
+        return "4"
+
+    @submitted.track(subject=find)
+    def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(status=302)
+
+    view(RequestFactory().get("/"))
+    assert [one.message for one in records.failures] == ["nobody is signed in"]
+    assert [one.subject for one in records.events] == ["4"]
 
 
 def test_what_cannot_be_tracked_is_refused_clearly(submitted: Step) -> None:

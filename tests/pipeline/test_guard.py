@@ -51,6 +51,31 @@ def test_a_log_handler_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatc
     assert not guard.inside()
 
 
+def test_what_is_the_host_s_is_not_ours_within_a_guard_either() -> None:
+    seen: list[tuple[bool, bool]] = []
+
+    def look() -> None:
+        seen.append((guard.inside(), guard.inside_ours()))
+
+    # Nothing is asserted in there, where it would be caught.
+    with guard.guard("worker"), guard.ours():
+        with guard.theirs():
+            look()
+            with guard.guard("journeys"):
+                look()
+            look()
+        look()
+    look()
+    assert seen == [(False, False), (True, False), (False, False), (True, True), (False, False)]
+
+
+def test_what_is_the_host_s_ends_with_an_error_too() -> None:
+    with guard.ours():
+        with pytest.raises(LookupError), guard.theirs():
+            raise LookupError
+        assert guard.inside_ours()
+
+
 def test_an_error_whose_message_cannot_be_shown_is_counted() -> None:
     class HostileError(Exception):
         def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from typing import Any
 
@@ -18,6 +19,7 @@ from django_qaprod.forms import waiting
 from django_qaprod.forms.signals import submission_rescued
 from django_qaprod.models import RescuedSubmission, SubmissionVersion
 from django_qaprod.sent import Submission, unpack
+from django_qaprod.testing import Records
 from tests.forms import kept
 from tests.forms.serving import host
 from tests.project.shop.models import Order
@@ -85,6 +87,18 @@ def test_what_is_to_be_done_with_the_page_may_fail(rf: RequestFactory) -> None:
 
     response: Any = view(rf.get("/"))
     assert response.render().status_code == 200
+
+
+def test_what_is_to_be_done_with_the_page_logs_as_the_host_s(rf: RequestFactory, records: Records) -> None:
+    @serve_form(host.OrderForm)
+    def view(request: HttpRequest) -> HttpResponse:
+        response = TemplateResponse(request, "nowhere.html", {})
+        response.add_post_render_callback(lambda page: logging.getLogger("jobs").error("no room"))
+        return response
+
+    response: Any = view(rf.get("/"))
+    assert response.render().status_code == 200
+    assert [failure.kind for failure in records.failures].count("logged") == 1
 
 
 def test_a_strange_address_is_no_failure(rf: RequestFactory) -> None:

@@ -84,6 +84,13 @@ def test_a_request_that_was_served_counts_as_degraded(
     assert [dict(cell.attributes)["qaprod.outcome"] for cell in records.requests] == ["degraded"]
 
 
+def test_what_the_host_logs_while_the_form_is_made_is_the_host_s(visitor: Client, records: Records) -> None:
+    host.faults["before"] = ViewError("the view is on fire")
+    host.faults["context"] = lambda: logging.getLogger("jobs").error("the vacancy has no title")
+    assert is_host_s(visitor.get("/order/"))
+    assert {failure.kind for failure in records.failures} == {"logged", "degraded"}
+
+
 def test_head_is_served_as_get_is(visitor: Client) -> None:
     host.faults["before"] = ViewError("the view is on fire")
     assert visitor.head("/order/").status_code == 200
