@@ -216,6 +216,8 @@ def _prepared(call: Call, part: str, error: Exception) -> FailureRecord | None:
 
         return prepare(
             error,
+            # Whatever the visitor gets, which is not known yet: a fault that costs one of them what they had
+            # typed is the same as serves another, and its kind is a part of its fingerprint.
             kind="degraded",
             severity=call.options.severity,
             name=call.name,

@@ -1,7 +1,8 @@
 """HTTP with an end: an exchange takes no longer than its timeout, however slowly the other side answers.
 
 ``requests`` bounds the wait for each read, and one byte a second is many reads. It bounds neither how long a
-name is looked up nor how many addresses of it are tried, for the timeout each; nor do we.
+name is looked up nor how many addresses of it are tried, for the timeout each; nor do we. Stuck there is a
+thread of the exporter alone: the sink's, which is left behind (``pipeline.lanes``), or the one of the spans.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""How an event gets there: by one request of a few seconds at most, in the thread that asks for it."""
+"""How an event gets there: by one request of a few seconds at most, in the thread that asks for it.
+
+Nothing bounds how long a name is looked up, nor how many addresses of it are tried. Stuck there is the sink's
+own thread, and nothing else: it is left behind after half a minute (``pipeline.lanes``).
+"""
 
 from __future__ import annotations
 
