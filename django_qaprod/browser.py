@@ -28,7 +28,7 @@ _BOTS: Final = (
     "lighthouse", "monitor", "uptime", "scan", "zgrab", "facebookexternalhit", "preview",
 )  # fmt: skip
 # Cubot makes telephones.
-_BOT: Final = re.compile(r"(?<!cu)bot(?![a-z])")
+_BOT: Final = r"(?<!cu)bot(?![a-z])"
 
 _CACHE_SIZE: Final = 1024
 _MAX_LENGTH: Final = 512
@@ -61,4 +61,4 @@ def _family(user_agent: str) -> str:
 
 
 def _is_bot(lowered: str) -> bool:
-    return any(word in lowered for word in _BOTS) or _BOT.search(lowered) is not None
+    return any(word in lowered for word in _BOTS) or re.search(_BOT, lowered) is not None

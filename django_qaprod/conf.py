@@ -33,9 +33,13 @@ _ADAPTERS = {
 }
 
 
-# A named tuple, because every start of the host pays for it: a dataclass takes six times as long to make.
-class Settings(typing.NamedTuple):
+# A plain class, because every start of the host pays for it: a named tuple with so many fields takes twenty
+# times as long to make, a dataclass a hundred times.
+class Settings:
     """Every key of ``QAPROD`` in lower case, with its default. ``docs/settings.md`` explains each."""
+
+    def __init__(self, **given: object) -> None:
+        vars(self).update(given)
 
     enabled: bool = True
     auto_middleware: bool = True

@@ -21,10 +21,11 @@ UNMATCHED = "__unmatched__"
 
 # https://www.w3.org/TR/trace-context/#traceparent-header: no all-zero ids; version 00 is 55 characters long,
 # a later one may be longer.
-_TRACEPARENT = re.compile(
+# Compiled when a header is there to be read (``re`` keeps what it has compiled), not at each start.
+_TRACEPARENT = (
     r"(?!ff|00.{54})[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?"
 )
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{8,128}")
+_REQUEST_ID = r"[A-Za-z0-9._:/+=-]{8,128}"
 
 Kind = Literal["request", "command", "task", "gauge"]
 
@@ -120,7 +121,7 @@ class Context:
         if self._trace_context()[0]:
             return self._trace_context()[0]
         given = self.request.META.get("HTTP_X_REQUEST_ID", "")
-        return given if given and isinstance(given, str) and _REQUEST_ID.fullmatch(given) else ""
+        return given if given and isinstance(given, str) and re.fullmatch(_REQUEST_ID, given) else ""
 
     def _traced_id(self) -> str:
         # A tracer goes on with the trace of any ``traceparent``, whether it is to be trusted or not.
@@ -143,7 +144,7 @@ class Context:
     def _trace_context(self) -> tuple[str, str]:
         if self._trace is None:
             header = self.request.META.get("HTTP_TRACEPARENT", "") if self.request is not None else ""
-            found = _TRACEPARENT.fullmatch(header) if header and isinstance(header, str) else None
+            found = re.fullmatch(_TRACEPARENT, header) if header and isinstance(header, str) else None
             self._trace = (found[1], found[2]) if found else ("", "")
         return self._trace
 

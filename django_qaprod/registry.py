@@ -3,17 +3,31 @@
 Only data lives here, so that the read side knows what was declared without importing what records.
 """
 
-from __future__ import annotations
-
+# No ``from __future__ import annotations``: a named tuple compiles each annotation that is a text, and
+# every start of the host pays for those that are here.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .exceptions import DeclarationError, UnknownStepError
 
+if TYPE_CHECKING:
+    from .specs import ExpectationSpec as ExpectationSpec
+    from .specs import Measure as Measure
+    from .specs import Repair as Repair
+    from .specs import RouteSpec as RouteSpec
+    from .specs import RuleSpec as RuleSpec
+else:
+    # Late (PEP 562): a host that declares no rule needs none of them at its start.
+    def __getattr__(name: str) -> object:
+        if name in {"ExpectationSpec", "Measure", "Repair", "RouteSpec", "RuleSpec"}:
+            from . import specs
 
-# Named tuples, because every start of the host pays for them: a dataclass takes seven times as long to make.
+            return getattr(specs, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+# Named tuples, because a dataclass takes ten times as long to make.
 class StepSpec(NamedTuple):
     """A declared step; ``once`` counts a subject once."""
 
@@ -65,46 +79,8 @@ class GaugeSpec(NamedTuple):
     limit: float | None = None
 
 
-class Repair(Protocol):
-    """What sets a breach right; returns in words what it did, or would do."""
-
-    def __call__(self, breach: Any, /, *, dry_run: bool) -> object: ...
-
-
-class ExpectationSpec(NamedTuple):
-    """A declared expectation. ``when`` and ``then`` are a journey's name and a step's.
-
-    ``due`` says until when the one has to follow the other, which is never less than ``least`` later.
-    """
-
-    name: str
-    when: tuple[str, str]
-    then: tuple[str, str]
-    due: Callable[[datetime], datetime]
-    least: timedelta
-    once: bool = False
-    never_alone: bool = False
-    repair: Repair | None = None
-    by_itself: bool = False
-    repairs_per_hour: int = 60
-
-
 #: What is told apart and has no value is called so; the empty text is all together.
 NO_VALUE = "(none)"
-
-
-class Measure(NamedTuple):
-    """What a rule watches.
-
-    ``kind`` is ``step`` (``journey``, ``name``), ``failures`` (``journey``), ``requests`` (``name`` is
-    the route), ``breaches`` (``name`` is the expectation), ``gauge`` or ``series`` (``name``). ``where`` are
-    further conditions: attributes and their values.
-    """
-
-    kind: str
-    name: str = ""
-    journey: str = ""
-    where: tuple[tuple[str, str], ...] = ()
 
 
 #: Of failures and alerts, the least first.
@@ -115,58 +91,11 @@ DURATIONS = frozenset({"window", "for", "keep_firing", "within", "every", "grace
 MOST: Mapping[str, float] = {**dict.fromkeys(DURATIONS, 400 * 86400.0), "weeks": 53.0}
 
 
-class RuleSpec(NamedTuple):
-    """A declared rule. ``kind`` names how it is judged: ``threshold``, ``dip`` and so on.
-
-    ``numbers`` are what the admin may override; durations among them are seconds. ``by`` is the property that
-    tells its alerts apart. ``hours`` says whether it is judged at a moment, ``holidays`` which days are
-    unlike others of their weekday. ``cron`` is a heartbeat's.
-    ``builtin`` rules are ours.
-    """
-
-    name: str
-    kind: str
-    of: Measure
-    numbers: Mapping[str, float]
-    per: Measure | None = None
-    by: str = ""
-    severity: str = "error"
-    journey: str = ""
-    runbook: str = ""
-    description: str = ""
-    inhibited_by: tuple[str, ...] = ()
-    to: tuple[str, ...] = ()
-    hours: Callable[[datetime], bool] | None = None
-    holidays: Callable[[date], bool] | None = None
-    cron: str = ""
-    on: bool = True
-    builtin: bool = False
-
-
-class RouteSpec(NamedTuple):
-    """A declared route: alerts that match all its conditions go to the channels ``to``.
-
-    Of a severity at least ``severity``; ``journeys`` and ``rules`` match any where they are empty. ``hours``
-    says when it is open. Who has not acknowledged within ``escalate_after`` seconds is helped by
-    ``escalate_to``. ``further`` lets later routes match, too.
-    """
-
-    name: str
-    to: tuple[str, ...]
-    severity: str = "info"
-    journeys: tuple[str, ...] = ()
-    rules: tuple[str, ...] = ()
-    hours: Callable[[datetime], bool] | None = None
-    escalate_after: float = 0.0
-    escalate_to: tuple[str, ...] = ()
-    further: bool = False
-
-
 _journeys: dict[str, JourneySpec] = {}
 _gauges: dict[str, GaugeSpec] = {}
-_expectations: dict[str, ExpectationSpec] = {}
-_rules: dict[str, RuleSpec] = {}
-_routes: dict[str, RouteSpec] = {}
+_expectations: dict[str, "ExpectationSpec"] = {}
+_rules: dict[str, "RuleSpec"] = {}
+_routes: dict[str, "RouteSpec"] = {}
 # Each once, in their order: the name of a journey, and what names it.
 _references: dict[tuple[str, str], None] = {}
 
@@ -233,7 +162,7 @@ def gauges() -> tuple[GaugeSpec, ...]:
     return tuple(_gauges.values())
 
 
-def register_expectation(spec: ExpectationSpec) -> None:
+def register_expectation(spec: "ExpectationSpec") -> None:
     """Add an expectation. The same one declared again replaces itself.
 
     Raises ``DeclarationError`` when one of other steps has the name.
@@ -247,12 +176,12 @@ def register_expectation(spec: ExpectationSpec) -> None:
     _expectations[spec.name] = spec
 
 
-def expectations() -> tuple[ExpectationSpec, ...]:
+def expectations() -> tuple["ExpectationSpec", ...]:
     """Return the declared expectations in the order of their declaration."""
     return tuple(_expectations.values())
 
 
-def register_rule(spec: RuleSpec) -> None:
+def register_rule(spec: "RuleSpec") -> None:
     """Add a rule. The same one declared again replaces itself, and one of ours that has its name.
 
     Raises ``DeclarationError`` when one that watches something else has the name.
@@ -265,7 +194,7 @@ def register_rule(spec: RuleSpec) -> None:
     _rules[spec.name] = spec
 
 
-def rules() -> tuple[RuleSpec, ...]:
+def rules() -> tuple["RuleSpec", ...]:
     """Return the rules that come with the app, then the declared ones in the order of their declaration.
 
     Where a host has taken the name of one of ours, it is the host's; without ``QAPROD["DEFAULT_RULES"]``
@@ -279,12 +208,12 @@ def rules() -> tuple[RuleSpec, ...]:
     return (*(spec for spec in ours if spec.name not in _rules), *_rules.values())
 
 
-def register_route(spec: RouteSpec) -> None:
+def register_route(spec: "RouteSpec") -> None:
     """Add a route, behind those that are declared already. One of the same name is replaced."""
     _routes[spec.name] = spec
 
 
-def routes() -> tuple[RouteSpec, ...]:
+def routes() -> tuple["RouteSpec", ...]:
     """Return the declared routes in the order in which they are tried."""
     return tuple(_routes.values())
 

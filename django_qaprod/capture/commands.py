@@ -24,7 +24,7 @@ from ..pipeline.guard import guarded
 _SERVERS = frozenset({"runserver", "runserver_plus", "test", "testserver", "shell", "shell_plus", "dbshell"})
 _PROGRAMS = frozenset({"manage", "manage.py", "django-admin", "django-admin.py"})
 _OWN_PREFIX = "qaprod"
-_NUMBER = re.compile(r"[-_]\d+")
+_NUMBER = r"[-_]\d+"
 
 Hook = Callable[[type[BaseException], BaseException, TracebackType | None], Any]
 ThreadHook = Callable[[threading.ExceptHookArgs], Any]
@@ -100,7 +100,7 @@ def _report_thread(args: threading.ExceptHookArgs) -> None:
     if isinstance(args.exc_value, Exception) and not name.startswith(_OWN_PREFIX):
         from ..pipeline.failures import report_exception
 
-        report_exception(args.exc_value, kind="unhandled", name=_NUMBER.sub("", name))
+        report_exception(args.exc_value, kind="unhandled", name=re.sub(_NUMBER, "", name))
 
 
 def _is_ours(hook: object) -> bool:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from django.utils.text import camel_case_to_spaces
 
 from .. import registry
 from ..exceptions import DeclarationError
-from ..registry import JourneySpec, Measure
+from ..registry import JourneySpec
 from . import recording
 from .step import Step
 from .unknown import JourneyType
+
+if TYPE_CHECKING:
+    from ..registry import Measure
 
 _MAX_NAME = 100
 _OPTIONS = frozenset({"strict", "at"})
@@ -62,6 +65,9 @@ class Journey(metaclass=JourneyType):
     @classmethod
     def failures(cls) -> Measure:
         """Return the failures of this journey, for a rule to watch."""
+        # Late: only rules ask for it.
+        from ..registry import Measure
+
         return Measure(kind="failures", journey=cls.spec.name)
 
 
