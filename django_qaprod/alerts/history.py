@@ -163,7 +163,7 @@ class HistorySight:
     @cached_property
     def _incidents(self) -> list[tuple[float, float]]:
         start, end = self.cells.low - _HOURS_BEFORE, self.cells.high
-        return incidents(self._rule, start, end, end) if self._rule else []
+        return incidents([self._rule], start, end, end).get(self._rule, [])
 
     def _places(self, start: float, end: float, step: float) -> list[int]:
         """Return the cells at which the steps of a stretch begin, and the one before which it ends."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias, TypeVar
 
-from .. import clock
+from .. import clock, registry
 from ..conf import in_test_run, settings
 from ..models import Alert, Deploy
 from ..queries import health, measures
@@ -14,6 +14,8 @@ from ..registry import Measure
 from . import phrases
 
 T = TypeVar("T")
+#: From when to when.
+Stretch: TypeAlias = tuple[float, float]
 #: Hours by their beginning, each with how often it happened by key.
 Known: TypeAlias = dict[int, dict[str, float]]
 
@@ -32,6 +34,8 @@ _HOUR, _DAY = 3600, 86400
 _UNSETTLED = 2 * _HOUR
 _MOST_HOURS = 100_000
 _MOST_FIRSTS = 2_000
+# The kind of rules that ask for incidents.
+_ASKS = "dip"
 
 
 class Memory:
@@ -82,6 +86,7 @@ class LiveSight:
         # Of a test, nothing is kept for the next.
         self._memory = memory or (Memory() if in_test_run() else _memory)
         self._known: dict[Any, Any] = {}
+        self._lookups = measures.Lookups()
         self._note_gap()
 
     def counts(
@@ -89,7 +94,8 @@ class LiveSight:
     ) -> dict[str, list[float]]:
         """Return how often it happened."""
         key = ("counts", measure, start, end, step, by)
-        return self._once(key, lambda: measures.counts(measure, start, end, step=step, by=by))
+        known = self._lookups
+        return self._once(key, lambda: measures.counts(measure, start, end, step=step, by=by, lookups=known))
 
     def hours(self, measure: Measure, starts: list[int], *, by: str = "") -> dict[str, dict[int, float]]:
         """Return how often it happened in hours; those that have passed are read once."""
@@ -100,17 +106,22 @@ class LiveSight:
     ) -> dict[str, list[float | None]]:
         """Return what was read."""
         key = ("readings", measure, start, end, step, by)
-        return self._once(key, lambda: measures.readings(measure, start, end, step=step, by=by))
+        known = self._lookups
+        return self._once(
+            key, lambda: measures.readings(measure, start, end, step=step, by=by, lookups=known)
+        )
 
     def last(self, measure: Measure, since: float) -> float | None:
         """Return when it happened last."""
-        return self._once(("last", measure, since), lambda: measures.last(measure, since))
+        return self._once(
+            ("last", measure, since), lambda: measures.last(measure, since, lookups=self._lookups)
+        )
 
     def first(self, measure: Measure) -> float | None:
         """Return when it was counted first; that does not change any more."""
         known = self._memory.firsts.get(measure)
         if known is None:
-            known = self._once(("first", measure), lambda: measures.first(measure))
+            known = self._once(("first", measure), lambda: measures.first(measure, lookups=self._lookups))
             if known is not None:
                 self._memory.firsts[measure] = known
                 self._memory.trim()
@@ -124,7 +135,13 @@ class LiveSight:
 
     def incidents(self, rule: str, start: float, end: float) -> list[tuple[float, float]]:
         """Return the stretches in which the rule fired, but for those that people called useless."""
-        return self._once(("incidents", rule, start, end), lambda: incidents(rule, start, end, self.now))
+        asking = self._once(
+            "asking", lambda: frozenset(spec.name for spec in registry.rules() if spec.kind == _ASKS)
+        )
+        # Of all of those at once, and of whoever else asks by itself.
+        of = asking if rule in asking else frozenset({rule})
+        key = ("incidents", of, start, end)
+        return self._once(key, lambda: incidents(of, start, end, self.now)).get(rule, [])
 
     def incomplete(self) -> str:
         """Return why numbers may be missing, for rules that are wrong when something is; empty if none is.
@@ -156,7 +173,7 @@ class LiveSight:
         settled = int(self.taken_at // _HOUR) * _HOUR - _UNSETTLED
         fetched: Known = {start: {} for start in starts if start not in known}
         if fetched:
-            for key, hours in measures.hours(measure, fetched, by=by).items():
+            for key, hours in measures.hours(measure, fetched, by=by, lookups=self._lookups).items():
                 for start, count in hours.items():
                     fetched[start][key] = count
             known.update((start, of) for start, of in fetched.items() if start < settled)
@@ -174,18 +191,19 @@ class LiveSight:
         return found
 
 
-def incidents(rule: str, start: float, end: float, now: float) -> list[tuple[float, float]]:
-    """Return the stretches in which a rule fired, those that people called useless left out. One query.
+def incidents(rules: Iterable[str], start: float, end: float, now: float) -> dict[str, list[Stretch]]:
+    """Return the stretches in which rules fired, those that people called useless left out. One query.
 
     One that still goes on ends ``now``.
     """
-    fired = Alert.objects.filter(rule=rule, fired_at__lt=clock.moment(end)).exclude(useful=False)
+    fired = Alert.objects.filter(rule__in=list(rules), fired_at__lt=clock.moment(end)).exclude(useful=False)
     rows = fired.exclude(resolved_at__lt=clock.moment(start)).order_by("fired_at")
-    return [
-        (clock.epoch(begun), now if ended is None else clock.epoch(ended))
-        for begun, ended in rows.values_list("fired_at", "resolved_at")
-        if begun is not None
-    ]
+    found: dict[str, list[Stretch]] = {}
+    for rule, begun, ended in rows.values_list("rule", "fired_at", "resolved_at"):
+        if begun is not None:
+            until = now if ended is None else clock.epoch(ended)
+            found.setdefault(rule, []).append((clock.epoch(begun), until))
+    return found
 
 
 def _size(hours: Known) -> int:

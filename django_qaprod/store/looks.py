@@ -75,7 +75,7 @@ def look_well(found: Iterable[Well], *, at: datetime, using: str | None = None) 
     3. So are those whose alerts this look may end, for ``look``. Who made one has held the row, or will.
     4. All others are written at once.
 
-    Five queries, however many rules there are; two more where some were never looked at.
+    Four queries, however many rules there are; two more where some were never looked at.
     """
     alias, by_name = using or telemetry_alias(), {one.rule: one for one in found}
     with transaction.atomic(using=alias):

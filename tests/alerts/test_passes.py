@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import DataError
 from pytest_django import Settings
 
 from django_qaprod import clock, registry
@@ -17,7 +18,7 @@ from django_qaprod.alerts.sight import LiveSight, Memory
 from django_qaprod.models import Alert, Notification, Rule, Transition
 from django_qaprod.pipeline import guard
 from django_qaprod.registry import Measure, RuleSpec
-from django_qaprod.store import rules
+from django_qaprod.store import alerts, looks, rules
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -93,6 +94,65 @@ def test_one_that_cannot_be_judged_holds_back_no_other_and_changes_nothing(said:
     assert states() == {"a": "firing", "b": "resolved"}
     assert Rule.objects.get(name="a").error == "LookupError: no such column"
     assert guard.take()
+
+
+def test_one_that_cannot_be_kept_holds_back_no_other(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules that are well are written at once; where that fails, each by itself."""
+    keep = looks.look
+
+    def refuse(spec: Any, **given: Any) -> bool:
+        if isinstance(spec, RuleSpec) and spec.name != "b":
+            return keep(spec, **given)
+        raise DataError("out of range")
+
+    for name in ("a", "b", "c"):
+        rule(name)
+        said[name] = {"": False}
+    monkeypatch.setattr(looks, "look_well", refuse)
+    monkeypatch.setattr(looks, "look", refuse)
+    assert look() == passes.Looked(judged=2, failed=1)
+    errors = dict(Rule.objects.values_list("name", "error"))
+    assert errors == {"a": "", "b": "DataError: out of range", "c": ""}
+    assert Rule.objects.get(name="c").verdicts
+    assert guard.take()
+
+
+def test_a_pass_that_dies_has_kept_what_it_found_before(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but the last seconds of it: a slow pass does not look as if nobody had judged."""
+    monkeypatch.setattr(passes, "_TOGETHER", -1.0)
+    rule("a")
+    rule("b", hours=lambda at: exit_at_once())
+    said["a"] = {"": False}
+    with pytest.raises(KeyboardInterrupt):
+        look()
+    assert Rule.objects.get().name == "a"
+
+
+def exit_at_once() -> bool:
+    raise KeyboardInterrupt
+
+
+def test_what_was_well_and_is_told_of_meanwhile_ends_as_it_should(
+    said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person resolves an alert between the look that ends it, and when that is kept."""
+    rule("a")
+    rule("b")
+    said.update(a={"": True}, b={"": True})
+    look()
+    said.update(a={"": False}, b={"": False})
+    together = looks.look_well
+
+    def then_resolve(found: Any, *, at: Any) -> set[str]:
+        names = together(found, at=at)
+        alerts.resolve(Alert.objects.filter(rule="a").values_list("pk", flat=True), who="ada")
+        return names
+
+    monkeypatch.setattr(looks, "look_well", then_resolve)
+    assert look(1) == passes.Looked(judged=2)
+    ended = Transition.objects.filter(after="resolved").order_by("alert__rule")
+    assert list(ended.values_list("alert__rule", "who")) == [("a", "ada"), ("b", "qaprod")]
+    assert Notification.objects.filter(kind="firing").count() == 2
 
 
 def test_silence_of_a_rule_changes_nothing(said: Said) -> None:

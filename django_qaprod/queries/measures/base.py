@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ... import clock
 from ...registry import Measure
@@ -13,6 +13,7 @@ from ...store.numbers import OVERFLOW
 from .. import buckets
 from ..window import DAY, HOUR, HOURS_KEPT, MINUTE, MINUTES_KEPT
 
+T = TypeVar("T")
 Counts: TypeAlias = dict[str, list[float]]
 Hours: TypeAlias = dict[str, dict[int, float]]
 Readings: TypeAlias = dict[str, list[float | None]]
@@ -25,10 +26,27 @@ MOST_KEYS = 50
 _MOST_RUNS = 40
 
 
+class Lookups:
+    """What has to be known to read numbers: which series there are, up to when hours are rolled up.
+
+    Whoever reads many numbers at one moment has one of these, so that each is looked up once.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, look_up: Callable[[], T]) -> T:
+        """Return what was looked up; it is not to be changed."""
+        if key not in self._known:
+            self._known[key] = look_up()
+        found: T = self._known[key]
+        return found
+
+
 class Source(Protocol):
     """Numbers of a measure of one kind."""
 
-    def __init__(self, measure: Measure, /) -> None: ...
+    def __init__(self, measure: Measure, lookups: Lookups, /) -> None: ...
 
     def counts(self, start: float, end: float, *, step: float, by: str) -> Counts:
         """Return how often it happened in each step, or in all if ``step`` is 0."""

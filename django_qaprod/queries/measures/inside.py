@@ -11,7 +11,7 @@ from ...exceptions import DeclarationError
 from ...models import Health, JobRun
 from ...registry import Measure
 from ...store import jobruns
-from .base import Counts, Hours, size
+from .base import Counts, Hours, Lookups, size
 
 #: Seconds for which what went wrong is the present. Machines tell of it once a minute.
 RECENT = 300.0
@@ -22,7 +22,7 @@ _FORGOTTEN = timedelta(days=2)
 class Troubles:
     """How much is wrong now, whatever the stretch: ``jobs`` by job, ``drainers`` by machine. One query."""
 
-    def __init__(self, measure: Measure) -> None:
+    def __init__(self, measure: Measure, lookups: Lookups) -> None:
         self.measure = measure
 
     def counts(self, start: float, end: float, *, step: float, by: str) -> Counts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cached_property
 
 from django.db.models import CharField, F, Max, Min, OuterRef, QuerySet, Subquery
@@ -16,7 +16,7 @@ from ...store.numbers import FAILURES
 from .. import buckets
 from ..requests import BROWSER, DURATION
 from ..window import HOUR, MINUTE
-from .base import Counts, Grid, Hours, Readings, Sums, capped, few_runs, grain_at, row
+from .base import Counts, Grid, Hours, Lookups, Readings, Sums, capped, few_runs, grain_at, row
 
 # Where rows are looked up one series at a time: the newest, and those that nothing coarser has, which with
 # all days are everything there is.
@@ -29,8 +29,8 @@ class Numbers:
 
     gauge = False
 
-    def __init__(self, measure: Measure) -> None:
-        self.measure = measure
+    def __init__(self, measure: Measure, lookups: Lookups) -> None:
+        self.measure, self.lookups = measure, lookups
 
     @cached_property
     def wanted(self) -> dict[str, str]:
@@ -43,6 +43,10 @@ class Numbers:
         label = dict(self.measure.where).get("label")
         return found if label is None else found.filter(label=label)
 
+    def chosen(self, since: float | None) -> Hashable:
+        """Return what ``series`` are chosen by: the same for measures that differ in attributes alone."""
+        return self.measure.name, dict(self.measure.where).get("label")
+
     def attribute(self, by: str) -> str:
         """Return the attribute by which series are told apart."""
         return by
@@ -50,9 +54,11 @@ class Numbers:
     def keys(self, since: float | None, by: str) -> dict[int, str]:
         """Return the series that are meant, each with the key that it counts for."""
         attribute, wanted = self.attribute(by) if by else "", self.wanted.items()
+        series = self.series(since).values_list("pk", "label", "attributes")
+        key = (type(self), self.chosen(since))
         return {
             pk: label if attribute == "label" else str(attributes.get(attribute, "")) if attribute else ""
-            for pk, label, attributes in self.series(since).values_list("pk", "label", "attributes")
+            for pk, label, attributes in self.lookups.once(key, lambda: list(series))
             if all(str(attributes.get(key)) == value for key, value in wanted)
         }
 
@@ -183,6 +189,10 @@ class Requests(Numbers):
         found = Series.objects.filter(name=BROWSER if self._of_browsers else DURATION)
         return found.filter(label=self.measure.name) if self.measure.name else found
 
+    def chosen(self, since: float | None) -> Hashable:
+        """Return the route, and whether it is by browsers."""
+        return self.measure.name, self._of_browsers
+
 
 class Failures(Numbers):
     """How often something failed that is not silenced, by what a failure is or by route or release."""
@@ -212,6 +222,10 @@ class Failures(Numbers):
         """Return the series of the failures."""
         labels = self.failures(since).order_by().annotate(text=Cast("pk", CharField())).values("text")
         return Series.objects.filter(name=FAILURES, label__in=labels)
+
+    def chosen(self, since: float | None) -> Hashable:
+        """Return what the failures are, and since when they have happened."""
+        return self.measure, since
 
     def attribute(self, by: str) -> str:
         """Return the attribute of that name, or the column of a failure."""

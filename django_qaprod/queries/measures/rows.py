@@ -19,7 +19,7 @@ from ...registry import Measure
 from ...store import event_rollups
 from .. import buckets
 from ..window import DAY, HOUR, HOURS_KEPT
-from .base import Counts, Hours, capped, few_runs, row, size
+from .base import Counts, Hours, Lookups, capped, few_runs, row, size
 
 #: Seconds beyond which the whole hours of a stretch are taken from the roll-ups.
 _ROLLED_UP_FROM = 3 * HOUR
@@ -59,8 +59,8 @@ class Rows:
     at = ""
     by: frozenset[str] = frozenset()
 
-    def __init__(self, measure: Measure) -> None:
-        self.measure = measure
+    def __init__(self, measure: Measure, lookups: Lookups) -> None:
+        self.measure, self.lookups = measure, lookups
 
     def rows(self) -> QuerySet[Any]:
         """Return all rows of the measure."""
@@ -198,7 +198,7 @@ class Steps(Rows):
 
     def first(self) -> float | None:
         """Return when it was taken first. Four queries that read few rows: the roll-ups say where."""
-        covered = event_rollups.covered_until(self.measure.journey)
+        covered = self._covered_until()
         rolled = Bucket.objects.filter(
             series__in=list(self._series("")), resolution__in=(HOUR, DAY), rolled__in=(False, True)
         )
@@ -220,8 +220,12 @@ class Steps(Rows):
     def _rolled_up(self, low: int, high: int) -> tuple[int, int]:
         """Return the part of some hours that is rolled up and kept."""
         kept = clock.epoch(clock.now()) - HOURS_KEPT.total_seconds()
-        covered = event_rollups.covered_until(self.measure.journey)
+        covered = self._covered_until()
         return max(low, -int(-kept // HOUR) * HOUR), min(high, covered - covered % HOUR)
+
+    def _covered_until(self) -> int:
+        journey = self.measure.journey
+        return self.lookups.once(("covered", journey), lambda: event_rollups.covered_until(journey))
 
     def _partly_rolled_up(
         self, start: float, end: float, low: int, high: int, *, step: float, by: str
@@ -239,10 +243,11 @@ class Steps(Rows):
         return found
 
     def _series(self, by: str) -> dict[int, str]:
-        series = Series.objects.filter(name=event_rollups.STEP, label=self.measure.journey)
+        journey = self.measure.journey
+        series = Series.objects.filter(name=event_rollups.STEP, label=journey).values_list("pk", "attributes")
         return {
             pk: str(attributes.get(by, "")) if by else ""
-            for pk, attributes in series.values_list("pk", "attributes")
+            for pk, attributes in self.lookups.once(("steps", journey), lambda: list(series))
             if attributes.get("step") == self.measure.name
         }
 
