@@ -72,8 +72,7 @@ def when(moment: datetime) -> str:
 
 def severity(name: str) -> str:
     """Return a severity as people read it."""
-    labels: dict[str, str] = dict(Failure.Severity.choices)
-    return str(labels.get(name, name))
+    return str(dict(Failure.Severity.choices).get(name, name))
 
 
 def cause(group: str) -> str:

@@ -11,7 +11,7 @@ _HEADER = "Content-Type: text/plain; charset=UTF-8\nPlural-Forms: nplurals=2; pl
 
 
 def write(folder: Path, language: str, words: Mapping[str | tuple[str, str], str | tuple[str, str]]) -> None:
-    """Write a catalogue into a folder for ``LOCALE_PATHS``: pairs are one and many, ``a|b`` is b in context a.
+    """Write a catalogue for ``LOCALE_PATHS``: a pair is one and many, and ``a|b`` is b in the context a.
 
     The format is that of GNU gettext's ``.mo`` files, of which ``gettext.GNUTranslations`` is the reader:
     https://www.gnu.org/software/gettext/manual/html_node/MO-Files.html

@@ -14,15 +14,20 @@ from pytest_django import Settings
 from django_qaprod import alerts, registry
 from django_qaprod.alerts import messages, phrases
 from django_qaprod.alerts.channels.base import Message
+from django_qaprod.alerts.judging import threshold
 from django_qaprod.models import Deploy
 from tests.alerts import catalogue, told
+from tests.alerts.sight import NOON, FakeSight
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
+SUBMITTED = registry.Measure(kind="step", journey="apply", name="submitted")
 NOW = datetime(2026, 5, 5, 12, 15, tzinfo=UTC)
 GERMAN = {
     "critical": "kritisch",
     "%(severity)s: %(what)s (%(usual)s), since %(when)s": "%(severity)s: %(what)s (%(usual)s), seit %(when)s",
+    "%(number)s in the last %(window)s": "%(number)s in den letzten %(window)s",
+    "the limit is %(limit)s": "die Grenze ist %(limit)s",
     "Since": "Seit",
     "%(when)s, for %(span)s": "%(when)s, also %(span)s",
     "Compared with": "Verglichen mit",
@@ -84,6 +89,17 @@ def test_what_programs_read_stays_as_it_is() -> None:
     (alert,) = data["alerts"]  # type: ignore[misc]
     assert (alert["severity"], alert["state"], alert["told"]) == ("critical", "firing", "firing")
     assert str(data["story"]).startswith("Kritisch: ")
+
+
+def test_what_happened_is_put_into_words_as_the_site_speaks() -> None:
+    """When a rule is judged; the words are kept, and told later."""
+    spec = registry.RuleSpec(
+        name="many", kind="threshold", of=SUBMITTED, numbers={"at_least": 1000.0, "window": 600.0}
+    )
+    sight = FakeSight({SUBMITTED: [NOON - place / 10 for place in range(1, 1235)]})
+    with translation.override("de"):
+        (verdict,) = threshold.judge(spec, sight).verdicts
+    assert (verdict.words, verdict.usual) == ("1.234 in den letzten 10 min", "die Grenze ist 1.000")
 
 
 def test_where_there_is_no_catalogue_messages_are_english(settings: Settings) -> None:

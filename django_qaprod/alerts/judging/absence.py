@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from ...registry import RuleSpec
 from .. import phrases
 from .base import ALL, Judgement, Sight, Verdict
@@ -13,15 +15,16 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
     window = rule.numbers["window"]
     start = opened(rule, sight.now, window)
     last = sight.last(rule.of, start)
-    usual = f"at least one in {phrases.span(window)} is expected"
+    usual = _("at least one in %(window)s is expected") % {"window": phrases.span(window)}
     if last is not None:
-        words = f"the last one {phrases.span(sight.now - last)} ago"
+        words = _("the last one %(span)s ago") % {"span": phrases.span(sight.now - last)}
         return Judgement((Verdict(ALL, wrong=False, value=None, words=words, usual=usual),))
     if sight.first(rule.of) is None:
-        return Judgement(silent="It has no data: it has never happened.")
+        return Judgement(silent=_("It has no data: it has never happened."))
     last = sight.last(rule.of, start - max(7 * 86400.0, 4 * window))
-    length = "" if rule.hours is None else " of its hours"
-    words = f"none in the last {phrases.span(window)}{length}"
+    none = _("none in the last %(window)s of its hours") if rule.hours else _("none in the last %(window)s")
+    words = none % {"window": phrases.span(window)}
     if last is not None:
-        words += f"; the last one {phrases.span(sight.now - last)} ago"
+        ago = _("%(none)s; the last one %(span)s ago")
+        words = ago % {"none": words, "span": phrases.span(sight.now - last)}
     return Judgement((Verdict(ALL, wrong=True, value=None, words=words, usual=usual, since=last),))

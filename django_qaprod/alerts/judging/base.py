@@ -55,8 +55,8 @@ class Verdict(NamedTuple):
     """Whether what has this key is wrong now.
 
     ``words`` say what happened (“0 in the last 3 hours”), ``usual`` compared with what (“usually 8–14 by
-    now; this happens by chance once in 3 years”), both in English as they are kept. ``since`` is when it
-    began, if that is known.
+    now; this happens by chance once in 3 years”), both in the language that is active, as they are kept.
+    ``since`` is when it began, if that is known.
     """
 
     key: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from ...budgets import WINDOWS, Windows
 from ...registry import RuleSpec
 from .. import phrases
@@ -29,10 +31,8 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
                 verdicts[key] = _verdict(rule, looks, key, windows)
     whole = verdicts.pop(ALL, None)
     if whole is None:
-        return Judgement(
-            silent=f"Fewer than {phrases.number(rule.numbers.get('min_count', 1.0))} to judge by.",
-            few=True,
-        )
+        least = {"number": phrases.number(rule.numbers.get("min_count", 1.0))}
+        return Judgement(silent=_("Fewer than %(number)s to judge by.") % least, few=True)
     if not rule.by:
         return Judgement((whole,))
     return Judgement(keys.together(tuple(verdicts.values()), judged, whole))
@@ -72,22 +72,37 @@ def _sums(found: dict[str, float], by: str) -> dict[str, float]:
 def _verdict(rule: RuleSpec, looks: _Looks, key: str, windows: Windows) -> Verdict:
     allowed, period = 1 - rule.numbers["objective"], rule.numbers["period"]
     limit, short = windows.rate(period), looks.share(windows.short, key)
-    usual = f"{phrases.share(allowed)} is allowed in {phrases.span(period)}"
+    said = {
+        "allowed": phrases.share(allowed),
+        "period": phrases.span(period),
+        "share": phrases.share(short),
+        "window": phrases.span(windows.short),
+    }
+    usual = _("%(allowed)s is allowed in %(period)s") % said
     if short / allowed < limit:
-        words = f"{phrases.share(short)} in the last {phrases.span(windows.short)}"
+        words = _("%(share)s in the last %(window)s") % said
         return Verdict(key, wrong=False, value=short / allowed, words=words, limit=limit, usual=usual)
     long = looks.share(windows.long, key)
     times = min(long, short) / allowed
-    words = (
-        f"{phrases.share(long)} in the last {phrases.span(windows.long)}, {phrases.share(short)} in the last "
-        f"{phrases.span(windows.short)}: {phrases.number(times)} times as fast as is allowed"
+    said["more"], said["longer"] = phrases.share(long), phrases.span(windows.long)
+    said["times"] = phrases.number(times)
+    words = _(
+        "%(more)s in the last %(longer)s, %(share)s in the last %(window)s: "
+        "%(times)s times as fast as is allowed"
     )
-    if times < limit:
-        return Verdict(key, wrong=False, value=times, words=words, limit=limit, usual=usual)
-    # At this pace, if there are as many as there were.
-    used = looks.share(period, key) / allowed
-    left = (
-        "it is used up" if used >= 1 else f"gone in {phrases.span((1 - used) * period / times)} at this pace"
-    )
-    usual = f"{usual}; {phrases.share(used)} of that is used, {left}"
-    return Verdict(key, wrong=True, value=times, words=words, limit=limit, usual=usual)
+    wrong = times >= limit
+    if wrong:
+        usual = _used(said, looks.share(period, key) / allowed, period / times)
+    return Verdict(key, wrong=wrong, value=times, words=words % said, limit=limit, usual=usual)
+
+
+def _used(said: dict[str, str], used: float, lasts: float) -> str:
+    """Return how much of what is allowed is used, and when it is gone, where all ``lasts`` so long.
+
+    If there are as many as there were.
+    """
+    words = _("%(allowed)s is allowed in %(period)s; %(used)s of that is used, gone in %(left)s at this pace")
+    if used >= 1:
+        words = _("%(allowed)s is allowed in %(period)s; %(used)s of that is used, it is used up")
+    left = phrases.span(max(1 - used, 0.0) * lasts)
+    return words % {**said, "used": phrases.share(used), "left": left}

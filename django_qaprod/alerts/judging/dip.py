@@ -11,6 +11,7 @@ from operator import mul
 from typing import NamedTuple
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from ...registry import RuleSpec
 from .. import phrases
@@ -89,12 +90,13 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
     """Say whether there are fewer than usual, of all and of each that ``by`` tells apart."""
     first = sight.first(rule.of)
     if first is None:
-        return Judgement(silent="It has not happened yet.")
+        return Judgement(silent=_("It has not happened yet."))
     span = _span(rule, sight, first)
     whole = _series(rule, sight, span, by="")[ALL]
     seen = _see(rule, sight, span, whole, share=0.5 if rule.by else 1.0, silence=True)
     if seen.course is None:
-        return Judgement(silent=f"It has {int(seen.days)} days of history and needs {seen.needed:.0f}.")
+        words = _("It has %(days)s days of history and needs %(needed)s.")
+        return Judgement(silent=words % {"days": int(seen.days), "needed": f"{seen.needed:.0f}"})
     if rule.by:
         keys = _series(rule, sight, span, by=rule.by)
         keys.pop(ALL, None)
@@ -195,20 +197,15 @@ def _verdict(key: str, rule: RuleSpec, span: _Span, now: float, seen: _Seen) -> 
     look, course = seen.look, seen.course
     assert look is not None
     assert course is not None
-    low, high = usual_range(look.mean, look.variance)
-    usually = f"usually {phrases.number(low)}–{phrases.number(high)} by now"
-    if look.kind == "today":
-        usually += " as today goes"
-    counted = phrases.number(look.counted)
-    ago = phrases.span(now - look.start)
     words = (
-        f"{counted} in the {ago} since a release went live"
+        _("%(number)s in the %(span)s since a release went live")
         if look.kind == "deploy"
-        else f"{counted} in the last {ago}"
+        else _("%(number)s in the last %(span)s")
     )
-    since = None
+    words %= {"number": phrases.number(look.counted), "span": phrases.span(now - look.start)}
+    usually, since = _usual(look), None
     if seen.wrong:
-        usually += f"; chance alone does this {_how_often(rule, look)}"
+        usually = _how_often(rule, look, usually)
         if look.kind == "deploy":
             since = look.start
         elif not look.counted and seen.last is not None:
@@ -221,19 +218,35 @@ def _verdict(key: str, rule: RuleSpec, span: _Span, now: float, seen: _Seen) -> 
     )
 
 
-def _how_often(rule: RuleSpec, look: Look) -> str:
+def _usual(look: Look) -> str:
+    low, high = usual_range(look.mean, look.variance)
+    words = (
+        _("usually %(low)s–%(high)s by now as today goes")
+        if look.kind == "today"
+        else _("usually %(low)s–%(high)s by now")
+    )
+    return words % {"low": phrases.number(low), "high": phrases.number(high)}
+
+
+def _how_often(rule: RuleSpec, look: Look, usually: str) -> str:
+    """Return what is usual with how often it is less by chance."""
     days = rule.numbers.get("once_in_days", 365.0) * look.allowed / max(look.probability, 1e-300)
     if days >= 365_000:
-        return "less than once in 1,000 years"
-    if days >= 730:
-        return f"once in {phrases.number(float(f'{days / 365:.2g}'))} years"
-    return f"once in {phrases.number(float(f'{days:.2g}'))} days"
+        words, times = _("%(usually)s; chance alone does this less than once in %(number)s years"), 1000.0
+    elif days >= 730:
+        words, times = _("%(usually)s; chance alone does this once in %(number)s years"), days / 365
+    else:
+        words, times = _("%(usually)s; chance alone does this once in %(number)s days"), days
+    return words % {"usually": usually, "number": phrases.number(float(f"{times:.2g}"))}
 
 
 def _too_few(course: Course) -> str:
     a_day = course.per_day
-    often = f"{phrases.number(a_day)} a day" if a_day >= 1 else f"{phrases.number(a_day * 7)} a week"
-    return f"There are usually {often}: too few to tell a dip from chance."
+    if a_day >= 1:
+        words, often = _("There are usually %(number)s a day: too few to tell a dip from chance."), a_day
+    else:
+        words, often = _("There are usually %(number)s a week: too few to tell a dip from chance."), a_day * 7
+    return words % {"number": phrases.number(often)}
 
 
 def _lengths(rule: RuleSpec, series: _Series, weights: Sequence[float]) -> Sequence[float]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from django.utils.translation import gettext as _
+
 from ...registry import RuleSpec
 from .. import phrases
 from ..cron import Cron
@@ -26,17 +28,18 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
     due = _by_cron(rule, sight.now) if rule.cron else _by_interval(rule, sight.now)
     last = sight.last(rule.of, due.since)
     if last is not None:
-        words = f"the last run ended well {_ago(sight, last)}"
+        words = _("the last run ended well %(span)s ago") % {"span": _span(sight, last)}
         return Judgement((Verdict(ALL, wrong=False, value=None, words=words, usual=due.usual),))
     failed = _failed(rule, sight, due.since)
     # A job that has only ever failed has been heard of.
     if failed is None and sight.first(rule.of) is None:
-        return Judgement(silent="It has never been heard of.")
+        return Judgement(silent=_("It has never been heard of."))
     words, began = due.words, due.late
     if failed is not None:
-        words += f"; it failed {_ago(sight, failed)}"
+        words = _("%(late)s; it failed %(span)s ago") % {"late": words, "span": _span(sight, failed)}
     if last := sight.last(rule.of, sight.now - FURTHEST):
-        words += f"; the last one that did, {_ago(sight, last)}"
+        did = _("%(late)s; the last one that did, %(span)s ago")
+        words = did % {"late": words, "span": _span(sight, last)}
         began = began if rule.cron else last + rule.numbers["every"] + rule.numbers["grace"]
     verdict = Verdict(ALL, wrong=True, value=None, words=words, usual=due.usual, since=min(began, sight.now))
     return Judgement((verdict,))
@@ -53,23 +56,32 @@ class _Due(NamedTuple):
 
 def _by_interval(rule: RuleSpec, now: float) -> _Due:
     every, grace = rule.numbers["every"], rule.numbers["grace"]
-    words = f"no run has ended well in the last {phrases.span(every + grace)}"
-    return _Due(
-        now - every - grace - EARLY, now, words, f"it runs every {phrases.span(every)}{_within(grace)}"
+    said = {"window": phrases.span(every + grace), "every": phrases.span(every), "grace": phrases.span(grace)}
+    usual = (
+        _("it runs every %(every)s and takes %(grace)s at most") if grace else _("it runs every %(every)s")
     )
+    words = _("no run has ended well in the last %(window)s")
+    return _Due(now - every - grace - EARLY, now, words % said, usual % said)
 
 
 def _by_cron(rule: RuleSpec, now: float) -> _Due:
     grace = rule.numbers["grace"]
     begun = Cron(rule.cron).previous(datetime.fromtimestamp(now - grace, UTC))
     at = begun.timestamp()
-    words = f"no run has ended well since {begun:%H:%M}, {phrases.span(now - at)} ago, when it was to begin"
-    usual = f"it runs by {rule.cron} ({begun:%Z}){_within(grace)}"
-    return _Due(at - EARLY, at + grace, words, usual)
-
-
-def _within(grace: float) -> str:
-    return f" and takes {phrases.span(grace)} at most" if grace else ""
+    said = {
+        "time": f"{begun:%H:%M}",
+        "span": phrases.span(now - at),
+        "cron": rule.cron,
+        "zone": f"{begun:%Z}",
+        "grace": phrases.span(grace),
+    }
+    words = _("no run has ended well since %(time)s, %(span)s ago, when it was to begin")
+    usual = (
+        _("it runs by %(cron)s (%(zone)s) and takes %(grace)s at most")
+        if grace
+        else _("it runs by %(cron)s (%(zone)s)")
+    )
+    return _Due(at - EARLY, at + grace, words % said, usual % said)
 
 
 def _failed(rule: RuleSpec, sight: Sight, since: float) -> float | None:
@@ -80,5 +92,5 @@ def _failed(rule: RuleSpec, sight: Sight, since: float) -> float | None:
     return sight.last(rule.of._replace(where=where), since)
 
 
-def _ago(sight: Sight, at: float) -> str:
-    return f"{phrases.span(max(sight.now - at, 0.0))} ago"
+def _span(sight: Sight, at: float) -> str:
+    return phrases.span(max(sight.now - at, 0.0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from ...registry import Measure, RuleSpec
 from .. import phrases
 from . import keys
@@ -23,8 +25,9 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
     other = {key: row[0] for key, row in sight.counts(rule.of, start, sight.now, by=rule.by).items()}
     total = sum(one.values())
     if total < least:
-        words = f"{phrases.number(total)} to compare with; it is judged from {least:.0f} on."
-        return Judgement(silent=words, few=True)
+        words = _("%(number)s to compare with; it is judged from %(least)s on.")
+        said = {"number": phrases.number(total), "least": phrases.number(least)}
+        return Judgement(silent=words % said, few=True)
     whole = _verdict(rule, ALL, total, sum(other.values()))
     if not rule.by:
         return Judgement((whole,))
@@ -40,13 +43,19 @@ def _name(measure: Measure | None) -> str:
 
 def _verdict(rule: RuleSpec, key: str, one: float, other: float) -> Verdict:
     value, limit = other / one, rule.numbers["at_least"]
-    window, within = (phrases.span(rule.numbers[name]) for name in ("window", "within"))
+    words = _("%(other)s %(others)s for %(one)s %(ones)s of %(window)s, %(within)s later") % {
+        "other": phrases.number(other),
+        "others": _name(rule.of),
+        "one": phrases.number(one),
+        "ones": _name(rule.per),
+        "window": phrases.span(rule.numbers["window"]),
+        "within": phrases.span(rule.numbers["within"]),
+    }
     return Verdict(
         key=key,
         wrong=value < limit,
         value=value,
-        words=f"{phrases.number(other)} {_name(rule.of)} for {phrases.number(one)} {_name(rule.per)} of "
-        f"{window}, {within} later",
+        words=words,
         limit=limit,
-        usual=f"at least {phrases.share(limit)} is expected",
+        usual=_("at least %(limit)s is expected") % {"limit": phrases.share(limit)},
     )

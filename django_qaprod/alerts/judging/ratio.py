@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from ...registry import RuleSpec
 from .. import phrases
 from . import keys
@@ -18,11 +20,12 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
     of = {key: row[0] for key, row in sight.counts(rule.of, start, sight.now, by=rule.by).items()}
     total = sum(per.values())
     if total < least:
-        return Judgement(
-            silent=f"{phrases.number(total)} in the last {phrases.span(window)}; it is judged from "
-            f"{phrases.number(least)} on.",
-            few=True,
-        )
+        words = _("%(number)s in the last %(window)s; it is judged from %(least)s on.") % {
+            "number": phrases.number(total),
+            "window": phrases.span(window),
+            "least": phrases.number(least),
+        }
+        return Judgement(silent=words, few=True)
     whole = _verdict(rule, ALL, sum(of.values()), total)
     if not rule.by:
         return Judgement((whole,))
@@ -32,16 +35,21 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
 
 
 def _verdict(rule: RuleSpec, key: str, of: float, per: float) -> Verdict:
-    value, window = of / per, phrases.span(rule.numbers["window"])
+    value = of / per
     above = "above" in rule.numbers
     limit = rule.numbers["above" if above else "below"]
+    words = _("%(of)s of %(per)s (%(share)s) in the last %(window)s") % {
+        "of": phrases.number(of),
+        "per": phrases.number(per),
+        "share": phrases.share(value),
+        "window": phrases.span(rule.numbers["window"]),
+    }
+    usual = _("the limit is %(limit)s") if above else _("at least %(limit)s is expected")
     return Verdict(
         key=key,
         wrong=value > limit if above else value < limit,
         value=value,
-        words=f"{phrases.number(of)} of {phrases.number(per)} ({phrases.share(value)}) in the last {window}",
+        words=words,
         limit=limit,
-        usual=f"the limit is {phrases.share(limit)}"
-        if above
-        else f"at least {phrases.share(limit)} is expected",
+        usual=usual % {"limit": phrases.share(limit)},
     )

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
+from django.utils.translation import gettext as _
+
 from ...registry import RuleSpec
 from .. import phrases
 from . import keys
@@ -72,7 +74,7 @@ def _many(rule: RuleSpec, sight: Sight) -> Judgement:
     if len(wrong) < MANY:
         return Judgement((whole._replace(wrong=False, since=None), *verdicts))
     named = phrases.listed(f"{one.key}: {phrases.number(one.value or 0.0)}" for one in wrong)
-    whole = whole._replace(words=f"{whole.words} ({named})")
+    whole = whole._replace(words=_("%(words)s (%(names)s)") % {"words": whole.words, "names": named})
     return Judgement(keys.together(verdicts, {key: one.times for key, one in worst.items()}, whole))
 
 
@@ -93,19 +95,18 @@ def _worst(row: Sequence[float], pieces: int, start: float, step: float) -> _Wor
 def _too_many(rule: RuleSpec, sight: Sight, key: str, worst: _Worst) -> Verdict:
     window, limit = rule.numbers["window"], rule.numbers["at_least"]
     wrong = worst.times >= max(limit, rule.numbers.get("min_count", 0.0))
-    said = phrases.number(worst.times)
-    if worst.first is None or sight.now - worst.first <= window + _STEP:
-        words = f"{said} in the last {phrases.span(window)}"
-    else:
-        ago = phrases.span(sight.now - worst.last) if worst.last is not None else ""
-        words = f"{said} within {phrases.span(window)}, {ago} ago"
+    said = {"number": phrases.number(worst.times), "window": phrases.span(window)}
+    words = _("%(number)s in the last %(window)s")
+    if worst.first is not None and sight.now - worst.first > window + _STEP:
+        words = _("%(number)s within %(window)s, %(span)s ago")
+        said["span"] = phrases.span(sight.now - worst.last) if worst.last is not None else ""
     return Verdict(
         key=key,
         wrong=wrong,
         value=worst.times,
-        words=words,
+        words=words % said,
         limit=limit,
-        usual=f"the limit is {phrases.number(limit)}",
+        usual=_("the limit is %(limit)s") % {"limit": phrases.number(limit)},
         since=_began(rule, worst) if wrong else None,
     )
 
@@ -125,7 +126,8 @@ def _few(rule: RuleSpec, sight: Sight) -> Judgement:
     window, least = rule.numbers["window"], rule.numbers.get("min_count", 0.0)
     start = sight.now - window
     if opened(rule, sight.now, window) < start:
-        return Judgement(silent=f"Its hours have not gone on for {phrases.span(window)} yet.")
+        words = _("Its hours have not gone on for %(window)s yet.")
+        return Judgement(silent=words % {"window": phrases.span(window)})
     rows = sight.counts(rule.of, start, sight.now, by=rule.by)
     whole = _too_few(rule, ALL, sum(sum(row) for row in rows.values()))
     if not rule.by and not whole.wrong:
@@ -146,20 +148,23 @@ def _few(rule: RuleSpec, sight: Sight) -> Judgement:
 def _unknown(rule: RuleSpec, sight: Sight, start: float) -> str:
     first = sight.first(rule.of)
     if first is None:
-        return "It has no data: nothing was ever counted."
-    length = phrases.span(rule.numbers["window"])
-    return f"It has been counted for less than {length}." if first > start else ""
+        return _("It has no data: nothing was ever counted.")
+    if first <= start:
+        return ""
+    words = _("It has been counted for less than %(window)s.")
+    return words % {"window": phrases.span(rule.numbers["window"])}
 
 
 def _too_few(rule: RuleSpec, key: str, count: float) -> Verdict:
     limit = rule.numbers["at_most"]
+    said = {"number": phrases.number(count), "window": phrases.span(rule.numbers["window"])}
     return Verdict(
         key=key,
         wrong=count <= limit,
         value=count,
-        words=f"{phrases.number(count)} in the last {phrases.span(rule.numbers['window'])}",
+        words=_("%(number)s in the last %(window)s") % said,
         limit=limit,
-        usual=f"more than {phrases.number(limit)} are expected",
+        usual=_("more than %(limit)s are expected") % {"limit": phrases.number(limit)},
     )
 
 
@@ -169,7 +174,8 @@ def _reading(rule: RuleSpec, sight: Sight) -> Judgement:
     read = {key: row[-1] for key, row in rows.items() if row}
     known = {key: value for key, value in read.items() if value is not None}
     if not known:
-        return Judgement(silent=f"Nothing was read in the last {phrases.span(window)}.")
+        words = _("Nothing was read in the last %(window)s.")
+        return Judgement(silent=words % {"window": phrases.span(window)})
     if not rule.by:
         return Judgement(tuple(_level(rule, ALL, value) for value in known.values()))
     verdicts = tuple(_level(rule, key, value) for key, value in keys.named(known).items())
@@ -181,12 +187,17 @@ def _reading(rule: RuleSpec, sight: Sight) -> Judgement:
 def _level(rule: RuleSpec, key: str, value: float) -> Verdict:
     high = "at_least" in rule.numbers
     limit = rule.numbers["at_least" if high else "at_most"]
-    said = phrases.reading(limit, rule.of)
+    said = {
+        "reading": phrases.reading(value, rule.of),
+        "window": phrases.span(rule.numbers["window"]),
+        "limit": phrases.reading(limit, rule.of),
+    }
+    usual = _("the limit is %(limit)s") if high else _("more than %(limit)s is expected")
     return Verdict(
         key=key,
         wrong=value >= limit if high else value <= limit,
         value=value,
-        words=f"{phrases.reading(value, rule.of)} in the last {phrases.span(rule.numbers['window'])}",
+        words=_("%(reading)s in the last %(window)s") % said,
         limit=limit,
-        usual=f"the limit is {said}" if high else f"more than {said} is expected",
+        usual=usual % said,
     )
