@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from django.db import DatabaseError
+from django.utils.translation import gettext as _
 
 from .. import clock
 from ..models import Alert, Deploy, Rule
@@ -162,7 +163,7 @@ class _Kept:
 def _look_at(spec: RuleSpec, sight: LiveSight, kept: _Kept) -> None:
     def look() -> None:
         closed = spec.hours is not None and not spec.hours(kept.at)
-        kept.take(spec, Judgement(silent="Outside its hours.") if closed else judge(spec, sight))
+        kept.take(spec, Judgement(silent=_("Outside its hours.")) if closed else judge(spec, sight))
 
     kept.attempt(spec, look)
     kept.write_soon()
@@ -223,7 +224,9 @@ def changes(
         flapping = alert.flapping if alert is not None else is_flapping((recently or []).count(key))
         keep = kept_for(spec, said=verdict is not None, flapping=flapping)
         stands = step(_standing(alert, now), wrong, now, for_=spec.numbers.get("for", 0.0), keep=keep)
-        unsaid = "None of it since." if is_none_right(spec) else "There is too little of it to say more."
+        unsaid = (
+            _("None of it since.") if is_none_right(spec) else _("There is too little of it to say more.")
+        )
         found.append(_change(key, stands, verdict, flapping=flapping, known=alert is not None, unsaid=unsaid))
     return found
 
@@ -252,7 +255,7 @@ def _change(
     if stands.state == "resolved":
         why = verdict.words if verdict is not None else unsaid
     elif flapping and not known:
-        why = "It flaps: it is kept until it is calm for half an hour."
+        why = _("It flaps: it is kept until it is calm for half an hour.")
     return Change(
         key=key,
         state=stands.state,

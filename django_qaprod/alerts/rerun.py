@@ -9,6 +9,8 @@ from datetime import datetime
 from importlib import import_module
 from time import perf_counter
 
+from django.utils.translation import gettext as _
+
 from .. import clock
 from ..exceptions import DeclarationError
 from ..registry import RuleSpec
@@ -116,7 +118,7 @@ class Rerun:
         if self._stricter and (same := self._stricter[self.looks - 1]) is not None:
             return same
         if self.rule.hours is not None and not self.rule.hours(clock.moment(at)):
-            return Judgement(silent="Outside its hours.")
+            return Judgement(silent=_("Outside its hours."))
         return self._judge(self.rule, self.sight)
 
     def _hold(self, judgement: Judgement, previous: float, at: float) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, cast
 
+from django.utils.translation import gettext as _
+
 from .. import clock
 from ..conf import settings, telemetry_alias
 from ..exceptions import ChannelError
@@ -122,7 +124,7 @@ def _old_news(one: Notification, held: Collection[int], at: datetime) -> str:
     """Say of what was held why it is too late: what explained it is over, and so is this, nearly."""
     if one.kind in _ALWAYS or one.alert_id not in held or at - one.alert.wrong_at < NEWS_FOR:
         return ""
-    return "It was not wrong lately: it is told if it is again."
+    return _("It was not wrong lately: it is told if it is again.")
 
 
 def _tried_again(lane: str) -> set[int]:
@@ -134,7 +136,7 @@ def _tried_again(lane: str) -> set[int]:
 def _too_soon(one: Notification, tried: Collection[int]) -> str:
     if one.kind != Notification.Kind.RESOLVED or one.alert_id not in tried:
         return ""
-    return "That it began is being told first."
+    return _("That it began is being told first.")
 
 
 def _send(lane: str, message: str, holder: str, *, digest: bool) -> bool:
@@ -170,7 +172,7 @@ def _drop_reminders(lane: str, told: Sequence[int]) -> None:
         lane=lane, alert__in=told, kind=Notification.Kind.REMINDER
     )
     if told:
-        outbox.drop(rows, held="It was told with that it fires.")
+        outbox.drop(rows, held=_("It was told with that it fires."))
 
 
 def _built(rows: Sequence[Notification], lane: str, message: str, *, digest: bool) -> Message:

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
+from django.utils.translation import gettext as _
+
 from .. import registry
 from ..models import Alert, Deploy, Silence
 from ..pipeline import guard
@@ -129,13 +131,13 @@ def held(
     ``firing`` counts the alerts that fire by their rule.
     """
     if silence := matching(alert, silences):
-        return f"Silenced by {silence.who}: {silence.why}"
+        return _("Silenced by %(who)s: %(why)s") % {"who": silence.who, "why": silence.why}
     if spec is not None and (name := explained_by(spec, [name for name, number in firing.items() if number])):
-        return f"“{name}” fires, which explains it."
+        return _("“%(rule)s” fires, which explains it.") % {"rule": name}
     opened, closed = ways(alert, spec, at)
     later = {name for way in closed for name in (*way.to, *way.escalate_to)}
     if not opened and lane in later:
-        return "Outside the hours of its route."
+        return _("Outside the hours of its route.")
     return ""
 
 
