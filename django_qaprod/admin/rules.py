@@ -72,7 +72,9 @@ class RuleAdmin(PageAdmin):
         return RuleForm(data.known, channels.names(), posted)
 
     def _saved(self, request: HttpRequest, data: RulePage, form: RuleForm) -> HttpResponse:
+        from ..queries.rules import value_of
         from ..store import rules
+        from .rule_history import Change, note
 
         name, who = data.known.declared.name, request.user.get_username()
         changes = list(form.changes())
@@ -81,6 +83,9 @@ class RuleAdmin(PageAdmin):
                 rules.give_back(name, key, who=who)
             else:
                 rules.override(name, key, value, who=who)
+        before = data.known.effect
+        noted = (Change(key, value_of(before, key), value, in_code) for key, value, in_code in changes)
+        note(self, request, name, noted)
         if changes:
             said = _("Changed. It holds from the next look at the rule.")
             self.message_user(request, said, messages.SUCCESS)
@@ -90,9 +95,12 @@ class RuleAdmin(PageAdmin):
 
     def _given_back(self, request: HttpRequest, data: RulePage) -> HttpResponse:
         from ..store import rules
+        from .rule_history import Change, note
 
         name, key = data.known.declared.name, request.POST["give_back"].replace("\x00", "")
         if rules.give_back(name, key or None, who=request.user.get_username()):
+            given = (one for one in data.known.overrides.values() if key in {"", one.key})
+            note(self, request, name, (Change(one.key, one.value, one.code, True) for one in given))
             self.message_user(request, _("The code’s value holds again."), messages.SUCCESS)
         else:
             self.message_user(request, _("Nothing was changed."), messages.WARNING)
@@ -106,6 +114,8 @@ class RuleAdmin(PageAdmin):
     def _shown(
         self, request: HttpRequest, data: RulePage, form: RuleForm, *, tried: Tried | None = None
     ) -> HttpResponse:
+        from .rule_history import changes
+
         alerts = (
             f"{address(self.admin_site, Alert, 'changelist')}?{urlencode({'rule': data.known.declared.name})}"
         )
@@ -116,6 +126,7 @@ class RuleAdmin(PageAdmin):
             "form": form,
             "tried": tried,
             "days": DAYS,
+            "changes": changes(data.known.row),
             "may_override": may(request, "override", of="rule"),
             "alerts_url": f"{alerts}&state=all" if may_look else "",
             "latest": [

@@ -9,6 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -215,8 +218,50 @@ def test_one_value_is_given_back_to_the_code(client_of_boss: Client) -> None:
     assert effective() == rows.rule()._replace(severity="info")
     returned = known.state(NAME).given_back
     assert [(one.key, one.who) for one in returned] == [("numbers.at_least", "boss")]
+    assert "as in the code" in body(client_of_boss, page_of())
+    LogEntry.objects.all().delete()
     assert "Given back to the code" in body(client_of_boss, page_of())
     assert "Nothing was changed." in body(client_of_boss, page_of(), give_back="nothing")
+
+
+def test_each_change_of_a_number_can_be_read(client_of_boss: Client) -> None:
+    """Who made it, when, from what to what; what is given back, too, and among the admin's recent actions."""
+    body(client_of_boss, page_of(), **form(**{"numbers.at_least": "5", "severity": "warning"}))
+    body(client_of_boss, page_of(), **form(**{"numbers.at_least": "7.5", "severity": "warning"}))
+    body(client_of_boss, page_of(), give_back="numbers.at_least")
+    answer = client_of_boss.get(page_of())
+    shown = answer.context["changes"]
+    assert [(one.who, one.name, one.before, one.after, one.in_code) for one in shown] == [
+        ("boss", "at least", "7.5", "3", True),
+        ("boss", "at least", "5", "7.5", False),
+        ("boss", "at least", "3", "5", False),
+        ("boss", "severity", "error", "warning", False),
+    ]
+    assert shown[0].at >= shown[-1].at
+    assert "Each change" in answer.content.decode()
+    told = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
+    assert told[0] == "Changed at least: 3 → 5 and severity: error → warning."
+
+
+def test_what_others_have_logged_of_a_rule_is_no_change(client_of_boss: Client) -> None:
+    """Other apps write into the admin's log what they like."""
+    row = rows.judged()
+    boss = User.objects.get(username="boss")
+    content_type = ContentType.objects.get_for_model(Rule)
+    for message in (
+        "",
+        "plain",
+        "{}",
+        "[]",
+        "[1]",
+        '[{"changed": {}}]',
+        '[{"rule": [["a"]]}]',
+        '[{"rule": 3}]',
+    ):
+        LogEntry.objects.create(
+            user=boss, content_type=content_type, object_id=str(row.pk), action_flag=2, change_message=message
+        )
+    assert client_of_boss.get(page_of()).context["changes"] == []
 
 
 def test_a_rule_is_switched_off_and_on(client_of_boss: Client) -> None:
