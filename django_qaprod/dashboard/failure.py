@@ -148,7 +148,23 @@ def folded(frames: list[Frame]) -> list[Stretch]:
 
 
 def in_words(impact: Impact) -> str:
-    """Return what a failure did to a journey: "12 of 40 that were started met it; 9 were served"."""
+    """Return what a failure did to a journey, as "12 of 40 that were started met it; 9 were served"."""
+    return " ".join(filter(None, (_met(impact), _since(impact))))
+
+
+def _since(impact: Impact) -> str:
+    if impact.went_on is None or not impact.served:
+        return ""
+    if not impact.went_on:
+        return _("None of those has taken a later step since.")
+    return ngettext(
+        "%(n)s of those has taken a later step since.",
+        "%(n)s of those have taken a later step since.",
+        impact.went_on,
+    ) % {"n": words.number(impact.went_on)}
+
+
+def _met(impact: Impact) -> str:
     names = {"journey": words.cut(impact.title, 80), "met": words.number(impact.met)}
     if impact.started is None:
         met = ngettext("%(journey)s: %(met)s met it", "%(journey)s: %(met)s met it", impact.met) % names

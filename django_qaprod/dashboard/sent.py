@@ -28,8 +28,7 @@ class Known(NamedTuple):
 class Value:
     """What was sent in a field; ``marks`` say what staff should know of it.
 
-    ``label`` is as the visitor knew it, ``chosen`` what they read of their choice; each is empty where the form
-    does not say.
+    ``label`` is as the visitor knew it, ``chosen`` what they read of their choice; empty if no form says so.
     """
 
     name: str

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.core.paginator import Paginator
-from django.db.models import Min
+from django.db.models import Max, Min
 
 from .. import clock, registry
 from ..models import Affected, Deploy, Event, Occurrence
@@ -55,9 +56,9 @@ class Share:
 class Impact:
     """What a failure did to a journey in the window: ``met`` of ``started`` subjects met it.
 
-    ``served`` of them were served anyway. ``started`` counts the subjects that took the first step in the
-    window, and those that met the failure in it having started before or never; it is ``None`` for a journey
-    that is not declared any more.
+    ``served`` of them were served anyway, and ``went_on`` of those have taken a later step since. ``started``
+    counts the subjects that took the first step in the window, and those that met the failure in it having
+    started before or never. Both are ``None`` for a journey that is not declared any more.
     """
 
     journey: str
@@ -65,6 +66,7 @@ class Impact:
     met: int
     started: int | None
     served: int
+    went_on: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,19 @@ class OccurrencePage:
     page: int
     pages: int
     total: int
+
+
+class _Met(NamedTuple):
+    served: bool
+    at: datetime
+
+
+class _Step(NamedTuple):
+    """A step that a subject has taken: its place among the declared ones, and when."""
+
+    position: int
+    first: datetime
+    last: datetime
 
 
 _NUMBERS = "qaprod.failures"
@@ -162,39 +177,59 @@ def _impact(failure_id: int, window: Window) -> list[Impact]:
     affected = Affected.objects.filter(
         failure=failure_id, who=Affected.Who.SUBJECT, at__gte=window.start, at__lt=window.end
     )
-    met: dict[str, dict[str, bool]] = {}
-    for journey, key, served in affected.values_list("journey", "key", "served"):
-        met.setdefault(journey, {})[key] = served
+    met: dict[str, dict[str, _Met]] = {}
+    for journey, key, served, at in affected.values_list("journey", "key", "served", "at"):
+        met.setdefault(journey, {})[key] = _Met(served, at)
     impacts = [_of_journey(journey, subjects, window) for journey, subjects in met.items() if journey]
     return sorted(impacts, key=lambda impact: (-impact.met, impact.journey))
 
 
-def _of_journey(name: str, subjects: Mapping[str, bool], window: Window) -> Impact:
+def _of_journey(name: str, subjects: Mapping[str, _Met], window: Window) -> Impact:
     spec = next((known for known in registry.journeys() if known.name == name), None)
-    started = None
+    started = went_on = None
     if spec is not None:
-        started = journeys.reached(spec, spec.steps[0].name, window) + _elsewhere(spec, subjects, window)
+        taken = _taken(spec, subjects)
+        inside = sum(_started_in(window, steps) for steps in taken.values())
+        started = journeys.reached(spec, spec.steps[0].name, window) + len(subjects) - inside
+        went_on = sum(met.served and _went_on(taken.get(key, []), met.at) for key, met in subjects.items())
     return Impact(
         journey=name,
         title=spec.title if spec is not None else name,
         met=len(subjects),
         started=started,
-        served=sum(subjects.values()),
+        served=sum(met.served for met in subjects.values()),
+        went_on=went_on,
     )
 
 
-def _elsewhere(spec: JourneySpec, subjects: Iterable[str], window: Window) -> int:
-    """Return how many of the subjects did not take the first step for the first time in the window."""
+def _taken(spec: JourneySpec, subjects: Iterable[str]) -> dict[str, list[_Step]]:
+    """Return which of the declared steps each of the subjects has taken."""
+    positions = {step.name: position for position, step in enumerate(spec.steps)}
     keys = list(subjects)
-    inside = 0
-    for position in range(0, len(keys), _CHUNK):
-        first = (
+    taken: dict[str, list[_Step]] = {}
+    for begin in range(0, len(keys), _CHUNK):
+        rows = (
             Event.objects.filter(
-                journey=spec.name, step=spec.steps[0].name, subject__in=keys[position : position + _CHUNK]
+                journey=spec.name, subject__in=keys[begin : begin + _CHUNK], step__in=positions
             )
             .order_by()
-            .values("subject")
-            .annotate(first=Min("at"))
+            .values_list("subject", "step")
+            .annotate(first=Min("at"), last=Max("at"))
         )
-        inside += sum(window.start <= row["first"] < window.end for row in first)
-    return len(keys) - inside
+        for subject, step, first, last in rows:
+            taken.setdefault(subject, []).append(_Step(positions[step], first, last))
+    return taken
+
+
+def _started_in(window: Window, steps: Iterable[_Step]) -> bool:
+    """Return whether a subject took the first step for the first time in the window."""
+    return any(step.position == 0 and window.start <= step.first < window.end for step in steps)
+
+
+def _went_on(steps: Iterable[_Step], met: datetime) -> bool:
+    """Return whether a subject has taken a step since that lies behind all that it had taken.
+
+    Who met the failure on the way to the first step is not come on by that one: they were served just that.
+    """
+    come_to = max((step.position for step in steps if step.first <= met), default=0)
+    return any(step.position > come_to and step.last > met for step in steps)

@@ -25,6 +25,21 @@ def test_the_impact_in_words(met: int, started: int | None, served: int, words: 
     assert failure.in_words(impact) == words
 
 
+@pytest.mark.parametrize(
+    ("served", "went_on", "words"),
+    [
+        (9, 7, "9 of them were served anyway. 7 of those have taken a later step since."),
+        (9, 1, "9 of them were served anyway. 1 of those has taken a later step since."),
+        (9, 0, "9 of them were served anyway. None of those has taken a later step since."),
+        (0, 0, "none of them was served."),
+    ],
+)
+def test_what_became_of_those_who_were_served(served: int, went_on: int, words: str) -> None:
+    """Whether it was good enough that they were."""
+    impact = Impact(journey="form", title="Form", met=12, started=40, served=served, went_on=went_on)
+    assert failure.in_words(impact) == f"Form: 12 of 40 that were started met it; {words}"
+
+
 def frames(*in_app: bool) -> list[Frame]:
     return [Frame(file=f"{number}.py", in_app=known) for number, known in enumerate(in_app)]
 

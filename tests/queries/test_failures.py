@@ -122,6 +122,33 @@ def test_what_it_did_to_a_journey(application: JourneySpec, rolled_up: bool) -> 
     assert (impact.title, impact.met, impact.started, impact.served) == ("Application", 12, 41, 9)
 
 
+def test_who_was_served_may_have_gone_on(application: JourneySpec) -> None:
+    """To a later step than any before, since they met it; those who were not served are not counted."""
+    found, met = failure(), NOW - HOUR
+
+    def take(subject: str, **steps: timedelta) -> None:
+        for step, after in steps.items():
+            Event.objects.create(
+                id=new_id(), journey="application", step=step, subject=subject, at=met + after
+            )
+
+    before, after = timedelta(minutes=-5), timedelta(minutes=5)
+    take("went on", started=before, submitted=after)
+    take("stays", started=before)
+    take("was there", started=2 * before, submitted=before)
+    take("was there and came again", started=2 * before, submitted=before)
+    take("was there and came again", submitted=after)
+    take("was on the way to the first", started=after)
+    take("was on the way and went on", started=after, submitted=2 * after)
+    take("was not served", started=before, submitted=after)
+    for key in ("unknown", *Event.objects.order_by().values_list("subject", flat=True).distinct()):
+        Affected.objects.create(
+            failure=found, who="subject", journey="application", key=key, at=met, served="not" not in key
+        )
+    (impact,) = failures.detail(found.pk, Window.last(DAY)).impact
+    assert (impact.met, impact.served, impact.went_on) == (8, 7, 2)
+
+
 def test_a_journey_that_is_not_declared_any_more() -> None:
     found = failure()
     Affected.objects.create(failure=found, who="subject", journey="gone", key="1", at=NOW - HOUR)
