@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.contrib.admin.models import LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.http import HttpRequest
 from django.utils.translation import override
 
@@ -63,8 +62,9 @@ def changes(row: Rule) -> list[Changed]:
     """Return what people have changed of a rule, the latest first. One query."""
     if row._state.adding:
         return []
+    about = Rule._meta
     entries = LogEntry.objects.filter(
-        content_type=ContentType.objects.get_for_model(Rule), object_id=str(row.pk)
+        content_type__app_label=about.app_label, content_type__model=about.model_name, object_id=str(row.pk)
     ).select_related("user")
     return [
         Changed(
