@@ -24,7 +24,8 @@ from django_qaprod.conf import telemetry_alias
 from django_qaprod.models import Alert, Deploy, Notification
 from django_qaprod.queries import rules as queried
 from django_qaprod.registry import RuleSpec
-from django_qaprod.store import alerts, outbox
+from django_qaprod.store import alerts, looks, outbox
+from django_qaprod.store.looks import Well
 
 from .numbers import GeneratedSight, Numbers
 from .troubles import Deploy as Planned
@@ -102,20 +103,26 @@ class Thrift:
         rules = queried.effective()
         with (
             mock.patch.object(queried, "effective", return_value=rules),
-            mock.patch.object(alerts, "look", self._look(alerts.look)),
+            mock.patch.object(looks, "look", self._look(looks.look)),
+            mock.patch.object(looks, "look_well", self._look_well(looks.look_well)),
             mock.patch.object(passes, "judge_of", self._judge_of(passes.judge_of)),
             mock.patch.object(dip, "usual", _remembering(usual)),
         ):
             yield
 
     def _look(self, real: Any) -> Any:
-        def look(spec: RuleSpec, *, verdicts: Any, **rest: Any) -> bool:
-            if spec.name not in self.active and not any(verdict["wrong"] for verdict in verdicts):
-                return True
+        def look(spec: RuleSpec, **given: Any) -> bool:
             self.written = True
-            return bool(real(spec, verdicts=verdicts, **rest))
+            return bool(real(spec, **given))
 
         return look
+
+    def _look_well(self, real: Any) -> Any:
+        def look_well(found: list[Well], *, at: datetime) -> set[str]:
+            active = [one for one in found if one.rule in self.active]
+            return set(real(active, at=at)) if active else set()
+
+        return look_well
 
     def _judge_of(self, real: Any) -> Any:
         def judge_of(spec: RuleSpec) -> Judge:
