@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from .. import clock, registry
 from ..exceptions import DeclarationError, OverrideError
 from ..models import Alert, Failure, Rule
-from ..queries import alerts
+from ..queries import alerts, inhibition
 from ..queries import rules as known
 from ..queries.reach import never
 from ..queries.rules import Override, RuleState
@@ -109,7 +109,11 @@ class Returned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleRow:
-    """A rule in the list. ``spec`` is as people have changed it; ``dumb`` warns that it may never fire."""
+    """A rule in the list.
+
+    ``spec`` is as people have changed it; ``dumb`` warns that it may never fire. ``explained`` names the
+    rule that fires, too, and holds it back.
+    """
 
     spec: RuleSpec
     state: str
@@ -125,6 +129,7 @@ class RuleRow:
     changed: list[Changed]
     returned: list[Returned]
     alerts: int
+    explained: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,10 +156,13 @@ class RulePage:
 
 
 def page() -> RulesPage:
-    """Return all rules, those that come with the app included, the worst first. Two queries."""
-    active = alerts.active()
-    rows = [_row(state, active.get(state.declared.name, {})) for state in known.states()]
-    rows.sort(key=lambda row: list(STATES).index(row.state))
+    """Return all rules, those that come with the app included, the worst first. Three queries.
+
+    Of those that fire the ones that another one explains come last.
+    """
+    active, explained = alerts.active(), inhibition.explained(alerts.firing())
+    rows = [_row(state, active, explained) for state in known.states()]
+    rows.sort(key=lambda row: (list(STATES).index(row.state), bool(row.explained)))
     found = [row.state for row in rows]
     counts = [(state, str(name), found.count(state)) for state, name in STATES.items() if state in found]
     return RulesPage(rows=rows, counts=counts)
@@ -167,7 +175,7 @@ def rule_page(given: Mapping[str, str]) -> RulePage | None:
         state = known.state(name)
     except OverrideError:
         return None
-    spec, row = state.effect, _row(state, alerts.active().get(name, {}))
+    spec, row = state.effect, _row(state, alerts.active(), inhibition.explained(alerts.firing()))
     chosen = windows.choose(given)
     key = given.get("key", row.said[0].key if row.said else "").replace("\x00", "")
     return RulePage(
@@ -214,8 +222,10 @@ def in_words(key: str, value: Any) -> str:
     return f"{value:.12g}" if isinstance(value, float) else words.cut(value, 60)
 
 
-def _row(known: RuleState, active: Mapping[str, int]) -> RuleRow:
-    spec, row = known.effect, known.row
+def _row(
+    known: RuleState, all_active: Mapping[str, Mapping[str, int]], explained: Mapping[str, str]
+) -> RuleRow:
+    spec, row, active = known.effect, known.row, all_active.get(known.declared.name, {})
     state, unit = _state(spec, row, active), measures.unit_of(spec)
     verdicts = [
         Said(
@@ -245,6 +255,7 @@ def _row(known: RuleState, active: Mapping[str, int]) -> RuleRow:
             Returned(name=name_of(one.key), who=one.who, at=_moment(one.at)) for one in known.given_back
         ],
         alerts=sum(active.values()),
+        explained=explained.get(spec.name, "") if state == "firing" else "",
     )
 
 

@@ -8,10 +8,13 @@ from typing import NamedTuple
 
 from django.db.models import Count
 
+from .. import clock
 from ..models import Alert, JobRun, Notification
 
 #: The job that judges the rules, twice a minute; so long without is an outage.
 JOB, STALE_AFTER = "alerts", timedelta(minutes=5)
+#: What was not seen to be wrong for so long explains no other alert.
+BELIEVED_FOR = timedelta(hours=1)
 #: Notifications that are shown of one alert, and alerts before it.
 MOST, MOST_EARLIER = 50, 5
 #: Alerts that people judged that are read at most, the latest.
@@ -61,10 +64,9 @@ def active() -> dict[str, dict[str, int]]:
 
 
 def firing() -> set[str]:
-    """Return the names of the rules that fire. One query."""
-    return set(
-        Alert.objects.filter(state=Alert.State.FIRING).order_by().values_list("rule", flat=True).distinct()
-    )
+    """Return the names of the rules that fire, but for those not judged for an hour. One query."""
+    rows = Alert.objects.filter(state=Alert.State.FIRING, wrong_at__gt=clock.now() - BELIEVED_FOR)
+    return set(rows.order_by().values_list("rule", flat=True).distinct())
 
 
 def judged(since: datetime) -> list[Judged]:

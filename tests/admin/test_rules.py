@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django_qaprod import clock, registry
 from django_qaprod.admin import backtests
 from django_qaprod.conf import telemetry_alias
-from django_qaprod.models import Bucket, Rule, Series
+from django_qaprod.models import Alert, Bucket, Rule, Series
 from django_qaprod.queries import rules as known
 from django_qaprod.registry import Measure, RuleSpec
 from tests.admin import rows
@@ -119,6 +119,22 @@ def test_without_a_rule_the_page_teaches_how_to_declare_one(client_of_boss: Clie
     """Nothing is watched then."""
     registry._rules.clear()
     assert "Nothing is watched." in body(client_of_boss)
+
+
+def test_what_another_rule_explains_says_so(client_of_boss: Client) -> None:
+    """It fires, but quietly, and after what holds it back; not once that has not been judged for long."""
+    registry.register_rule(rows.rule("a consequence", inhibited_by=(NAME,)))
+    rows.alert("a consequence")
+    cause = rows.alert(NAME)
+    said = f"held back: “{NAME}” fires, which explains it"
+    shown = client_of_boss.get(LIST).context["page"].rows
+    assert [(row.spec.name, row.explained) for row in shown if row.alerts] == [
+        (NAME, ""), ("a consequence", NAME),
+    ]  # fmt: skip
+    assert said in body(client_of_boss)
+    assert said in body(client_of_boss, page_of("a consequence"))
+    Alert.objects.filter(pk=cause.pk).update(wrong_at=clock.now() - timedelta(hours=2))
+    assert said not in body(client_of_boss)
 
 
 def test_a_value_is_told_in_its_unit(client_of_boss: Client) -> None:
