@@ -4,6 +4,7 @@ The environment changes what differs between machines: ``EXAMPLE_DIR`` (where fi
 ``EXAMPLE_DATABASE`` (PostgreSQL instead of SQLite, ``postgresql://user@host:port/name``), ``EXAMPLE_DEBUG``,
 ``EXAMPLE_DEMO`` (everybody may use the chaos page), ``EXAMPLE_URL`` (the site's address, for links in mails),
 ``EXAMPLE_PROFILES`` (where the profile service listens),
+``EXAMPLE_TIMEOUTS`` (how many times as long that service and a lock are waited for, on a busy machine),
 ``EXAMPLE_RESCUE_KEYS`` (with which rescued submissions are encrypted, separated by spaces),
 ``EXAMPLE_RELEASE`` and ``EXAMPLE_EXPORTERS`` (keys of ``QAPROD`` as JSON, for what it sends elsewhere).
 """
@@ -24,6 +25,7 @@ BASE_DIR = Path(__file__).resolve().parent
 DATA_DIR = Path(os.environ.get("EXAMPLE_DIR", BASE_DIR.parent / ".demo"))
 
 DEBUG = bool(os.environ.get("EXAMPLE_DEBUG"))
+_TIMEOUTS = float(os.environ.get("EXAMPLE_TIMEOUTS", "1"))
 # Whoever keeps this project on a public address has to give a key of their own.
 SECRET_KEY = os.environ.get("EXAMPLE_SECRET_KEY", "the example project keeps no secrets")
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
@@ -101,7 +103,10 @@ def _database(url: str) -> dict[str, Any]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": DATA_DIR / "site.sqlite3",
-            "OPTIONS": {"timeout": 5, "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL"},
+            "OPTIONS": {
+                "timeout": 5 * _TIMEOUTS,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+            },
         }
     parts = urlsplit(url)
     return {
@@ -112,7 +117,7 @@ def _database(url: str) -> dict[str, Any]:
         "HOST": parts.hostname or "",
         "PORT": parts.port or "",
         # Nobody should wait for long for somebody else's lock.
-        "OPTIONS": {"options": "-c lock_timeout=5000"},
+        "OPTIONS": {"options": f"-c lock_timeout={5000 * _TIMEOUTS:.0f}"},
     }
 
 
@@ -145,7 +150,7 @@ else:
 
 # Where teachers' profiles come from, and for how many seconds a visitor may wait for one.
 PROFILE_SERVICE = os.environ.get("EXAMPLE_PROFILES", "http://127.0.0.1:8001")
-PROFILE_TIMEOUT = 1.0
+PROFILE_TIMEOUT = 1.0 * _TIMEOUTS
 
 CHAOS_FILE = DATA_DIR / "faults.json"
 CHAOS_OPEN = bool(os.environ.get("EXAMPLE_DEMO"))

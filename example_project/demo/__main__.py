@@ -40,6 +40,13 @@ def main() -> int:
         metavar="SECONDS",
         help="how long they look at a page (default: %(default)s)",
     )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=15.0,
+        metavar="SECONDS",
+        help="how long they wait for an answer (default: %(default)s)",
+    )
     parser.add_argument("--seconds", type=float, metavar="N", help="end after so many (default: never)")
     parser.add_argument(
         "--fault",

@@ -25,8 +25,8 @@ from .processes import LOOPBACK, Child, Family, free_port, wait_for_port
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS, THREADS = 2, 16
 NEWS_EVERY = 30.0
-#: So long a visitor waits for an answer, and so long the traffic may take to end.
-PATIENCE = 20.0
+#: Seconds that the traffic may take to end beside what a visitor waits for an answer.
+LEAVING = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,7 @@ class Options:
     rhythm: bool
     traffic: float
     pace: float
+    patience: float
     seconds: float | None
     fault: list[str]
     port: int
@@ -161,8 +162,10 @@ def _start(options: Options, place: Place, family: Family, stop: threading.Event
         Switches(place.faults).turn(name, on=True)
     if options.traffic and not stop.is_set():
         pace = ["--rate", str(options.traffic), "--pace", str(options.pace), "--summary", str(place.summary)]
+        pace += ["--patience", str(options.patience)]
         pace += ["--rhythm"] if options.rhythm else []
-        family.start("visitors", ["-m", "example_project.traffic", place.url, *pace], grace=PATIENCE)
+        grace = options.patience + LEAVING
+        family.start("visitors", ["-m", "example_project.traffic", place.url, *pace], grace=grace)
 
 
 def _prepare(options: Options, environment: Mapping[str, str], stop: threading.Event) -> None:

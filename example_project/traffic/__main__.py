@@ -27,6 +27,7 @@ def main() -> None:
         help="by the hour of the day and the day of the week; rate is the average",
     )
     parser.add_argument("--pace", type=float, default=0.8, help="seconds that a visitor looks at a page")
+    parser.add_argument("--patience", type=float, default=15.0, help="seconds that they wait for an answer")
     parser.add_argument("--visits", type=int, help="end after so many visitors")
     parser.add_argument("--seconds", type=float, help="end after so many seconds")
     parser.add_argument("--seed", type=int, default=1, help="other visitors, or the same ones again")
@@ -35,7 +36,9 @@ def main() -> None:
     tally, stop = Tally(), threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    crowd = Crowd(base=options.base.rstrip("/"), tally=tally, stop=stop, pace=options.pace)
+    crowd = Crowd(
+        base=options.base.rstrip("/"), tally=tally, stop=stop, pace=options.pace, patience=options.patience
+    )
     done = threading.Event()
     if options.summary:
         threading.Thread(target=_keep_writing, args=(tally, options.summary, done), daemon=True).start()

@@ -46,13 +46,14 @@ _STATEMENT = (
 class Crowd:
     """The visitors' surroundings: where they go, who counts, how long they think, when they must leave.
 
-    ``pace`` is how many seconds they look at a page, on average.
+    ``pace`` is how many seconds they look at a page, on average, ``patience`` how many they wait for one.
     """
 
     base: str
     tally: Tally
     stop: threading.Event
     pace: float = 0.8
+    patience: float = 15.0
 
 
 class _LeaveError(Exception):
@@ -68,7 +69,7 @@ class Visitor:
         self.crowd = crowd
         self.tally = crowd.tally
         self.chance = chance
-        self.browser = Browser(crowd.base, self.agent(), crowd.tally)
+        self.browser = Browser(crowd.base, self.agent(), crowd.tally, patience=crowd.patience)
 
     def agent(self) -> Agent:
         """Return who they say they are."""

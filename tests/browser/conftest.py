@@ -19,7 +19,7 @@ def context(browser: Browser, live_server: LiveServer) -> Iterator[BrowserContex
     client = Client()
     client.force_login(User.objects.create_superuser("boss"))
     opened = browser.new_context(base_url=live_server.url)
-    opened.set_default_timeout(10_000)
+    opened.set_default_timeout(60_000)
     opened.add_cookies(
         [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
     )

@@ -90,7 +90,7 @@ def site(_site: Site) -> Site:
 @pytest.fixture
 def visitor(browser: Browser, site: Site) -> Iterator[BrowserContext]:
     opened = browser.new_context(base_url=site.url)
-    opened.set_default_timeout(10_000)
+    opened.set_default_timeout(60_000)
     yield opened
     opened.close()
 

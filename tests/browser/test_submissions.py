@@ -123,7 +123,7 @@ def test_without_script_the_progress_is_loaded_anew(
     page.goto(f"{LIST}progress/?after=0&by=boss")
     page.get_by_text("1 replay is still to come").wait_for()
     settle(made)
-    page.get_by_text("Done: ").wait_for(timeout=20_000)
+    page.get_by_text("Done: ").wait_for()
     plain.close()
 
 

@@ -68,6 +68,10 @@ print(json.dumps({
 """
 
 
+#: What a busy machine may need: seconds for a page, and how many times as long for the site's own services.
+PATIENCE, TIMEOUTS = 60.0, 10.0
+
+
 class Demo:
     """A running demo."""
 
@@ -82,7 +86,10 @@ class Demo:
             arguments = ("--empty", *arguments)
         with (directory / "demo.out").open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "example_project.demo", "--port", str(free_port()), *arguments],
+                [
+                    *(sys.executable, "-m", "example_project.demo", "--port", str(free_port())),
+                    *("--patience", str(PATIENCE), *arguments),
+                ],
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -97,19 +104,32 @@ class Demo:
 
     def url(self) -> str:
         """Wait until it says where to look; return the site's address."""
-        wait_until(lambda: "Ctrl-C" in self.output() or self.process.poll() is not None, timeout=120)
+        wait_until(lambda: "Ctrl-C" in self.output() or self.process.poll() is not None, timeout=240)
         found = re.search(r"The site +(\S+)/\n", self.output())
         assert found, self.output()
         return found[1]
 
-    def wait(self, timeout: float = 180) -> int:
+    def wait(self, timeout: float = 240) -> int:
         """Wait for its end; return the exit status."""
         return self.process.wait(timeout=timeout)
 
-    def interrupt(self) -> int:
-        """Press Ctrl-C, and wait."""
-        self.process.send_signal(signal.SIGINT)
-        return self.wait(60)
+    def end(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Press Ctrl-C, or send another signal, and wait; return the exit status."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def until(self, **numbers: int) -> None:
+        """Wait until the visitors have counted so much."""
+        written = self.directory / "traffic.json"
+
+        def counted() -> bool:
+            assert self.process.poll() is None, self.output()
+            if not written.exists():
+                return False
+            found = self.counted()
+            return all(found[name] >= number for name, number in numbers.items())
+
+        wait_until(counted, timeout=180, what=f"the visitors have counted {numbers}")
 
     def alive(self) -> list[int]:
         """Return the processes that were started for it and are there still (Linux)."""
@@ -150,7 +170,7 @@ def running(directory: Path, *arguments: str, environment: Mapping[str, str] | N
     finally:
         if demo.process.poll() is None:
             demo.process.terminate()
-            demo.wait(60)
+            demo.wait()
         for pid in demo.alive():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -160,7 +180,7 @@ class Person:
     """Somebody who looks at the demo with a browser."""
 
     def __init__(self, url: str) -> None:
-        self.browser = Browser(url, BROWSERS[0], Tally())
+        self.browser = Browser(url, BROWSERS[0], Tally(), patience=PATIENCE)
 
     def log_in(self, path: str, username: str, password: str) -> Answer:
         """Log in with the form at ``path``, which is that of the site or of the admin."""

@@ -156,7 +156,7 @@ def test_a_test_lets_go_of_the_sinks_that_it_makes(
     # The thread of this process has another connection, which sees nothing of a test's transaction.
     monkeypatch.setattr(process, "submit", lambda record: append(spool_dir, record))
     use(settings, f"{__name__}.Counted")
-    assert doctor.send_test(within=10).level is Level.OK
+    assert doctor.send_test(within=60).level is Level.OK
     assert Counted.made == Counted.closed
 
 

@@ -64,7 +64,7 @@ def project(tmp_path: Path) -> dict[str, str]:
         "QAPROD_TEST_DB": "sqlite",
         "QAPROD_TEST_SQLITE": str(tmp_path / "db.sqlite3"),
     }
-    _, err = manage(environment, "migrate", "-v0").communicate(timeout=60)
+    _, err = manage(environment, "migrate", "-v0").communicate(timeout=120)
     assert not err
     return environment
 
@@ -94,7 +94,7 @@ def stored(tmp_path: Path) -> tuple[list[Any], list[Any]]:
 
 @pytest.mark.slow
 def test_a_tick_stores_what_it_has_read(project: dict[str, str], tmp_path: Path) -> None:
-    _, err = (child := manage(project, "qaprod_tick")).communicate(timeout=60)
+    _, err = (child := manage(project, "qaprod_tick")).communicate(timeout=120)
     assert child.returncode == 0, err
     assert not err, "what the host's gauges have is no news for cron"
     readings, failures = stored(tmp_path)
@@ -111,7 +111,7 @@ def test_a_worker_that_ends_stores_what_it_has_read(
     try:
         wait_until((tmp_path / "asked").exists)
         child.send_signal(number)
-        _, err = child.communicate(timeout=20)
+        _, err = child.communicate(timeout=120)
     finally:
         child.kill()
     assert child.returncode == 0, err

@@ -98,6 +98,7 @@ def test_each_error_is_one_event_that_its_failure_leads_to(
             assert visit(server, "apply", {"name": "Ada", "password": CANARY}) == 202
             wait_until(lambda: len(between.events) >= 6, what="the events arrive")
         site.tick()
+        wait_until(lambda: len(bugsink.events(release)) >= 6, what="Bugsink has them")
         events = {event["event_id"]: event for event in bugsink.events(release)}
         occurrences = of_release(site, release)
 
