@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from .degradation import CircuitBreaker as CircuitBreaker
     from .degradation import critical as critical
     from .degradation import degrade as degrade
@@ -62,13 +65,23 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name in _EXPORTS:
-        value = getattr(import_module(f"{__name__}.{_EXPORTS[name]}"), name)
-        globals()[name] = value
+def _lazily(
+    package: str, exports: Mapping[str, str]
+) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """Return ``__getattr__`` and ``__dir__`` of a package that imports what it exports when asked (PEP 562).
+
+    ``exports`` has by name the module in which it is. It stands here, as this module is there before any
+    other: one of its own would be one more to load at each start.
+    """
+    namespace = vars(sys.modules[package])
+
+    def get(name: str) -> object:
+        if name not in exports:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        namespace[name] = value = getattr(import_module(f"{package}.{exports[name]}"), name)
         return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    return get, lambda: sorted({*namespace, *exports})
 
 
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_EXPORTS})
+__getattr__, __dir__ = _lazily(__name__, _EXPORTS)

@@ -7,9 +7,9 @@ each start; what judges them and tells of them is imported by the worker alone.
 from __future__ import annotations
 
 import threading
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .. import _lazily
 from ..conf import settings
 
 if TYPE_CHECKING:
@@ -69,17 +69,7 @@ __all__ = [
     "series",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name in _EXPORTS:
-        value = getattr(import_module(f"{__name__}.{_EXPORTS[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_EXPORTS})
+__getattr__, __dir__ = _lazily(__name__, _EXPORTS)
 
 
 def install() -> None:

@@ -6,8 +6,9 @@ written while Django reads them is scrubbed by the defaults.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from .. import _lazily
 
 if TYPE_CHECKING:
     from .configuration import logging_config as logging_config
@@ -36,14 +37,4 @@ __all__ = [
     "structlog_processor",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name in _EXPORTS:
-        value = getattr(import_module(f"{__name__}.{_EXPORTS[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_EXPORTS})
+__getattr__, __dir__ = _lazily(__name__, _EXPORTS)

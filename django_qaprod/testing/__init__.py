@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .. import _lazily
+
 if TYPE_CHECKING:
     from .recording import Records as Records
     from .recording import Store as Store
@@ -16,11 +18,5 @@ if TYPE_CHECKING:
 
 __all__ = ["Records", "Store", "capture_records", "store_records"]
 
-
 # Lazily: pytest imports this package at the start of every run, long before the host sets Django up.
-def __getattr__(name: str) -> object:
-    if name in __all__:
-        from . import recording
-
-        return getattr(recording, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = _lazily(__name__, dict.fromkeys(__all__, "recording"))
