@@ -152,6 +152,25 @@ def test_for_a_channel_that_is_there_no_more_the_others_stand_in(settings: Any) 
     assert list(Channel.objects.values_list("name", flat=True)) == ["one"]
 
 
+def test_one_that_is_full_stands_in_for_no_other(settings: Any) -> None:
+    """The next does; where there is none the message waits, however useless it was to try the first again."""
+    use(settings, one=own(fallback="two"), two=own(fallback="three"), three=own())
+    full = ["two"]
+    store.failed("one", "down")
+    store.failed("one", "down")
+    store.failed("one", "down")
+    assert (channels.taker("one"), channels.taker("gone")) == ("two", "two")
+    assert channels.send("one", message(), is_full=full.__contains__) == "three"
+    full.append("three")
+    for name in ("one", "gone"):
+        with pytest.raises(channels.FullError, match="three: It has taken as many messages") as caught:
+            channels.send(name, message(), is_full=full.__contains__)
+        assert not caught.value.permanent
+    assert channels.send("two", message(), is_full=full.__contains__) == "two", (
+        "whose own hour was asked before"
+    )
+
+
 def test_a_chain_of_slow_ones_ends_before_others_may_send_the_same(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
