@@ -90,7 +90,7 @@ class AlertAdmin(AlertPageViews, ReadOnlyAdmin):
         return may(request, "add", of="silence")
 
     def get_urls(self) -> list[URLPattern]:
-        page = self.admin_site.admin_view
+        page = self.guarded
         return [
             path("usefulness/", page(self.usefulness_view), name="qaprod_alert_usefulness"),
             path("<int:pk>/", page(self.detail_view), name="qaprod_alert_detail"),

@@ -71,7 +71,7 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
     # The list
 
     def get_urls(self) -> list[URLPattern]:
-        page = self.admin_site.admin_view
+        page = self.guarded
         return [
             path("<int:object_id>/state/", page(self.state_view), name="qaprod_failure_state"),
             path("<int:object_id>/text/", page(self.text_view), name="qaprod_failure_text"),

@@ -69,7 +69,7 @@ class SilenceAdmin(ReadOnlyAdmin):
     actions = ("end",)
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
+        view = self.guarded
         return [
             path("<str:object_id>/end/", view(self.end_view), name="qaprod_silence_end"),
             *super().get_urls(),

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import cache, wraps
 from time import monotonic
 from types import TracebackType
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from ..text import one_line
 
@@ -26,13 +26,17 @@ LOG_EVERY = 60.0
 MAX_WORDS = 300
 
 
-class Tally(NamedTuple):
+# A plain class, as in all that is imported at each start: a named tuple takes ten times as long to make.
+class Tally:
     """What went wrong since the last ``take``: by part, errors caught, records dropped, the last words."""
 
-    errors: dict[str, int]
-    dropped: dict[str, int]
-    last_error: str
-    words: dict[str, str]
+    def __init__(
+        self, *, errors: dict[str, int], dropped: dict[str, int], last_error: str, words: dict[str, str]
+    ) -> None:
+        self.errors = errors
+        self.dropped = dropped
+        self.last_error = last_error
+        self.words = words
 
 
 class _Inside(threading.local):

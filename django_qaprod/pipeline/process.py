@@ -17,7 +17,7 @@ from functools import cache
 from importlib import import_module
 from time import monotonic, perf_counter, time
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from django.apps import apps
 from django.core import mail
@@ -44,12 +44,14 @@ EXIT_WITHIN = 2.0
 CELLS_PER_RECORD = 50
 
 
-class ProcessStatus(NamedTuple):
+# A plain class: at each start a named tuple takes ten times as long to make.
+class ProcessStatus:
     """What runs in this process."""
 
-    recording: bool
-    thread_alive: bool
-    draining: bool
+    def __init__(self, *, recording: bool, thread_alive: bool, draining: bool) -> None:
+        self.recording = recording
+        self.thread_alive = thread_alive
+        self.draining = draining
 
 
 class _State:
