@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
-from statistics import median
+from statistics import fmean, median
 from typing import NamedTuple
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from ...registry import RuleSpec
 from .. import phrases
+from ..statistics.courses import DAYS as COURSE_DAYS
+from ..statistics.courses import without_course
 from ..statistics.slopes import Slope, slope
+from ..statistics.turns import Hour, turning
 from .base import Judgement, Sight, Verdict
 
 _HOUR = 3600.0
@@ -19,14 +25,39 @@ _DAY = 86400.0
 _WINDOW = 6 * _HOUR
 _POINTS = 72
 _FEWEST = 12
+#: If the rule gives no window its end is looked at by itself, too: what began an hour ago is no trend of six.
+_LAST = (36, 18)
 #: One in a thousand times chance looks like a trend as clear as that.
 _SIGNIFICANT = 3.1
-#: Days by which a gauge's daily course is known.
-_DAYS = 7
-_FEWEST_DAYS = 3
+#: How much history there is.
+_HISTORY = COURSE_DAYS * _DAY
+#: In which times are said, by their seconds.
+_UNITS = {
+    _DAY: gettext_noop("%(count)s d"),
+    _HOUR: gettext_noop("%(count)s h"),
+    60.0: gettext_noop("%(count)s min"),
+}
 #: A step back by that share of what was gained, and so many usual steps, is a fresh start.
 _FALL = 0.3
 _STEPS = 8.0
+
+
+class _Pace(NamedTuple):
+    """How it goes towards the limit, how much is left, and since when that was looked at."""
+
+    found: Slope
+    left: float
+    since: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether there is a trend, and it goes towards the limit."""
+        return self.found.deviations >= _SIGNIFICANT and self.found.slope > 0
+
+    @property
+    def latest(self) -> float:
+        """Seconds until the limit at the slowest pace that is likely."""
+        return _time(self.found.low, self.left) if self.is_clear else float("inf")
 
 
 class _Known(NamedTuple):
@@ -42,16 +73,14 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
     begin = sight.now - window
     step = window / _POINTS
     near = sight.readings(rule.of, begin, sight.now, step=step, by=rule.by)
-    past = sight.readings(rule.of, begin - _DAYS * _DAY, begin, step=_HOUR, by=rule.by)
+    past = sight.readings(rule.of, begin - _HISTORY, begin, step=_HOUR, by=rule.by)
     verdicts = []
     for key in near:
-        known = _Known(
-            _points(near[key], begin, step), _points(past.get(key, []), begin - _DAYS * _DAY, _HOUR)
-        )
+        known = _Known(_points(near[key], begin, step), _points(past.get(key, []), begin - _HISTORY, _HOUR))
         if known.points:
-            verdicts.append(_verdict(key, rule, known, sight.now))
+            verdicts.append(_verdict(key, rule, known, sight))
     if not verdicts:
-        return Judgement(silent=f"It was not read in the last {phrases.span(window)}.")
+        return Judgement(silent=_("It was not read in the last %(span)s.") % {"span": phrases.span(window)})
     return Judgement(tuple(verdicts))
 
 
@@ -59,34 +88,94 @@ def _points(values: Sequence[float | None], begin: float, step: float) -> list[t
     return [(begin + (at + 0.5) * step, value) for at, value in enumerate(values) if value is not None]
 
 
-def _verdict(key: str, rule: RuleSpec, known: _Known, now: float) -> Verdict:
+def _verdict(key: str, rule: RuleSpec, known: _Known, sight: Sight) -> Verdict:
     limit, within = rule.numbers["reaches"], rule.numbers["within"]
-    values = [value for _, value in known.points]
+    values = [value for at, value in known.points]
     level = median(values[-3:])
     # It comes from the side on which it has mostly been.
-    side = -1.0 if median([value for _, value in known.history] + values) > limit else 1.0
+    side = -1.0 if median([value for at, value in known.history] + values) > limit else 1.0
     written = partial(phrases.reading, measure=rule.of)
-    words = f"{written(level)} now"
     if side * (level - limit) >= 0:
-        beyond = f"{words}, which is beyond {written(limit)}"
-        return Verdict(key, True, level, beyond, limit=limit, since=_crossed(known, side, limit))
-    points = _since_fresh_start(known.points, side)
+        words = _("%(value)s now, which is beyond %(limit)s")
+        words %= {"value": written(level), "limit": written(limit)}
+        return Verdict(key, True, level, words, limit=limit, since=_crossed(known, side, limit))
+    points, is_saw = _from_one_start(known.points, side)
     if len(points) < _FEWEST:
-        return Verdict(key, False, level, f"{words}, for too short a time to see a trend", limit=limit)
+        words = _("%(value)s now, for too short a time to see a trend") % {"value": written(level)}
+        return Verdict(key, False, level, words, limit=limit)
+    stretches = [points]
+    if not is_saw and "window" not in rule.numbers:
+        stretches += [points[-most:] for most in _LAST if len(points) > most]
+    paces = [_pace(stretch, known.history, side, rule, sight.now) for stretch in stretches]
+    if is_saw:
+        paces = [_of_tips(paces[0], points, side, sight.now)]
+    pace = next((one for one in paces if one.latest <= within), paces[0])
+    if not pace.is_clear:
+        words = _("%(value)s now, with no clear trend") % {"value": written(level)}
+        return Verdict(key, False, level, words, limit=limit)
+    words = _told(pace, written, side, limit)
+    if pace.latest > within:
+        return Verdict(key, False, level, words, limit=limit)
+    turned = _turned(rule, known, sight, side)
+    if turned is not None and _of_last_hour(points, side) <= turned:
+        words = _("%(words)s, if it does not turn back before %(value)s as in the week before") % {
+            "words": words,
+            "value": written(side * turned),
+        }
+        return Verdict(key, False, level, words, limit=limit)
+    return Verdict(key, True, level, words, limit=limit, since=pace.since)
+
+
+def _told(pace: _Pace, written: Callable[[float], str], side: float, limit: float) -> str:
+    found = pace.found
+    soonest, likely = _time(found.high, pace.left), _time(found.slope, pace.left)
+    words = _("%(value)s now, %(pace)s an hour; reaches %(limit)s in about %(time)s")
+    return words % {
+        "value": written(side * found.level),
+        "pace": f"{'+' if side > 0 else '−'}{written(_rounded(found.slope * _HOUR))}",
+        "limit": written(limit),
+        "time": f"{_spoken(likely)}{_between(soonest, pace.latest, likely)}",
+    }
+
+
+def _pace(
+    points: list[tuple[float, float]],
+    history: list[tuple[float, float]],
+    side: float,
+    rule: RuleSpec,
+    now: float,
+) -> _Pace:
+    """Return how it goes towards the limit in a stretch, the course of a day taken away."""
+    limit, within = rule.numbers["reaches"], rule.numbers["within"]
     found = _towards(slope(points, end=now), side)
     if found.deviations >= _SIGNIFICANT and _time(found.low, side * limit - found.level) <= within:
         # The course of a day is no trend: what the days before did at these hours is taken away.
-        found = _towards(slope(_without_course(points, known.history, now), end=now), side)
-    if found.deviations < _SIGNIFICANT or found.slope <= 0:
-        return Verdict(key, False, level, f"{words}, with no clear trend", limit=limit)
-    left = side * limit - found.level
-    words = f"{written(side * found.level)} now"
-    soonest, likely, latest = (_time(pace, left) for pace in (found.high, found.slope, found.low))
-    pace = f"{'+' if side > 0 else '−'}{written(_rounded(found.slope * _HOUR))} an hour"
-    words = f"{words}, {pace}; reaches {written(limit)} in about {_spoken(likely)}"
-    words += _between(soonest, latest, likely)
-    wrong = latest <= within
-    return Verdict(key, wrong, level, words, limit=limit, since=points[0][0] if wrong else None)
+        found = _towards(slope(without_course(points, history, now), end=now), side)
+    return _Pace(found, side * limit - found.level, points[0][0])
+
+
+def _of_tips(pace: _Pace, points: list[tuple[float, float]], side: float, now: float) -> _Pace:
+    """Return the pace with what is left to the tips, a tenth of the readings: they are at the limit first."""
+    heights = sorted(side * value - pace.found.slope * (at - now) for at, value in points)
+    tips = median(heights[-max(len(heights) // 10, 1) :])
+    return pace._replace(left=pace.left - max(tips - pace.found.level, 0.0))
+
+
+def _turned(rule: RuleSpec, known: _Known, sight: Sight, side: float) -> float | None:
+    """Return up to where it may climb and turn back by itself, by the hours of the week before."""
+    if not known.history:
+        return None
+    fired = sight.incidents(rule.name, known.history[0][0], sight.now)
+    hours = [
+        Hour(side * value, any(began < at + _HOUR and at - _HOUR < over for began, over in fired))
+        for at, value in known.history
+    ]
+    return turning(hours, limit=side * rule.numbers["reaches"])
+
+
+def _of_last_hour(points: list[tuple[float, float]], side: float) -> float:
+    """Return the mean of the last hour, as that is what is known of the week before."""
+    return side * fmean(value for at, value in points if at > points[-1][0] - _HOUR)
 
 
 def _towards(found: Slope, side: float) -> Slope:
@@ -110,63 +199,33 @@ def _crossed(known: _Known, side: float, limit: float) -> float | None:
     return since
 
 
-def _since_fresh_start(points: list[tuple[float, float]], side: float) -> list[tuple[float, float]]:
-    """Return the points since the last great step back: a process was started anew, a disk cleared."""
-    values = [side * value for _, value in points]
+def _from_one_start(points: list[tuple[float, float]], side: float) -> tuple[list[tuple[float, float]], bool]:
+    """Return the points since the last fresh start; or all, where it is started all the time.
+
+    What is goes up each time, and only what the whole of it does is a trend: whether it is so comes second.
+    """
+    since, starts = _since_fresh_start(points, side)
+    if starts > 1:
+        return points, True
+    # Beside one great step, as from the limit, small ones do not count as such.
+    return since, starts == 1 and _since_fresh_start(since, side)[1] > 1
+
+
+def _since_fresh_start(
+    points: list[tuple[float, float]], side: float
+) -> tuple[list[tuple[float, float]], int]:
+    """Return the points since the last great step back, and how many such steps there are.
+
+    A process was started anew, a disk cleared, garbage collected.
+    """
+    values = [side * value for at, value in points]
     moves = [after - before for before, after in pairwise(values)]
     if not moves:
-        return points
+        return points, 0
     usual = median(abs(move - median(moves)) for move in moves)
     least = max(_FALL * (max(values) - min(values)), _STEPS * usual)
-    last = max((at + 1 for at, move in enumerate(moves) if -move >= least and least > 0), default=0)
-    return points[last:]
-
-
-def _without_course(
-    points: list[tuple[float, float]], history: list[tuple[float, float]], now: float
-) -> list[tuple[float, float]]:
-    """Return the points less what is the course of a day: how the days before moved at these hours.
-
-    What a day gained on the whole is not its course: a leak goes on.
-    """
-    whole = history + points
-    courses = []
-    for days in range(1, _DAYS + 1):
-        shift = days * _DAY
-        ends = _at(whole, now - shift), _at(whole, now - shift + _DAY)
-        there = [_at(whole, at - shift) for at, _ in points]
-        if None in ends or None in there:
-            continue
-        gain = (ends[1] - ends[0]) / _DAY  # type: ignore[operator]
-        courses.append(
-            [
-                value - ends[0] - gain * (at - now)  # type: ignore[operator]
-                for (at, _), value in zip(points, there, strict=True)
-            ]
-        )
-    if len(courses) < _FEWEST_DAYS:
-        return points
-    usual = [median(values) for values in zip(*courses, strict=True)]
-    return [(at, value - moved) for (at, value), moved in zip(points, usual, strict=True)]
-
-
-def _at(points: list[tuple[float, float]], moment: float) -> float | None:
-    """Return the value at a moment, between the two that are nearest; ``None`` where these are hours away."""
-    low, high = 0, len(points)
-    while low < high:
-        middle = (low + high) // 2
-        if points[middle][0] < moment:
-            low = middle + 1
-        else:
-            high = middle
-    around = [points[at] for at in (low - 1, low) if 0 <= at < len(points)]
-    near = [(at, value) for at, value in around if abs(at - moment) <= 2 * _HOUR]
-    if not near:
-        return None
-    if len(near) == 1 or near[0][0] == near[1][0]:
-        return near[0][1]
-    (at, value), (after, later) = near
-    return value + (later - value) * (moment - at) / (after - at)
+    starts = [at + 1 for at, move in enumerate(moves) if -move >= least and least > 0]
+    return points[starts[-1] if starts else 0 :], len(starts)
 
 
 def _rounded(value: float) -> float:
@@ -174,18 +233,23 @@ def _rounded(value: float) -> float:
 
 
 def _between(soonest: float, latest: float, likely: float) -> str:
+    """Return the bounds in parentheses; nothing where they say no more than what lies between them."""
     if latest > 20 * likely:
-        return f" ({_spoken(soonest)} or more)"
-    first, _, unit = _spoken(soonest).partition(" ")
-    second = _spoken(latest)
-    if second == f"{first} {unit}":
+        return _(" (%(time)s or more)") % {"time": _spoken(soonest)}
+    first, second = _spoken(soonest), _spoken(latest)
+    if first == second:
         return ""
-    return f" ({first}–{second})" if second.endswith(f" {unit}") else f" ({first} {unit} to {second})"
+    if _unit(soonest) and _unit(soonest) == _unit(latest):
+        return f" ({first.partition(' ')[0]}–{second})"
+    return _(" (%(soonest)s to %(latest)s)") % {"soonest": first, "latest": second}
+
+
+def _unit(seconds: float) -> float:
+    """Return the largest unit of which it is two or more, 0 if there is none."""
+    return next((size for size in _UNITS if seconds >= 1.95 * size), 0.0)
 
 
 def _spoken(seconds: float) -> str:
     """Return a length of time to its largest unit, as nobody knows it any better."""
-    for size, unit in ((_DAY, "d"), (_HOUR, "h"), (60.0, "min")):
-        if seconds >= 1.95 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return phrases.span(seconds)
+    unit = _unit(seconds)
+    return _(_UNITS[unit]) % {"count": f"{seconds / unit:.0f}"} if unit else phrases.span(seconds)

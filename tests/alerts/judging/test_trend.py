@@ -173,3 +173,50 @@ def test_values_of_our_own_gauges_have_theirs() -> None:
     sight = FakeSight(read={memory: _read(lambda hour: (0.74 + 0.03 * hour) * 2.0**30, noise=0)})
     (verdict,) = judge(_rule(reaches=2.0**30)._replace(of=memory), sight).verdicts
     assert "MiB an hour; reaches 1 GiB in about 9 h" in verdict.words
+
+
+def _saw(hour: float, *, hours: float = 1.5, low: float = 30.0, high: float = 70.0) -> float:
+    return low + (high - low) * (hour % hours) / hours
+
+
+def test_garbage_that_is_collected_again_and_again_is_no_trend() -> None:
+    """Each tooth alone would be at the limit within two hours; what is left after each tells of a leak."""
+    assert not _one(_read(_saw, days=0.25)).wrong
+    assert not _one(_read(lambda hour: _saw(hour, low=20, high=40) + 70 * (hour < -4.5), days=0.25)).wrong
+    assert _one(_read(lambda hour: _saw(hour, high=50) + 3 * max(hour + 8, 0))).wrong
+
+
+def test_what_turned_back_by_itself_may_climb_as_high_again() -> None:
+    """After each start of the week it went up to 70: the present one is like them, until it is higher."""
+
+    def course(hour: float) -> float:
+        since = (hour - 2) % 22 + 0.01
+        return 70 - 45 * math.exp(-since / 3)
+
+    def judged(shift: float, more: float = 0.0) -> Verdict:
+        return _one(_read(lambda hour: course(hour + shift) + more * max(hour + 3, 0)))
+
+    verdict = judged(4.5)
+    assert not verdict.wrong
+    assert ", if it does not turn back before 7" in verdict.words
+    assert judged(9, more=6).wrong
+
+
+def test_what_was_told_and_stopped_did_not_turn_back_by_itself() -> None:
+    """Leaks of this week were told, and ended where the memory did: the next is told as early."""
+
+    def course(hour: float) -> float:
+        return 30 + 6 * max((hour + 42) % 48 - 36, 0)
+
+    read = _read(course)
+    told = [(NOON - (48 * times + 2) * HOUR, NOON - (48 * times - 5) * HOUR) for times in (1, 2, 3)]
+    for incidents, wrong in (((), False), (told, True)):
+        (verdict,) = judge(_rule(), FakeSight(read={MEMORY: read}, incidents=incidents)).verdicts
+        assert verdict.wrong == wrong, verdict
+
+
+def test_what_began_an_hour_ago_is_seen() -> None:
+    """The six hours before it were calm. A window that the rule gives is not looked into, it is looked at."""
+    read = _read(lambda hour: 40 + 20 * max(hour + 1.2, 0))
+    assert _one(read).wrong
+    assert not _one(read, _rule(window=6 * HOUR)).wrong
