@@ -94,12 +94,13 @@ class Settings:
 _UNREAD = Settings()
 
 
-class Problem(typing.NamedTuple):
+class Problem:
     """A key of ``QAPROD`` that was not understood; ``unknown`` tells a stranger from a wrong type."""
 
-    key: str
-    unknown: bool
-    expected: str
+    def __init__(self, *, key: str, unknown: bool, expected: str) -> None:
+        self.key = key
+        self.unknown = unknown
+        self.expected = expected
 
 
 @cache

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..dashboard.units import Kind
 
 # Before a capital, and behind what joins words.
-_SEAMS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[._/:])(?=[^\W_])")
+_SEAMS = r"(?<=[a-z])(?=[A-Z])|(?<=[._/:])(?=[^\W_])"
 _SEAM = SafeString("<wbr>")
 
 register = template.Library()
@@ -53,7 +53,7 @@ def ago(when: datetime | None) -> str | SafeString:
 @register.filter
 def seamed(text: str) -> SafeString:
     """Return names and paths with the places at which a line may break: not within their words."""
-    return format_html_join(_SEAM, "{}", ((part,) for part in _SEAMS.split(text)))
+    return format_html_join(_SEAM, "{}", ((part,) for part in re.split(_SEAMS, text)))
 
 
 @register.filter
