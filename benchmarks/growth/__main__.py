@@ -16,6 +16,7 @@ from tests.servers import Postgres, postgres_missing
 from ..report import aligned
 from ..workspace import ROOT, Workspace, run
 
+PARTS = ("pages", "passes", "looks")
 SIZES = [100_000, 1_000_000, 10_000_000]
 
 
@@ -29,18 +30,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if missing:
                 print(f"No {missing}: PostgreSQL is left out.")
                 continue
-            results[database] = list(
-                _measured(workspace, database, [options.failures, options.routes, *options.events])
-            )
+            given = [",".join(options.parts), options.failures, options.routes, *options.events]
+            results[database] = list(_measured(workspace, database, [str(one) for one in given]))
             print(f"\n{database}\n\n{_table(results[database])}", flush=True)
     if options.json:
         Path(options.json).write_text(json.dumps(results, indent=2) + "\n")
     return 0
 
 
-def _measured(workspace: Workspace, database: str, sizes: list[int]) -> Iterator[dict[str, Any]]:
+def _measured(workspace: Workspace, database: str, given: list[str]) -> Iterator[dict[str, Any]]:
     if database == "sqlite":
-        yield from _lines(workspace.environment("ours", QAPROD_BENCH_QUIET="1"), sizes)
+        yield from _lines(workspace.environment("ours", QAPROD_BENCH_QUIET="1"), given)
         return
     with closing(Postgres().start()) as server:
         server.create_database("qaprod")
@@ -48,11 +48,11 @@ def _measured(workspace: Workspace, database: str, sizes: list[int]) -> Iterator
             "ours", QAPROD_BENCH_QUIET="1", QAPROD_BENCH_POSTGRES=str(server.port)
         )
         run([sys.executable, "-m", "django", "migrate", "--run-syncdb", "--verbosity=0"], environment)
-        yield from _lines(environment, sizes)
+        yield from _lines(environment, given)
 
 
-def _lines(environment: dict[str, str], sizes: list[int]) -> Iterator[dict[str, Any]]:
-    command = [sys.executable, "-m", "benchmarks.growth.child", *map(str, sizes)]
+def _lines(environment: dict[str, str], given: list[str]) -> Iterator[dict[str, Any]]:
+    command = [sys.executable, "-m", "benchmarks.growth.child", *given]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--events", type=int, nargs="+", default=SIZES, help="the sizes, from small to large")
     parser.add_argument("--failures", type=int, default=10_000, help="how many failures there are")
     parser.add_argument("--routes", type=int, default=50, help="how many routes are asked for")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what is measured")
     parser.add_argument(
         "--databases", nargs="+", choices=["sqlite", "postgresql"], default=["sqlite", "postgresql"]
     )

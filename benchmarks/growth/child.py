@@ -1,7 +1,7 @@
 """Grows a history and measures the pages at each size.
 
-``python -m benchmarks.growth.child FAILURES ROUTES EVENTS …`` prints one line of JSON for each size. It is a
-process of its own because the settings name the database.
+``python -m benchmarks.growth.child PARTS FAILURES ROUTES EVENTS …`` prints one line of JSON for each size. It
+is a process of its own because the settings name the database.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import sys
 import time
 
 
-def main(failures: int, routes: int, sizes: list[int]) -> None:
-    """Grow and measure."""
+def main(parts: list[str], failures: int, routes: int, sizes: list[int]) -> None:
+    """Grow and measure, of ``PARTS`` those."""
     import django
 
     django.setup()
     from . import looks, pages, passes
     from .history import History, counts
 
+    measured = {"pages": pages.measured, "passes": passes.measured, "looks": looks.measured}
     history = History(failures=failures, routes=routes)
     began = time.monotonic()
     history.begin()
@@ -29,11 +30,12 @@ def main(failures: int, routes: int, sizes: list[int]) -> None:
             "events": size,
             "loaded": loaded,
             "rows": counts(),
-            "pages": [*pages.measured(), *passes.measured(), *looks.measured()],
+            "pages": [line for part in parts for line in measured[part]()],
         }
         print(json.dumps(answer), flush=True)
         began = time.monotonic()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), [int(size) for size in sys.argv[3:]])
+    parts, failures, routes, *sizes = sys.argv[1:]
+    main(parts.split(","), int(failures), int(routes), [int(size) for size in sizes])
