@@ -155,6 +155,9 @@ def in_words(impact: Impact) -> str:
 def _since(impact: Impact) -> str:
     if impact.went_on is None or not impact.served:
         return ""
+    if impact.served == 1:
+        went_on = impact.went_on
+        return _("It has taken a later step since.") if went_on else _("It has taken no later step since.")
     if not impact.went_on:
         return _("None of those has taken a later step since.")
     return ngettext(

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django_qaprod import clock
 from django_qaprod.models import Deploy, Failure, Occurrence, Transition
 from django_qaprod.registry import JourneySpec
-from django_qaprod.templatetags.qaprod import exactly
+from django_qaprod.templatetags.qaprod import exactly, seamed
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -192,6 +192,21 @@ def test_nonsense_in_the_address_is_no_error(name: str, client_of_boss: Client) 
             200,
             302,
         }
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("SMTPServerDisconnected: gone", "SMTPServer|Disconnected: gone"),
+        ("jobs.views.apply_now", "jobs.|views.|apply_|now"),
+        ("GET a/<uuid:b>/", "GET a/&lt;uuid:|b&gt;/"),
+        ("<b>HTTP</b> 10.5...", "&lt;b&gt;HTTP&lt;/|b&gt; 10.|5..."),
+        ("", ""),
+    ],
+)
+def test_names_break_where_their_words_end(text: str, shown: str) -> None:
+    """In a narrow column, and nowhere within a word while there is such a place."""
+    assert seamed(text) == shown.replace("|", "<wbr>")
 
 
 def test_the_number_of_queries_does_not_follow_the_number_of_rows(client_of_boss: Client) -> None:

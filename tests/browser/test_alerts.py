@@ -72,10 +72,24 @@ def test_every_page_keeps_to_the_policy_and_to_the_width_of_a_phone(page: Page, 
         assert wide <= PHONE["width"], f"{address} is {wide} wide"
 
 
+def test_on_a_phone_rows_are_read_without_scrolling_sideways(page: Page, alert: Alert) -> None:
+    """They stand as blocks; the few tables that do not are shaded where they go on."""
+    page.set_viewport_size(PHONE)
+    for address in ("alert/", "failure/", "silence/?when=all", "notification/", "rule/", "channel/"):
+        page.goto(f"/admin/qaprod/{address}")
+        found = page.locator(".results, .qaprod-scroll").first
+        assert found.evaluate("list => list.scrollWidth - list.clientWidth") <= 0, address
+    page.goto("/admin/qaprod/alert/usefulness/")
+    found = page.locator(".qaprod-scroll").last
+    assert found.evaluate("list => getComputedStyle(list).backgroundAttachment").startswith("local, local, s")
+    rows = found.locator("tr").first
+    assert rows.evaluate("row => getComputedStyle(row).backgroundColor").startswith("rgba(")
+
+
 def test_the_list_needs_no_scrolling_beside_both_side_bars(page: Page, alert: Alert) -> None:
     """All columns of an alert are seen at once."""
     page.set_viewport_size({"width": 1280, "height": 800})
-    for address in ("alert/", "silence/", "notification/"):
+    for address in ("alert/", "failure/", "silence/", "notification/"):
         page.goto(f"/admin/qaprod/{address}")
         hidden = page.locator(".results").evaluate("list => list.scrollWidth - list.clientWidth")
         assert hidden <= 0, address

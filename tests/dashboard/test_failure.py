@@ -31,6 +31,8 @@ def test_the_impact_in_words(met: int, started: int | None, served: int, words: 
         (9, 7, "9 of them were served anyway. 7 of those have taken a later step since."),
         (9, 1, "9 of them were served anyway. 1 of those has taken a later step since."),
         (9, 0, "9 of them were served anyway. None of those has taken a later step since."),
+        (1, 1, "1 of them was served anyway. It has taken a later step since."),
+        (1, 0, "1 of them was served anyway. It has taken no later step since."),
         (0, 0, "none of them was served."),
     ],
 )
