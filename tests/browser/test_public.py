@@ -28,7 +28,7 @@ def visitor(browser: Browser, live_server: LiveServer, settings: Settings) -> It
     """Somebody with a phone, who is signed in nowhere and runs no scripts."""
     settings.ROOT_URLCONF = Plain
     opened = browser.new_context(base_url=live_server.url, viewport=PHONE, java_script_enabled=False)
-    opened.set_default_timeout(10_000)
+    opened.set_default_timeout(60_000)
     yield opened
     opened.close()
 

@@ -69,10 +69,10 @@ def finished(task: Task, *args: Any, runs: int = 1) -> Any:
     signals.task_postrun.connect(on_postrun)
     try:
         result = task.delay(*args)
-        assert all(ran.acquire(timeout=10) for _ in range(runs))
+        assert all(ran.acquire(timeout=60) for _ in range(runs))
     finally:
         signals.task_postrun.disconnect(on_postrun)
-    return result.get(timeout=10)
+    return result.get(timeout=60)
 
 
 def test_a_task_that_fails_in_a_worker_is_one_failure(

@@ -245,7 +245,7 @@ def test_a_handler_that_logs_does_not_recurse_or_hang(records: Records, served: 
     thread = threading.Thread(target=log.error, args=("first",), daemon=True)
     try:
         thread.start()
-        thread.join(10)
+        thread.join(60)
     finally:
         log.removeHandler(handler)
     assert not thread.is_alive()

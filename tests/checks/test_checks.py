@@ -467,7 +467,7 @@ call_command("check")
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
     assert answer.stdout.strip() == "System check identified no issues (0 silenced)."
     assert answer.stderr == ""

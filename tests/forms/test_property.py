@@ -43,7 +43,7 @@ from .stormy import BACK, CARD, ERRORS, FIELDS, PASSWORD, PRIVATE, STORED, THANK
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 
-EXAMPLES = int(os.environ.get("QAPROD_PROPERTY_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("QAPROD_PROPERTY_EXAMPLES", "120"))
 #: What may be caught inside us without a visitor noticing: that the database does not keep it, and who it is.
 #: Errors that cannot be shown are shown as such.
 EXPECTED = {"rescue.database", "forms.resent", "identity", "session", "forms.session", "messages"}

@@ -48,7 +48,7 @@ def start(directory: Path, *arguments: str, **settings: Any) -> dict[str, Any]:
         cwd=directory,
         check=True,
         stdout=subprocess.PIPE,
-        timeout=60,
+        timeout=600,
     )
     assert sorted(path.name for path in directory.iterdir()) == ["an_app"], "nothing at start-up opens a file"
     found: dict[str, Any] = json.loads(answer.stdout)

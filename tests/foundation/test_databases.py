@@ -125,7 +125,7 @@ def ask(directory: Path, body: str, **settings: Any) -> Any:
         cwd=directory,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
-        timeout=60,
+        timeout=600,
     )
     return json.loads(done.stdout)
 

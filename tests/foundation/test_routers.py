@@ -60,7 +60,7 @@ def ask(
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         check=True,
         stdout=subprocess.PIPE,
-        timeout=60,
+        timeout=600,
     )
     found: dict[str, Any] = json.loads(answer.stdout)
     return found

@@ -50,7 +50,7 @@ def test_the_second_of_two_at_once_waits_for_the_first_to_decide(submitted: Step
         thread.start()
         wait_until(waiting, what="the second transaction to wait")
         transaction.set_rollback(rolled_back)
-    thread.join(10)
+    thread.join(60)
     assert Event.objects.count() == 1
 
 
@@ -60,7 +60,7 @@ def test_twenty_at_once_count_once(submitted: Step) -> None:
 
     def take() -> None:
         try:
-            start.wait(10)
+            start.wait(60)
             submitted.record(1, strict=True)
         except Exception as error:
             errors.append(error)
@@ -71,6 +71,6 @@ def test_twenty_at_once_count_once(submitted: Step) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert errors == []
     assert Event.objects.count() == 1

@@ -50,7 +50,7 @@ class Host:
         ) as server:
             yield server
 
-    def manage(self, *arguments: str, timeout: float = 120, check: bool = True) -> str:
+    def manage(self, *arguments: str, timeout: float = 300, check: bool = True) -> str:
         """Run a management command; return what it printed. It may fail unless ``check``."""
         return self._run("-m", "django", *arguments, timeout=timeout, check=check)
 
@@ -98,7 +98,7 @@ class Host:
         """Drain what lies in the spool and run the jobs that are due, as cron would."""
         self.manage("qaprod_tick")
 
-    def _run(self, *arguments: str, timeout: float = 120, check: bool = True) -> str:
+    def _run(self, *arguments: str, timeout: float = 300, check: bool = True) -> str:
         done = subprocess.run(
             [sys.executable, *arguments],
             cwd=ROOT,

@@ -44,7 +44,7 @@ def run(script: str, *, cwd: Path = ROOT, **environment: str) -> subprocess.Comp
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=600,
     )
 
 

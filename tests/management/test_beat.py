@@ -79,7 +79,7 @@ def test_a_job_has_its_streams_and_its_exit_status_and_is_told_of(tmp_path: Path
     """Options of the job behind ``--`` are no options of the command."""
     script = "read line; echo got $line $#; echo bad >&2; exit 3"
     child = start(tmp_path, "nightly import", "--", "sh", "-c", script, "--", "--version", "-h")
-    out, err = child.communicate("hello\n", timeout=60)
+    out, err = child.communicate("hello\n", timeout=300)
     assert (child.returncode, out, err) == (3, "got hello 2\n", "bad\n")
     (cell,) = told(tmp_path)
     assert (cell.label, cell.attributes, cell.count) == ("nightly import", (("outcome", "failed"),), 1)
@@ -94,7 +94,7 @@ def test_a_signal_is_passed_on_and_the_job_has_the_last_word(tmp_path: Path) -> 
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         child.send_signal(signal.SIGTERM)
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate(timeout=300)
     finally:
         child.kill()
     assert (child.returncode, out, err) == (0, "tidied\n", "")
@@ -107,7 +107,7 @@ def test_a_job_that_dies_of_a_signal_has_the_status_that_shells_give(tmp_path: P
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         child.send_signal(signal.SIGTERM)
-        child.communicate(timeout=60)
+        child.communicate(timeout=300)
     finally:
         child.kill()
     assert child.returncode == 128 + signal.SIGTERM
@@ -117,7 +117,7 @@ def test_a_job_that_dies_of_a_signal_has_the_status_that_shells_give(tmp_path: P
 def test_a_dead_spool_and_a_dead_database_do_not_disturb_the_job(tmp_path: Path) -> None:
     (tmp_path / "spool").touch()
     child = start(tmp_path, "nightly import", "--", "sh", "-c", "echo done; exit 5")
-    out, _ = child.communicate(timeout=60)
+    out, _ = child.communicate(timeout=300)
     assert (child.returncode, out) == (5, "done\n")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -180,11 +179,16 @@ class TestASlowEndpoint:
 
     @pytest.fixture(autouse=True)
     def _slow(self, judging: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = 0.0
+
         def verdict(series: Counter[str]) -> int:
-            time.sleep(0.2)
+            nonlocal now
+            now += 0.2
             return 200
 
         judging.verdict = verdict
+        for module in (outlet, sink):
+            monkeypatch.setattr(module, "monotonic", lambda: now)
         monkeypatch.setattr(sink, "FLUSH_WITHIN", 0.1)
 
     def flush(self, sending: OpenTelemetrySink) -> None:

@@ -35,7 +35,7 @@ def arguments(databases: dict[str, Any], *rest: str) -> list[str]:
 
 def run(databases: dict[str, Any], *rest: str) -> str:
     return subprocess.run(
-        arguments(databases, *rest), check=True, stdout=subprocess.PIPE, text=True, timeout=120
+        arguments(databases, *rest), check=True, stdout=subprocess.PIPE, text=True, timeout=300
     ).stdout
 
 
@@ -83,7 +83,7 @@ def test_killed_in_the_middle_everything_is_there_once(sqlite: dict[str, Any]) -
 def test_several_processes_share_an_sqlite_file(sqlite: dict[str, Any]) -> None:
     with writer(sqlite, "a", 40) as one, writer(sqlite, "b", 40) as two, writer(sqlite, "c", 40) as three:
         for child in (one, two, three):
-            said, _ = child.communicate(timeout=120)
+            said, _ = child.communicate(timeout=300)
             assert "refused" not in said
     assert stored(sqlite) == expected(120)
 
@@ -101,7 +101,7 @@ def test_a_database_that_goes_away_is_waited_for(postgres: Postgres, crash: bool
             postgres.stop()
         says(child, "refused", 3)
         postgres.start()
-        child.communicate(timeout=120)
+        child.communicate(timeout=300)
         assert child.returncode == 0
     found = stored(databases)
     # This server syncs nothing: a crash may take its last commits with it, each as a whole.
@@ -115,6 +115,6 @@ def test_records_wait_for_migrate(postgres: Postgres) -> None:
     with writer(databases, "segment", 2) as child:
         says(child, "refused", 2)
         run(databases, "migrate")
-        child.communicate(timeout=120)
+        child.communicate(timeout=300)
         assert child.returncode == 0
     assert stored(databases) == expected(2)

@@ -70,7 +70,7 @@ def run_pytest(directory: Path, *arguments: str) -> subprocess.CompletedProcess[
         env={**environment, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 

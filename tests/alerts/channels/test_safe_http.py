@@ -155,7 +155,7 @@ def test_no_proxy_of_the_environment_is_used(receiver: Receiver, monkeypatch: py
 def test_an_answer_that_drips_ends_in_time(receiver: Receiver) -> None:
     receiver.drips = True
     with pytest.raises(ChannelError, match=r"^127\.0\.0\.1: it did not answer in time\.$"):
-        safe_http.request("POST", receiver.url(), allow_private=True, timeout=0.15)
+        safe_http.request("POST", receiver.url(), allow_private=True, timeout=1.0)
 
 
 def test_headers_that_drip_end_in_time() -> None:
@@ -176,7 +176,7 @@ def test_headers_that_drip_end_in_time() -> None:
         thread.start()
         with pytest.raises(ChannelError, match=r"in time|speak HTTP"):
             safe_http.request(
-                "GET", f"http://127.0.0.1:{server.getsockname()[1]}/", allow_private=True, timeout=0.15
+                "GET", f"http://127.0.0.1:{server.getsockname()[1]}/", allow_private=True, timeout=1.0
             )
         closed.set()
         thread.join()
@@ -185,7 +185,7 @@ def test_headers_that_drip_end_in_time() -> None:
 def test_one_who_says_nothing_is_given_up(receiver: Receiver) -> None:
     receiver.held = threading.Event()
     with pytest.raises(ChannelError, match="did not answer in time"):
-        safe_http.request("POST", receiver.url(), allow_private=True, timeout=0.1)
+        safe_http.request("POST", receiver.url(), allow_private=True, timeout=1.0)
 
 
 def test_no_more_of_an_answer_is_read_than_is_wanted(receiver: Receiver) -> None:

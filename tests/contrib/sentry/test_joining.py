@@ -29,7 +29,7 @@ def host(options: dict[str, Any], when: str) -> Any:
         cwd=Path(__file__).parents[3],
         check=True,
         stdout=subprocess.PIPE,
-        timeout=60,
+        timeout=600,
     )
     return json.loads(done.stdout.splitlines()[-1])
 

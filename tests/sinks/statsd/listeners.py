@@ -22,7 +22,7 @@ class Datagrams:
             self.socket = socket.socket(socket.AF_INET6 if ":" in at else socket.AF_INET, socket.SOCK_DGRAM)
             self.socket.bind((at, port))
             self.port: int = self.socket.getsockname()[1]
-        self.socket.settimeout(5)
+        self.socket.settimeout(60)
 
     def __enter__(self) -> Self:
         return self
@@ -96,11 +96,11 @@ class Stream:
         _end(self.listening)
         # It may have accepted one more at this moment.
         if self._accepting is not None:
-            self._accepting.join(5)
+            self._accepting.join(60)
         for connection in self.connections:
             _end(connection)
         for thread in self._threads:
-            thread.join(5)
+            thread.join(60)
 
     def lines(self, how_many: int) -> list[bytes]:
         """Return what was received, as soon as it is so many lines."""

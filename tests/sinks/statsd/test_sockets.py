@@ -144,8 +144,8 @@ class TestDatagrams:
             reader = threading.Thread(target=lambda: taken.extend(take_lines(listener, 2000)))
             taken: list[bytes] = []
             reader.start()
-            drain(to, *records)
-            reader.join(5)
+            finish(lambda: drain(to, *records))
+            reader.join(60)
         assert len(taken) == len(set(taken)) == 2000, "each once"
 
     def test_a_socket_that_was_made_anew_is_found(self, make: Make, tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ class TestNames:
 
         def slow(host: str) -> object:
             asked.append(host)
-            answer.wait(10)
+            answer.wait(60)
             return look_up(host)
 
         monkeypatch.setattr(resolving, "_look_up", slow)
