@@ -12,7 +12,7 @@ from django.db.models import Model
 
 from ..exceptions import DeclarationError
 from ..registry import JourneySpec, StepSpec
-from . import recording, signals, tracking
+from . import recording
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -107,6 +107,9 @@ class Step:
 
         Raises ``DeclarationError`` for what it cannot decorate.
         """
+        # Late, as the signals are: hosts that record by hand need neither at their start.
+        from . import tracking
+
         return tracking.decorator(self, subject=subject, properties=properties)
 
     def on_create(
@@ -121,6 +124,8 @@ class Step:
         By ``post_save``: ``bulk_create()`` sends no signal. ``subject`` and ``properties`` are called with
         the instance; the subject is the instance itself if left out.
         """
+        from . import signals
+
         signals.on_create(self, model, subject=subject, properties=properties)
 
     def on_save(
@@ -140,6 +145,8 @@ class Step:
         ``post_save``: ``update()``, ``bulk_update()`` and ``bulk_create()`` send no signal. As for
         ``once``, recording may wait for another transaction that does the same.
         """
+        from . import signals
+
         signals.on_save(self, model, {**(values or {}), **fields}, subject=subject, properties=properties)
 
     def taken(
