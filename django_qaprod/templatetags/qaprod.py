@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # Before a capital, and behind what joins words.
 _SEAMS = r"(?<=[a-z])(?=[A-Z])|(?<=[._/:])(?=[^\W_])"
 _SEAM = SafeString("<wbr>")
+# Characters that fit beside the other columns of the narrowest list.
+_LONG = 16
 
 register = template.Library()
 
@@ -52,8 +54,9 @@ def ago(when: datetime | None) -> str | SafeString:
 
 @register.filter
 def seamed(text: str) -> SafeString:
-    """Return names and paths with the places at which a line may break: not within their words."""
-    return format_html_join(_SEAM, "{}", ((part,) for part in re.split(_SEAMS, text)))
+    """Return names and paths, of which long ones say where a line may break: where a word of theirs ends."""
+    runs = (re.split(_SEAMS, run) if len(run) > _LONG else [run] for run in text.split(" "))
+    return format_html_join(" ", "{}", ((format_html_join(_SEAM, "{}", zip(run)),) for run in runs))
 
 
 @register.filter

@@ -199,8 +199,9 @@ def test_nonsense_in_the_address_is_no_error(name: str, client_of_boss: Client) 
     [
         ("SMTPServerDisconnected: gone", "SMTPServer|Disconnected: gone"),
         ("jobs.views.apply_now", "jobs.|views.|apply_|now"),
-        ("GET a/<uuid:b>/", "GET a/&lt;uuid:|b&gt;/"),
-        ("<b>HTTP</b> 10.5...", "&lt;b&gt;HTTP&lt;/|b&gt; 10.|5..."),
+        ("GET apply/<uuid:b>/form/", "GET apply/&lt;uuid:|b&gt;/|form/"),
+        ("<script>HTTP</script> 10.5", "&lt;script&gt;HTTP&lt;/|script&gt; 10.5"),
+        ("IndexError: jobs.views", "IndexError: jobs.views"),
         ("", ""),
     ],
 )
