@@ -465,7 +465,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'notifications',
                 'ordering': ('-made_at', '-pk'),
                 'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['state', 'lane', 'due_at'], name='qaprod_notification_due'), models.Index(fields=['message'], name='qaprod_notification_sent'), models.Index(fields=['-made_at', '-id'], name='qaprod_notification_list')],
+                'indexes': [models.Index(fields=['state', 'lane', 'due_at'], name='qaprod_notification_due'), models.Index(fields=['message'], name='qaprod_notification_sent'), models.Index(fields=['-made_at', '-id'], name='qaprod_notification_list'), models.Index(fields=['sent_at'], name='qaprod_notification_hour')],
                 'constraints': [models.UniqueConstraint(fields=('alert', 'lane', 'kind', 'number'), name='qaprod_notification_once')],
             },
         ),

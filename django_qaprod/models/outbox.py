@@ -74,6 +74,7 @@ class Notification(Outgoing):
             models.Index(fields=("state", "lane", "due_at"), name="qaprod_notification_due"),
             models.Index(fields=("message",), name="qaprod_notification_sent"),
             models.Index(fields=("-made_at", "-id"), name="qaprod_notification_list"),
+            models.Index(fields=("sent_at",), name="qaprod_notification_hour"),
         )
 
     def __str__(self) -> str:
