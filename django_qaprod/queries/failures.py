@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.core.paginator import Paginator
-from django.db.models import Max, Min
+from django.db.models import Min
 
 from .. import clock, registry
 from ..models import Affected, Deploy, Event, Occurrence
@@ -100,11 +100,10 @@ class _Met(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """A step that a subject has taken: its place among the declared ones, and when."""
+    """A step that a subject has taken: its place among the declared ones, and when it was taken first."""
 
     position: int
     first: datetime
-    last: datetime
 
 
 _NUMBERS = "qaprod.failures"
@@ -214,10 +213,10 @@ def _taken(spec: JourneySpec, subjects: Iterable[str]) -> dict[str, list[_Step]]
             )
             .order_by()
             .values_list("subject", "step")
-            .annotate(first=Min("at"), last=Max("at"))
+            .annotate(first=Min("at"))
         )
-        for subject, step, first, last in rows:
-            taken.setdefault(subject, []).append(_Step(positions[step], first, last))
+        for subject, step, first in rows:
+            taken.setdefault(subject, []).append(_Step(positions[step], first))
     return taken
 
 
@@ -232,4 +231,4 @@ def _went_on(steps: Iterable[_Step], met: datetime) -> bool:
     Who met the failure on the way to the first step is not come on by that one: they were served just that.
     """
     come_to = max((step.position for step in steps if step.first <= met), default=0)
-    return any(step.position > come_to and step.last > met for step in steps)
+    return any(step.position > come_to for step in steps)
