@@ -1,0 +1,6 @@
+"""How well it is told that a gauge fills. Django's words need settings before a judge is imported."""
+
+from django.conf import settings
+
+if not settings.configured:
+    settings.configure(TIME_ZONE="UTC", USE_TZ=True, USE_I18N=False)
