@@ -325,8 +325,9 @@ def test_who_may_only_look_sees_the_numbers_and_no_form() -> None:
 
 
 @pytest.fixture
-def bursts() -> None:
-    """Failures of the journey: 9 in a minute an hour ago, and 4 in one three hours ago."""
+def bursts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failures of the journey: 9 in a minute an hour ago, and 4 in one three hours ago; and time to try."""
+    monkeypatch.setattr(backtests, "WITHIN", 600.0)
     failure = rows.failure(journey=rows.JOURNEY.name)
     series = Series.objects.create(
         digest="f", name="qaprod.failures", label=str(failure.pk), attributes={"failure": str(failure.pk)}

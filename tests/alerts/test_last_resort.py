@@ -335,6 +335,10 @@ django.setup()
 from django_qaprod.alerts import last_resort
 from django_qaprod.pipeline import process
 from django_qaprod.records import EventRecord, new_id
+# What the first try needs: time is for the database alone.
+import django_qaprod.sinks.database, django_qaprod.worker.service
+from django.db import connections
+connections["default"]
 # Long enough for a busy machine to try its database once.
 last_resort.LOOK_EVERY, last_resort.AFTER, last_resort.RETRY_AFTER = 0.05, 2.0, 0.2
 process.IMPORT_AFTER = 0

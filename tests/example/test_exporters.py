@@ -100,7 +100,8 @@ def whole_lines(path: Path) -> list[str]:
 
 def events_of_sentry(directory: Path) -> set[str]:
     """Return the ids of the events that Sentry's peer has stored."""
-    with sqlite3.connect(f"file:{directory / 'bugsink' / 'db.sqlite3'}?mode=ro", uri=True) as connection:
+    address = f"file:{directory / 'bugsink' / 'db.sqlite3'}?mode=ro"
+    with sqlite3.connect(address, uri=True, timeout=60) as connection:
         rows = connection.execute("SELECT event_id FROM events_event").fetchall()
     return {str(row[0]).replace("-", "") for row in rows}
 

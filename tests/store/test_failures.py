@@ -291,7 +291,8 @@ def test_releases_are_deploys_as_of_their_first_record(store: Store) -> None:
 
 
 def test_occurrences_are_numbers_too(store: Store) -> None:
-    at = minute(5) + 1.0
+    start = minute(5)
+    at = start + 1.0
     store(*(failure(at=at, route="apply/", release="r1") for _ in range(3)), failure(at=at, served=True))
     rows = Bucket.objects.filter(series__name="qaprod.failures", series__label=str(only().pk))
     assert rows.aggregate(Sum("count"))["count__sum"] == 4
@@ -302,4 +303,4 @@ def test_occurrences_are_numbers_too(store: Store) -> None:
         "route": "",
         "served": "true",
     }
-    assert served.start.timestamp() == minute(5)
+    assert served.start.timestamp() == start
