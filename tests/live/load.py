@@ -124,3 +124,19 @@ def until(deadline: float, path: Callable[[int], str]) -> Iterable[str]:
     while time.monotonic() < deadline:
         yield path(number)
         number += 1
+
+
+def killing(kill: Callable[[], object], path: Callable[[int], str], *, after: int) -> Iterable[str]:
+    """Yield numbered paths; have ``kill`` called in the middle of those behind the first ``after``.
+
+    However slow the machine is, so many have been answered by then, but for those that are under way.
+    """
+    number, killer = 0, threading.Thread(target=kill)
+    while number < after or killer.is_alive():
+        yield path(number)
+        number += 1
+        if number == after:
+            killer.start()
+    # Some of whom nobody answers.
+    for late in range(number, number + 10):
+        yield path(late)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from tests.servers import Postgres, wait_until
 
 from . import host as hosts
-from .load import send, until
+from .load import killing, send
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -71,14 +70,12 @@ def assert_nothing_is_lost(host: hosts.Host) -> None:
     statuses: dict[str, int] = {}
     for attempt in range(4):
         with host.serve("gunicorn-gthread", workers=2) as server:
-            killer = threading.Timer(1.5, server.kill)
-            killer.start()
-            numbers = until(
-                time.monotonic() + 2,
+            numbers = killing(
+                server.kill,
                 lambda n: f"{'broken' if n % 2 else 'good'}-{attempt}-{n}",  # noqa: B023
+                after=60 * (attempt + 1),
             )
             statuses |= send(server.port, numbers, threads=VISITORS).statuses
-            killer.join()
     told = {status: {n for n, found in statuses.items() if found == status} for status in (0, 202, 302)}
     # Whoever got no answer sends what the view cannot take once more, as their browser has kept it.
     again = sorted(number for number in told[0] if number.startswith("broken"))[: 10 * VISITORS]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
+from collections.abc import Iterable
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
 
-from tests.servers import APPLICATION_SERVERS, Postgres, wait_until
+from tests.servers import APPLICATION_SERVERS, ApplicationServer, Postgres, wait_until
 
 from . import host as hosts
-from .load import until, visit
+from .load import killing, until, visit
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -25,7 +26,7 @@ def host(tmp_path: Path) -> hosts.Host:
 
 @pytest.mark.parametrize("kind", APPLICATION_SERVERS)
 def test_counts_are_exact_over_workers(kind: str, host: hosts.Host) -> None:
-    requests = 10_000 if kind == "gunicorn-sync" else 500
+    requests = 4_000 if kind == "gunicorn-sync" else 500
     with host.serve(kind, workers=4) as server:
         # uWSGI's own HTTP socket hangs up after every answer without saying so.
         seen = visit(server.port, ["/ok/"] * requests, keep_alive=kind != "uwsgi")
@@ -36,7 +37,7 @@ def test_counts_are_exact_over_workers(kind: str, host: hosts.Host) -> None:
     assert host.requests("ok/") == requests
 
 
-def test_a_failure_is_in_the_store_within_ten_seconds(host: hosts.Host) -> None:
+def test_a_failure_is_in_the_store_within_seconds(host: hosts.Host) -> None:
     with host.serve("gunicorn-preload", workers=2) as server:
         server.get("/raise/apples/")
         wait_until(lambda: host.ask("Failure.objects.count()"))
@@ -52,16 +53,14 @@ def test_kill_9_loses_nothing_that_was_promised_and_doubles_nothing(host: hosts.
     confirmed: set[str] = set()
     for attempt in range(3):
         with host.serve("gunicorn-gthread", workers=2) as server:
-            killer = threading.Timer(2.0, server.kill)
-            killer.start()
             seen = visit(
                 server.port,
-                until(
-                    time.monotonic() + 3,
+                killing(
+                    server.kill,
                     lambda n: f"/submit/{attempt}-{n}/" if n % 2 else f"/raise/{attempt}-{n}/",  # noqa: B023
+                    after=400 * (attempt + 1),
                 ),
             )
-            killer.join()
         answers.append(seen.statuses[500])
         confirmed.update(seen.bodies)
     host.tick()
@@ -83,12 +82,15 @@ def test_sqlite_hosts_are_not_locked_out_by_us(tmp_path: Path) -> None:
         directory.mkdir()
         host = hosts.sqlite(directory, WITHOUT_QAPROD=without)
         with host.serve("gunicorn-sync", workers=1) as server:
-            seconds = float(os.environ.get("QAPROD_LIVE_SECONDS", "5"))
-            seen = visit(
-                server.port, until(time.monotonic() + seconds, lambda n: "/read-then-write/"), threads=1
-            )
+            # The worker has started, and our drainer has some seconds in which it writes.
+            assert server.get("/read-then-write/").status == 200
+            paths: Iterable[str] = ["/read-then-write/"] * 200
+            if not without:
+                seconds = float(os.environ.get("QAPROD_LIVE_SECONDS", "5"))
+                paths = until(time.monotonic() + seconds, lambda n: "/read-then-write/")
+            seen = visit(server.port, paths, threads=1)
         assert set(seen.statuses) <= {200, 500}
-        assert seen.statuses[200] > 100
+        assert seen.statuses[200] > 10
         locked[name] = seen.statuses[500]
     assert locked == {"with": 0, "without": 0}
 
@@ -126,17 +128,23 @@ def test_a_worker_that_drains_is_replaced_when_it_is_killed(host: hosts.Host) ->
         wait_until(lambda: host.ask("Failure.objects.count()"))
         for pid in server.workers():
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: server.get("/ok/").status == 200)
+        wait_until(lambda: answers(server), what="another worker has taken their place")
         server.get("/raise/after/")
         wait_until(lambda: host.ask("Occurrence.objects.filter(message__contains='after').count()"))
 
 
+def answers(server: ApplicationServer) -> bool:
+    """Return whether a request is answered well: one that a killed worker had taken is not."""
+    try:
+        return server.get("/ok/").status == 200
+    except (OSError, HTTPException):
+        return False
+
+
 def test_an_order_to_stop_is_followed_at_once(host: hosts.Host) -> None:
-    with host.serve("gunicorn-sync", workers=2) as server:
+    # gunicorn kills only after ten minutes workers that have not ended.
+    with host.serve("gunicorn-sync", workers=2, arguments=("--graceful-timeout", "600")) as server:
         server.get("/ok/")
-        started = time.monotonic()
-        server.stop()
-        # gunicorn waits 5 s for its workers before it kills them.
-        assert time.monotonic() - started < 5
+        server.stop(timeout=60)
     host.tick()
     assert host.requests("ok/") == 1
