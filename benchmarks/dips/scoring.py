@@ -9,6 +9,10 @@ from statistics import median
 from .rivals import Told
 from .series import DAY, HOUR, Fault, Series
 
+#: An outage in which so many events were lost can be told from chance: without any, Poisson's chance of it is
+#: one in 10⁹, and even where half of that can be explained otherwise, one in 20,000.
+TELLING = 20.0
+LARGE = "large"
 #: What is told again so soon is the same alert; and so long after a fault it is still told of it.
 _APART = 2 * HOUR
 _AFTER = 2 * HOUR
@@ -25,7 +29,10 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """How well a method did: of each kind of fault those found and all, delays, false alarms in ``days``."""
+    """How well a method did: of each kind of fault those found and all, delays, false alarms in ``days``.
+
+    Delays are minutes. The kind ``LARGE`` is the outages in which ``TELLING`` events or more were lost.
+    """
 
     found: dict[str, tuple[int, int]]
     delays: dict[str, list[float]]
@@ -44,6 +51,21 @@ class Score:
 
     def delay(self, kind: str) -> float | None:
         return median(self.delays[kind]) if self.delays.get(kind) else None
+
+
+def summed(scores: Iterable[Score]) -> Score:
+    """Return how well a method did on several series."""
+    found: dict[str, tuple[int, int]] = {}
+    delays: dict[str, list[float]] = {}
+    right, false, days = 0, 0, 0.0
+    for one in scores:
+        for kind, (some, all_) in one.found.items():
+            before = found.get(kind, (0, 0))
+            found[kind] = (before[0] + some, before[1] + all_)
+        for kind, minutes in one.delays.items():
+            delays.setdefault(kind, []).extend(minutes)
+        right, false, days = right + one.right, false + one.false, days + one.days
+    return Score(found=found, delays=delays, right=right, false=false, days=days)
 
 
 def alerts(told: Iterable[Told]) -> list[Alert]:
@@ -67,10 +89,12 @@ def score(series: Series, told: Iterable[Told], *, begin: int) -> Score:
     delays: dict[str, list[float]] = {}
     for fault in series.faults:
         hits = [alert for alert in stretches if _tells(alert, fault)]
-        some, all_ = found.get(fault.name, (0, 0))
-        found[fault.name] = (some + bool(hits), all_ + 1)
-        if hits:
-            delays.setdefault(fault.name, []).append(max(hits[0].start - fault.start, 0) / 60)
+        is_large = fault.left == 0 and fault.lost >= TELLING
+        for kind in (fault.name, LARGE) if is_large else (fault.name,):
+            some, all_ = found.get(kind, (0, 0))
+            found[kind] = (some + bool(hits), all_ + 1)
+            if hits:
+                delays.setdefault(kind, []).append(max(hits[0].start - fault.start, 0) / 60)
     right = sum(any(_about(alert, fault) for fault in series.faults) for alert in stretches)
     strange = sum(
         any(alert.start < end and alert.end > start for start, end in series.strange)
@@ -93,4 +117,5 @@ def _tells(alert: Alert, fault: Fault) -> bool:
 
 
 def _about(alert: Alert, fault: Fault) -> bool:
-    return alert.start <= fault.end + _AFTER and alert.end >= fault.start
+    """Return whether it began in it, or soon after: a fault does not make right what was told before."""
+    return fault.start <= alert.start <= fault.end + _AFTER

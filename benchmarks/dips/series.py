@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 STEP = 300
 HOUR = 3600
@@ -17,12 +17,16 @@ MONDAY = 1_704_067_200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What was done to a series: ``left`` of it came through between two moments, of ``key`` or of all."""
+    """What was done to a series: ``left`` of it came through between two moments, of ``key`` or of all.
+
+    ``lost`` is how many events it cost.
+    """
 
     start: int
     end: int
     left: float
     key: str = ""
+    lost: float = 0.0
 
     @property
     def name(self) -> str:
@@ -137,6 +141,7 @@ def generate(shape: Shape, seed: int) -> Series:
     faults = list(_faults(shape, start + 13 * WEEK, start + weeks * WEEK, rng))
     broken = faults + list(_incidents(shape, start, rng))
     keys = BROWSERS if shape.browsers else {"": 1.0}
+    lost = [0.0] * len(broken)
     rows: dict[str, list[int]] = {key: [] for key in keys}
     for hour in range(weeks * 168):
         at = start + hour * HOUR
@@ -147,8 +152,9 @@ def generate(shape: Shape, seed: int) -> Series:
             moment = at + step * STEP
             for key, share in keys.items():
                 mean = usual * share
-                for fault in broken:
+                for place, fault in enumerate(broken):
                     if fault.start <= moment < fault.end and fault.key in ("", key):
+                        lost[place] += mean * (1 - fault.left)
                         mean *= fault.left
                 rows[key].append(clustered(rng, mean, shape.bursts))
     return Series(
@@ -156,7 +162,7 @@ def generate(shape: Shape, seed: int) -> Series:
         start=start,
         counts=[sum(values) for values in zip(*rows.values(), strict=True)],
         keys=rows if shape.browsers else {},
-        faults=faults,
+        faults=[replace(fault, lost=lost[place]) for place, fault in enumerate(faults)],
         deploys=[fault.start for fault in faults] if shape.deploys else [],
         holidays=off,
         look_every=int(shape.look_hours * HOUR),
@@ -170,9 +176,11 @@ def inject(series: Series, *, seed: int, fault_hours: float = 4.0, every_hours: 
     shape = Shape(name=series.name, rate=1, fault_hours=fault_hours, every_hours=every_hours)
     faults = list(_faults(shape, series.start + series.learn + series.tune, series.end, rng))
     counts = list(series.counts)
-    for fault in faults:
-        for place in range((fault.start - series.start) // STEP, (fault.end - series.start) // STEP):
-            counts[place] = thinned(rng, counts[place], fault.left)
+    for number, fault in enumerate(faults):
+        begin, end = ((at - series.start) // STEP for at in (fault.start, fault.end))
+        before = sum(counts[begin:end])
+        counts[begin:end] = [thinned(rng, count, fault.left) for count in counts[begin:end]]
+        faults[number] = replace(fault, lost=float(before - sum(counts[begin:end])))
     series.counts, series.faults = counts, faults
     return series
 

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.dips.__main__ import COLUMNS, markdown
 from benchmarks.dips.chance import simulate
 from benchmarks.dips.rivals import METHODS, Told
-from benchmarks.dips.scoring import alerts, score
+from benchmarks.dips.scoring import LARGE, alerts, score, summed
 from benchmarks.dips.series import HOUR, MONDAY, SHAPES, STEP, Fault, Series, Shape, generate, inject
 
 ROOT = Path(__file__).parents[2]
@@ -27,9 +27,9 @@ def test_the_page_has_the_table_that_the_command_prints() -> None:
         for method in METHODS:
             (row,) = [row for row in rows if row[:2] == [shape.name, method]]
             assert len(row) == len(COLUMNS)
-            assert all(re.fullmatch(r"|\d+/\d+(, \d+ (min|h))?", cell.strip()) for cell in row[2:5]), row
-            assert re.fullmatch(r"–|\d+%", row[5])
-            assert re.fullmatch(r"[\d.]+", row[6])
+            assert all(re.fullmatch(r"|\d+/\d+(, \d+ (min|h))?", cell.strip()) for cell in row[2:6]), row
+            assert re.fullmatch(r"–|\d+%", row[6])
+            assert re.fullmatch(r"[\d.]+", row[7])
     assert markdown([]).splitlines()[0] in page
 
 
@@ -46,6 +46,7 @@ def test_faults_leave_events_out() -> None:
         begin, end = ((at - MONDAY) // STEP for at in (fault.start, fault.end))
         left = sum(series.counts[begin:end]) / (5 * (end - begin))
         assert left == pytest.approx(fault.left, abs=0.2)
+        assert fault.lost == 5 * (end - begin) - sum(series.counts[begin:end])
         assert series.counts[begin - 1] == 5
 
 
@@ -69,6 +70,28 @@ def test_what_was_found_how_late_and_what_was_false() -> None:
     assert found.delay("outage") == 60
     assert (found.right, found.false, found.precision) == (1, 1, 0.5)
     assert len(alerts(_told(11, 11.25, 13, 80))) == 2
+
+
+def test_a_fault_does_not_make_right_what_was_told_before() -> None:
+    """The alert goes on until the fault; nobody looks at it any more."""
+    fault = Fault(start=MONDAY + 10 * HOUR, end=MONDAY + 14 * HOUR, left=0.0)
+    series = Series(name="flat", start=MONDAY, counts=[1] * (12 * 100), faults=[fault])
+    found = score(series, _told(*(5 + place for place in range(8))), begin=MONDAY)
+    assert (found.found, found.right, found.false) == ({"outage": (0, 1)}, 0, 1)
+
+
+def test_outages_that_cost_much_are_told_apart_and_scores_add_up() -> None:
+    """Of twenty events and more, where an outage is no chance."""
+    faults = [
+        Fault(start=MONDAY + at * HOUR, end=MONDAY + (at + 4) * HOUR, left=0.0, lost=lost)
+        for at, lost in ((10, 3.0), (50, 30.0))
+    ]
+    series = Series(name="flat", start=MONDAY, counts=[1] * (12 * 100), faults=faults)
+    found = score(series, _told(51, 80), begin=MONDAY)
+    assert found.found == {"outage": (1, 2), LARGE: (1, 1)}
+    both = summed([found, found])
+    assert (both.found, both.delays[LARGE]) == ({"outage": (2, 4), LARGE: (2, 2)}, [60, 60])
+    assert (both.right, both.false, both.days) == (2, 2, 2 * found.days)
 
 
 def test_where_one_key_broke_another_is_not_it() -> None:
