@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, cast
@@ -30,7 +29,6 @@ AGAIN = timedelta(seconds=60)
 NEWS_FOR = timedelta(minutes=5)
 #: Notifications that are looked at, and told in one message, at most.
 MOST = 500
-_HOUR = timedelta(hours=1)
 #: Told although somebody asked for quiet: whoever heard that it began hears that it is over.
 _ALWAYS = frozenset({Notification.Kind.RESOLVED})
 
@@ -97,8 +95,7 @@ def _is_together(one: Notification, first: Notification) -> bool:
 
 def _not_held(lane: str, waiting: Sequence[Notification], at: datetime) -> list[Notification]:
     quiet = silences.active(at)
-    # What was not seen to be wrong for an hour, as nobody could judge it, explains nothing.
-    firing = Counter(alert.rule for alert in alerts.firing() if alert.wrong_at > at - _HOUR)
+    explaining = alerts.explaining(at)
     specs: dict[str, RuleSpec] = {spec.name: spec for spec in known.effective()}
     tried = _tried_again(lane)
     held = {one.alert_id for one in waiting if one.kind == Notification.Kind.FIRING and one.held}
@@ -106,6 +103,7 @@ def _not_held(lane: str, waiting: Sequence[Notification], at: datetime) -> list[
     reasons: dict[str, list[int]] = {}
     for one in waiting:
         spec = specs.get(one.alert.rule)
+        firing = [rule for rule, until in explaining.items() if one.alert.began_at <= until]
         why = "" if one.kind in _ALWAYS else telling.held(
             one.alert, lane, spec, at, silences=quiet, firing=firing
         )  # fmt: skip

@@ -11,8 +11,9 @@ from ..registry import RuleSpec
 
 #: Seconds between two looks after which a pending alert begins anew: nobody knows what was in between.
 GAP = 300.0
-#: What of a rule and key fires so often within so many seconds is flapping, until it is over.
-FLAPS, FLAPS_WITHIN = 3, 3600.0
+#: What of a rule and key fires so often within so many seconds is flapping, until it is over. Hours, for each
+#: time takes ``keep_firing`` at least, and what is counted has to leave its window.
+FLAPS, FLAPS_WITHIN = 3, 3 * 3600.0
 #: Seconds for which what flaps has to be calm.
 CALM = 1800.0
 #: Seconds after which one of which nothing is said any more is over: that it is too little is no good news.

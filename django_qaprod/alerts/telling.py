@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
@@ -124,16 +124,16 @@ def held(
     at: datetime,
     *,
     silences: Sequence[Silence],
-    firing: Mapping[str, int],
+    firing: Collection[str],
 ) -> str:
     """Return why this channel is not told of an alert now; nothing if it is. For those that fire.
 
-    ``firing`` counts the alerts that fire by their rule.
+    ``firing`` are the rules that fire, or have until now.
     """
     if silence := matching(alert, silences):
         return _("Silenced by %(who)s: %(why)s") % {"who": silence.who, "why": silence.why}
-    if spec is not None and (name := explained_by(spec, [name for name, number in firing.items() if number])):
-        return _("“%(rule)s” fires, which explains it.") % {"rule": name}
+    if spec is not None and (name := explained_by(spec, firing)):
+        return _("“%(rule)s” explains it.") % {"rule": name}
     opened, closed = ways(alert, spec, at)
     later = {name for way in closed for name in (*way.to, *way.escalate_to)}
     if not opened and lane in later:

@@ -332,6 +332,38 @@ def test_what_another_alert_explains_waits_for_its_end(fire: Fire) -> None:
         assert default_rules.SITE_FAILS in row.held
 
 
+def test_what_is_over_explains_for_some_minutes_what_began_before_its_end(fire: Fire) -> None:
+    """The windows of what it explains are longer, and so end later; what begins afterwards is news."""
+    registry.register_rule(
+        registry.RuleSpec(
+            name="few", kind="threshold", of=registry.Measure("step"), numbers={}, inhibited_by=("down",)
+        )
+    )
+    ended = clock.now() - timedelta(minutes=2)
+    Alert.objects.filter(pk=fire("down", due=600).alert_id).update(state="resolved", resolved_at=ended)
+    row = fire("few")
+    Alert.objects.filter(pk=row.alert_id).update(began_at=ended - timedelta(minutes=5))
+    assert send() == []
+    row.refresh_from_db()
+    assert row.held == "“down” explains it."
+    Notification.objects.filter(pk=row.pk).update(due_at=clock.now() - timedelta(seconds=1))
+    Alert.objects.filter(pk=row.alert_id).update(began_at=ended + timedelta(seconds=30))
+    assert len(send()) == 1
+
+
+def test_long_after_its_end_nothing_is_explained(fire: Fire) -> None:
+    """What is wrong still is told."""
+    registry.register_rule(
+        registry.RuleSpec(
+            name="few", kind="threshold", of=registry.Measure("step"), numbers={}, inhibited_by=("down",)
+        )
+    )
+    ended = clock.now() - timedelta(minutes=11)
+    Alert.objects.filter(pk=fire("down", due=600).alert_id).update(state="resolved", resolved_at=ended)
+    Alert.objects.filter(pk=fire("few").alert_id).update(began_at=ended - timedelta(minutes=5))
+    assert len(send()) == 1
+
+
 def test_what_was_held_and_is_wrong_no_more_is_not_told_unless_it_is_again(fire: Fire) -> None:
     """It is kept firing for some minutes, in which what explained it has ended: that would be old news."""
     row = fire("noisy")

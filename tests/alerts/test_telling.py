@@ -157,26 +157,26 @@ def test_a_silence_keeps_it_back_and_says_who_and_why() -> None:
     """One of another journey does not."""
     quiet = Silence(journey="apply", who="ada", why="moving house", begins_at=AT, until=AT)
     other = Silence(journey="pay", who="bob", why="moving", begins_at=AT, until=AT)
-    said = telling.held(alert(), "mail", rule(), AT, silences=[other, quiet], firing={})
+    said = telling.held(alert(), "mail", rule(), AT, silences=[other, quiet], firing=[])
     assert said == "Silenced by ada: moving house"
-    assert telling.held(alert(), "mail", rule(), AT, silences=[other], firing={}) == ""
+    assert telling.held(alert(), "mail", rule(), AT, silences=[other], firing=[]) == ""
 
 
 def test_while_the_site_is_down_no_dip_is_told() -> None:
     """By default; a rule may name what explains it itself."""
-    down = {default_rules.SITE_FAILS: 1}
+    down = [default_rules.SITE_FAILS]
     held = telling.held(alert(), "mail", rule(), AT, silences=[], firing=down)
     assert default_rules.SITE_FAILS in held
     assert telling.held(alert(), "mail", rule(kind="threshold"), AT, silences=[], firing=down) == ""
     own = rule(inhibited_by=("mail is down",))
     assert telling.held(alert(), "mail", own, AT, silences=[], firing=down) == ""
-    assert telling.held(alert(), "mail", own, AT, silences=[], firing={"mail is down": 1})
+    assert telling.held(alert(), "mail", own, AT, silences=[], firing=["mail is down"])
 
 
 def test_a_rule_does_not_keep_itself_back() -> None:
     """Even if it says so."""
     own = rule(inhibited_by=("few",))
-    assert telling.held(alert(), "mail", own, AT, silences=[], firing={"few": 1}) == ""
+    assert telling.held(alert(), "mail", own, AT, silences=[], firing=["few"]) == ""
 
 
 def test_rules_that_keep_each_other_back_are_told() -> None:
@@ -184,13 +184,12 @@ def test_rules_that_keep_each_other_back_are_told() -> None:
     for name, by in (("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")):
         registry.register_rule(rule(name=name, inhibited_by=(by,)))
     specs = {spec.name: spec for spec in registry.rules()}
-    firing = dict.fromkeys(specs, 1)
 
     def held(name: str) -> str:
-        return telling.held(alert(rule=name), "mail", specs[name], AT, silences=[], firing=firing)
+        return telling.held(alert(rule=name), "mail", specs[name], AT, silences=[], firing=list(specs))
 
     assert [held(name) for name in "abc"] == ["", "", ""]
-    assert "“a” fires" in held("d")
+    assert "“a” explains" in held("d")
 
 
 def test_a_route_whose_hours_cannot_be_told_is_open() -> None:
@@ -201,5 +200,5 @@ def test_a_route_whose_hours_cannot_be_told_is_open() -> None:
 
     route("day", "chat", hours=hours)
     assert lanes() == ["chat"]
-    assert telling.held(alert(), "chat", rule(), AT, silences=[], firing={}) == ""
+    assert telling.held(alert(), "chat", rule(), AT, silences=[], firing=[]) == ""
     assert guard.take()
