@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ from django_qaprod.models import Alert, Bucket, Rule, Series
 from django_qaprod.queries import rules as known
 from django_qaprod.registry import Measure, RuleSpec
 from tests.admin import rows
+from tests.alerts import catalogue
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -126,7 +128,7 @@ def test_what_another_rule_explains_says_so(client_of_boss: Client) -> None:
     registry.register_rule(rows.rule("a consequence", inhibited_by=(NAME,)))
     rows.alert("a consequence")
     cause = rows.alert(NAME)
-    said = f"held back: “{NAME}” fires, which explains it"
+    said = f"held back: “{NAME}” explains it"
     shown = client_of_boss.get(LIST).context["page"].rows
     assert [(row.spec.name, row.explained) for row in shown if row.alerts] == [
         (NAME, ""), ("a consequence", NAME),
@@ -257,6 +259,17 @@ def test_each_change_of_a_number_can_be_read(client_of_boss: Client) -> None:
     assert "Each change" in answer.content.decode()
     told = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
     assert told[0] == "Changed at least: 3 → 5 and severity: error → warning."
+
+
+def test_a_change_is_logged_in_no_language_and_shown_in_that_of_who_looks(
+    client_of_boss: Client, settings: Any, tmp_path: Path
+) -> None:
+    """The admin translates what it has logged when it shows it: what is kept is as the code has it."""
+    catalogue.write(tmp_path, "de", {"at least": "mindestens"})
+    settings.LOCALE_PATHS, settings.LANGUAGE_CODE = [str(tmp_path)], "de"
+    client_of_boss.post(page_of(), form(**{"numbers.at_least": "5"}))
+    assert '"at least: 3 \\u2192 5"' in LogEntry.objects.get().change_message
+    assert [one.name for one in client_of_boss.get(page_of()).context["changes"]] == ["mindestens"]
 
 
 def test_what_others_have_logged_of_a_rule_is_no_change(client_of_boss: Client) -> None:

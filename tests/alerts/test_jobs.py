@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from django.utils import translation
 from pytest_django import Settings
 
 from django_qaprod import alerts, clock, conf, registry, worker
 from django_qaprod.alerts.channels.base import Message
-from django_qaprod.models import Alert, Breach, JobRun, Notification
+from django_qaprod.models import Alert, Breach, JobRun, Notification, Rule
 from django_qaprod.records import new_id
 from django_qaprod.worker.loop import run_due
+from tests.alerts import catalogue
 from tests.endpoints import Endpoint
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
@@ -49,6 +52,20 @@ def test_what_is_wrong_is_told_before_cron_s_process_ends() -> None:
     assert Alert.objects.get().state == "firing"
     assert Notification.objects.get().state == "sent"
     assert [message.severity for message in Post.sent] == ["critical"]
+
+
+def test_what_is_found_is_kept_in_the_site_s_language_whatever_the_worker_speaks(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """What is kept is told to all, in whatever language a command runs."""
+    catalogue.write(tmp_path, "de", {"%(number)s in the last %(window)s": "%(number)s in %(window)s"})
+    settings.LOCALE_PATHS, settings.LANGUAGE_CODE = [str(tmp_path)], "de"
+    alerts.Threshold("silence", of=alerts.breaches(), at_least=1, severity="critical")
+    breach()
+    worker.load_jobs()
+    with translation.override("en"):
+        run_due()
+    assert Rule.objects.get(name="silence").verdicts[0]["words"] == "1 in 5 min"
 
 
 def test_whoever_watches_us_hears_of_each_look(settings: Settings) -> None:

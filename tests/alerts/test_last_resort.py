@@ -15,6 +15,7 @@ from typing import Any
 import django
 import pytest
 import time_machine
+from django.utils import translation
 
 from django_qaprod import alerts
 from django_qaprod.alerts import channels, last_resort
@@ -26,6 +27,7 @@ from django_qaprod.pipeline.drainer import Drainer, Standing
 from django_qaprod.pipeline.feeding import Feed, Reader
 from django_qaprod.records import encode
 from django_qaprod.typing import Batch
+from tests.alerts import catalogue
 from tests.alerts.channels.mailserver import MailServer
 from tests.alerts.channels.receiver import Receiver
 from tests.servers import free_port, wait_until
@@ -181,6 +183,27 @@ def test_it_is_told_when_it_is_over_once(hours: Hours) -> None:
     hours.drainer.be(1000, 22)
     hours.pass_by(10)
     assert len(hours.sent) == 2
+
+
+def test_it_is_told_in_the_language_of_the_site_whatever_is_spoken_in_the_thread(
+    hours: Hours, settings: Any, tmp_path: Path
+) -> None:
+    words = {
+        "%(host)s cannot store what it records: no rule can fire": "%(host)s speichert nicht",
+        "%(host)s stores again what it records": "%(host)s speichert wieder",
+    }
+    catalogue.write(tmp_path / "words", "de", words)
+    settings.LOCALE_PATHS, settings.LANGUAGE_CODE = [str(tmp_path / "words")], "de"
+    with translation.override("en"):
+        hours.drainer.be(20_000, 1, "dead")
+        hours.pass_by(200)
+        hours.drainer.be(0, 2)
+        hours.pass_by(10)
+    host = process.host()
+    assert [message.subject for message in hours.sent] == [
+        f"{host} speichert nicht",
+        f"{host} speichert wieder",
+    ]
 
 
 def test_what_was_never_told_is_not_over(hours: Hours) -> None:

@@ -186,6 +186,14 @@ def test_garbage_that_is_collected_again_and_again_is_no_trend() -> None:
     assert _one(_read(lambda hour: _saw(hour, high=50) + 3 * max(hour + 8, 0))).wrong
 
 
+def test_the_tips_are_at_the_limit_before_the_middle_is() -> None:
+    """In eight hours the teeth's tips are there; in ten, their middle."""
+    read = _read(lambda hour: _saw(hour, high=50) + 3 * max(hour + 8, 0))
+    verdict = _one(read, _rule(within=8 * HOUR))
+    assert verdict.wrong
+    assert "reaches 100 in about 6 h (4–7 h)" in verdict.words
+
+
 def test_what_turned_back_by_itself_may_climb_as_high_again() -> None:
     """After each start of the week it went up to 70: the present one is like them, until it is higher."""
 
