@@ -14,6 +14,7 @@ from django.utils.functional import cached_property
 from ..dashboard import alerts
 from ..models import Alert
 from ..queries.failures import sparklines
+from ..queries.inhibition import Explanation
 from ..queries.submissions import failures
 from .filters import JourneyFilter
 
@@ -105,13 +106,14 @@ class AlertChangeList(ChangeList):
         self.result_list = rows
 
     @cached_property
-    def _explained(self) -> dict[str, str]:
+    def _explained(self) -> dict[str, Explanation]:
         return alerts.explained()
 
     def _told_first(self) -> list[Case]:
         # Mostly none: then the order is an index's.
-        held = list(self._explained)
-        return [Case(When(rule__in=held, then=Value(1)), default=Value(0))] if held else []
+        explained = self._explained.items()
+        held = [When(rule=name, began_at__lte=by.until, then=Value(1)) for name, by in explained]
+        return [Case(*held, default=Value(0))] if held else []
 
 
 class SubmissionChangeList(ChangeList):

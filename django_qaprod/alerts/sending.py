@@ -16,9 +16,10 @@ from ..exceptions import ChannelError
 from ..models import Notification
 from ..outbox.threads import Senders
 from ..pipeline import guard, process
+from ..queries import alerts
 from ..queries import rules as known
 from ..registry import RuleSpec
-from ..store import alerts, outbox, silences
+from ..store import outbox, silences
 from ..text import one_line
 from . import caps, channels, messages, telling
 from .channels.base import Kind, Message
@@ -103,9 +104,8 @@ def _not_held(lane: str, waiting: Sequence[Notification], at: datetime) -> list[
     reasons: dict[str, list[int]] = {}
     for one in waiting:
         spec = specs.get(one.alert.rule)
-        firing = [rule for rule, until in explaining.items() if one.alert.began_at <= until]
         why = "" if one.kind in _ALWAYS else telling.held(
-            one.alert, lane, spec, at, silences=quiet, firing=firing
+            one.alert, lane, spec, at, silences=quiet, explaining=explaining
         )  # fmt: skip
         why = why or _old_news(one, held, at) or _too_soon(one, tried)
         if not why:

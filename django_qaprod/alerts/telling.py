@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from .. import registry
 from ..models import Alert, Deploy, Silence
 from ..pipeline import guard
-from ..queries.inhibition import explained_by
+from ..queries.inhibition import explanation
 from ..registry import RouteSpec, RuleSpec
 from ..store.alerts import RANKS, Telling, Told
 from ..store.silences import matching
@@ -124,16 +124,17 @@ def held(
     at: datetime,
     *,
     silences: Sequence[Silence],
-    firing: Collection[str],
+    explaining: Mapping[str, datetime],
 ) -> str:
     """Return why this channel is not told of an alert now; nothing if it is. For those that fire.
 
-    ``firing`` are the rules that fire, or have until now.
+    ``explaining`` are the rules that may explain it, and until when it has to have begun for that.
     """
     if silence := matching(alert, silences):
         return _("Silenced by %(who)s: %(why)s") % {"who": silence.who, "why": silence.why}
-    if spec is not None and (name := explained_by(spec, firing)):
-        return _("“%(rule)s” explains it.") % {"rule": name}
+    found = explanation(spec, explaining) if spec is not None else None
+    if found is not None and alert.began_at <= found.until:
+        return _("“%(rule)s” explains it.") % {"rule": found.rule}
     opened, closed = ways(alert, spec, at)
     later = {name for way in closed for name in (*way.to, *way.escalate_to)}
     if not opened and lane in later:

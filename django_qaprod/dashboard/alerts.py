@@ -15,6 +15,7 @@ from ..exceptions import DeclarationError
 from ..models import Alert, Deploy, Failure, Notification, Silence, Transition
 from ..queries import alerts, circumstances, inhibition, people
 from ..queries.circumstances import Hit
+from ..queries.inhibition import Explanation
 from ..queries.people import Asked
 from ..registry import Measure, RuleSpec
 from ..store import silences
@@ -30,7 +31,7 @@ _MOST = 20
 class Hush:
     """What keeps an alert quiet. Empty when nothing does.
 
-    A silence, a rule that fires and explains it (``explained``), or what else its message waits for.
+    A silence, a rule that explains it (``explained``), or what else its message waits for.
     """
 
     silence: Silence | None = None
@@ -93,7 +94,7 @@ def page(alert: Alert, *, with_failures: bool = True) -> AlertPage:
     )
 
 
-def hushes(shown: Sequence[Alert], explained: Mapping[str, str]) -> list[Hush]:
+def hushes(shown: Sequence[Alert], explained: Mapping[str, Explanation]) -> list[Hush]:
     """Return what keeps each of some alerts quiet; ``explained`` are rules, with those that explain them.
 
     Two queries, none when nothing is shown.
@@ -105,7 +106,7 @@ def hushes(shown: Sequence[Alert], explained: Mapping[str, str]) -> list[Hush]:
     return [
         Hush(
             silence=silences.matching(alert, asked),
-            explained=explained.get(alert.rule, "") if alert.state == Alert.State.FIRING else "",
+            explained=_explained(alert, explained.get(alert.rule)),
             held=held.get(alert.pk, ""),
         )
         if alert.state != Alert.State.RESOLVED
@@ -114,9 +115,14 @@ def hushes(shown: Sequence[Alert], explained: Mapping[str, str]) -> list[Hush]:
     ]
 
 
-def explained() -> dict[str, str]:
-    """Return the rules that are not told because another one fires, with the name of that. One query."""
-    return inhibition.explained(alerts.firing())
+def explained() -> dict[str, Explanation]:
+    """Return the rules of which alerts are not told because another one explains them. One query."""
+    return inhibition.explained(alerts.explaining(clock.now()))
+
+
+def _explained(alert: Alert, by: Explanation | None) -> str:
+    is_so = by is not None and alert.state == Alert.State.FIRING and alert.began_at <= by.until
+    return by.rule if by is not None and is_so else ""
 
 
 def hits(shown: Sequence[Alert]) -> list[list[str]]:
@@ -152,7 +158,7 @@ def hushed(hush: Hush) -> str:
         names = {"until": words.moment(hush.silence.until), "who": words.cut(hush.silence.who, 60)}
         return _("silent until %(until)s by %(who)s") % names
     if hush.explained:
-        return _("held back: “%(rule)s” fires, which explains it") % {"rule": words.cut(hush.explained, 90)}
+        return _("held back: “%(rule)s” explains it") % {"rule": words.cut(hush.explained, 90)}
     return words.cut(hush.held, 120)
 
 

@@ -17,6 +17,7 @@ from ..exceptions import DeclarationError, OverrideError
 from ..models import Alert, Failure, Rule
 from ..queries import alerts, inhibition
 from ..queries import rules as known
+from ..queries.inhibition import Explanation
 from ..queries.reach import never
 from ..queries.rules import Override, RuleState
 from ..registry import RuleSpec
@@ -160,12 +161,16 @@ def page() -> RulesPage:
 
     Of those that fire the ones that another one explains come last.
     """
-    active, explained = alerts.active(), inhibition.explained(alerts.firing())
+    active, explained = alerts.active(), _explained()
     rows = [_row(state, active, explained) for state in known.states()]
     rows.sort(key=lambda row: (list(STATES).index(row.state), bool(row.explained)))
     found = [row.state for row in rows]
     counts = [(state, str(name), found.count(state)) for state, name in STATES.items() if state in found]
     return RulesPage(rows=rows, counts=counts)
+
+
+def _explained() -> Mapping[str, Explanation]:
+    return inhibition.explained(alerts.explaining(clock.now()))
 
 
 def rule_page(given: Mapping[str, str]) -> RulePage | None:
@@ -175,7 +180,7 @@ def rule_page(given: Mapping[str, str]) -> RulePage | None:
         state = known.state(name)
     except OverrideError:
         return None
-    spec, row = state.effect, _row(state, alerts.active(), inhibition.explained(alerts.firing()))
+    spec, row = state.effect, _row(state, alerts.active(), _explained())
     chosen = windows.choose(given)
     key = given.get("key", row.said[0].key if row.said else "").replace("\x00", "")
     return RulePage(
@@ -223,7 +228,7 @@ def in_words(key: str, value: Any) -> str:
 
 
 def _row(
-    known: RuleState, all_active: Mapping[str, Mapping[str, int]], explained: Mapping[str, str]
+    known: RuleState, all_active: Mapping[str, Mapping[str, int]], explained: Mapping[str, Explanation]
 ) -> RuleRow:
     spec, row, active = known.effect, known.row, all_active.get(known.declared.name, {})
     state, unit = _state(spec, row, active), measures.unit_of(spec)
@@ -255,7 +260,7 @@ def _row(
             Returned(name=name_of(one.key), who=one.who, at=_moment(one.at)) for one in known.given_back
         ],
         alerts=sum(active.values()),
-        explained=explained.get(spec.name, "") if state == "firing" else "",
+        explained=explained[spec.name].rule if state == "firing" and spec.name in explained else "",
     )
 
 

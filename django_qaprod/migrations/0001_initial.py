@@ -164,7 +164,7 @@ class Migration(migrations.Migration):
                 'ordering': ('rank', '-fired_at', '-pk'),
                 'permissions': (('acknowledge_alert', 'Can acknowledge alerts and say whether they were useful'), ('resolve_alert', 'Can resolve alerts')),
                 'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['state', 'rank', '-fired_at'], name='qaprod_alert_worst'), models.Index(fields=['rule', '-fired_at'], name='qaprod_alert_rule')],
+                'indexes': [models.Index(fields=['state', 'rank', '-fired_at'], name='qaprod_alert_worst'), models.Index(fields=['rule', '-fired_at'], name='qaprod_alert_rule'), models.Index(fields=['resolved_at'], name='qaprod_alert_over')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('state__in', ('pending', 'firing'))), fields=('rule', 'key'), name='qaprod_alert_once')],
             },
         ),

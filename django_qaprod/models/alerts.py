@@ -89,6 +89,7 @@ class Alert(models.Model):
         indexes = (
             models.Index(fields=("state", "rank", "-fired_at"), name="qaprod_alert_worst"),
             models.Index(fields=("rule", "-fired_at"), name="qaprod_alert_rule"),
+            models.Index(fields=("resolved_at",), name="qaprod_alert_over"),
         )
         permissions = (
             ("acknowledge_alert", "Can acknowledge alerts and say whether they were useful"),

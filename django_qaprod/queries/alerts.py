@@ -6,15 +6,17 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from .. import clock
 from ..models import Alert, JobRun, Notification
 
 #: The job that judges the rules, twice a minute; so long without is an outage.
 JOB, STALE_AFTER = "alerts", timedelta(minutes=5)
-#: What was not seen to be wrong for so long explains no other alert.
+#: What was not seen to be wrong for so long, as nobody could judge it, explains no other alert.
 BELIEVED_FOR = timedelta(hours=1)
+#: How long after its end an alert still explains what began before that.
+EXPLAINS_FOR = timedelta(minutes=10)
 #: Notifications that are shown of one alert, and alerts before it.
 MOST, MOST_EARLIER = 50, 5
 #: Alerts that people judged that are read at most, the latest.
@@ -63,10 +65,21 @@ def active() -> dict[str, dict[str, int]]:
     return found
 
 
-def firing() -> set[str]:
-    """Return the names of the rules that fire, but for those not judged for an hour. One query."""
-    rows = Alert.objects.filter(state=Alert.State.FIRING, wrong_at__gt=clock.now() - BELIEVED_FOR)
-    return set(rows.order_by().values_list("rule", flat=True).distinct())
+def explaining(at: datetime) -> dict[str, datetime]:
+    """Return the rules that may explain others, and until when what begins is explained by them. One query.
+
+    Those that fire, and those that have for ``EXPLAINS_FOR`` after: what they explain is seldom over in the
+    same moment.
+    """
+    fires = Q(state=Alert.State.FIRING, wrong_at__gt=at - BELIEVED_FOR)
+    lately = Q(state=Alert.State.RESOLVED, resolved_at__gt=at - EXPLAINS_FOR)
+    found: dict[str, datetime] = {}
+    for rule, resolved_at in (
+        Alert.objects.filter(fires | lately).values_list("rule", "resolved_at").order_by()
+    ):
+        until = resolved_at or at
+        found[rule] = max(until, found.get(rule, until))
+    return found
 
 
 def judged(since: datetime) -> list[Judged]:

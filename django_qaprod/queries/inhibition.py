@@ -1,14 +1,23 @@
-"""Which rules explain others: while the one fires, the others are not told."""
+"""Which rules explain others: while the one fires, and shortly after, the others are not told."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
 
 from .. import default_rules, registry
 from ..registry import RuleSpec
 
 #: Kinds that say little while the whole site is down.
 _BLIND = frozenset({"dip", "absence", "out_of_sync"})
+
+
+class Explanation(NamedTuple):
+    """The rule that explains alerts of another one, as far as these began ``until`` then."""
+
+    rule: str
+    until: datetime
 
 
 def inhibitors(spec: RuleSpec) -> tuple[str, ...]:
@@ -18,18 +27,21 @@ def inhibitors(spec: RuleSpec) -> tuple[str, ...]:
     return (default_rules.SITE_FAILS,)
 
 
-def explained_by(spec: RuleSpec, firing: Collection[str]) -> str:
-    """Return the rule among those that fire which explains this one, an empty text where none does."""
-    return next(
-        (name for name in inhibitors(spec) if name in firing and spec.name not in {name, *_behind(name)}), ""
-    )
+def explanation(spec: RuleSpec, explaining: Mapping[str, datetime]) -> Explanation | None:
+    """Return which of the rules that may explain others explains the alerts of this one, the longest."""
+    found = [
+        Explanation(name, explaining[name])
+        for name in inhibitors(spec)
+        if name in explaining and spec.name not in {name, *_behind(name)}
+    ]
+    return max(found, key=lambda one: one.until, default=None)
 
 
-def explained(firing: Collection[str]) -> dict[str, str]:
-    """Return, by its name, which of the rules that fire explains each of the others that one explains."""
-    if not firing:
+def explained(explaining: Mapping[str, datetime]) -> dict[str, Explanation]:
+    """Return by its name what explains each rule of which the alerts are explained."""
+    if not explaining:
         return {}
-    return {spec.name: name for spec in registry.rules() if (name := explained_by(spec, firing))}
+    return {spec.name: found for spec in registry.rules() if (found := explanation(spec, explaining))}
 
 
 def _behind(name: str) -> set[str]:

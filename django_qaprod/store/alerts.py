@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from django.db import transaction
@@ -22,9 +22,6 @@ from .statements import limit
 OURSELVES: Final = "qaprod"
 #: Why an alert ended of which nobody knows whether all is well.
 RULE_GONE: Final = "The rule is switched off, or gone."
-
-#: How long after its end an alert still explains what began before that.
-EXPLAINS_FOR: Final = timedelta(minutes=10)
 
 #: By severity: 0 is the worst.
 RANKS: Final[Mapping[str, int]] = {name: rank for rank, name in enumerate(reversed(SEVERITIES))}
@@ -82,22 +79,6 @@ def active(rule: str, *, using: str | None = None) -> dict[str, Alert]:
 def fired_since(rule: str, since: datetime, *, using: str | None = None) -> list[str]:
     """Return the keys of the alerts of a rule that fired since then, one for each time."""
     return list(_rows(using).filter(rule=rule, fired_at__gte=since).values_list("key", flat=True))
-
-
-def explaining(at: datetime, *, using: str | None = None) -> dict[str, datetime]:
-    """Return the rules that explain others, and until when what begins is explained by them. One query.
-
-    Those that fire, but for those not seen to be wrong for an hour, as nobody could judge them. Those over
-    since some minutes, too: what they explain is seldom over in the same moment.
-    """
-    fires = Q(state=_STATES.FIRING, wrong_at__gt=at - timedelta(hours=1))
-    lately = Q(state=_STATES.RESOLVED, resolved_at__gt=at - EXPLAINS_FOR)
-    rows = _rows(using).filter(fires | lately).order_by().values_list("rule", "resolved_at")
-    found: dict[str, datetime] = {}
-    for rule, resolved_at in rows:
-        until = resolved_at or at
-        found[rule] = max(until, found.get(rule, until))
-    return found
 
 
 def apply(

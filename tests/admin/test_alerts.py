@@ -83,19 +83,21 @@ def test_the_list_says_who_is_on_it_and_what_keeps_it_quiet(client_of_boss: Clie
 
 
 def test_what_another_alert_explains_comes_after_what_is_told(client_of_boss: Client) -> None:
-    """However bad it is; the list and its page say which rule holds it back, as long as that fires."""
+    """However bad it is; the list and its page say which rule holds it back, and for ten minutes after."""
     registry.register_rule(rows.rule("orders stop", inhibited_by=(NAME,)))
     held = rows.alert("orders stop", severity="critical", rank=0)
     cause = rows.alert()
     pending = rows.alert("others", state="pending", fired_at=None)
     answer = client_of_boss.get(LIST)
     assert list(answer.context["cl"].result_list) == [cause, held, pending]
-    said = f"held back: “{NAME}” fires, which explains it"
+    said = f"held back: “{NAME}” explains it"
     assert said in answer.content.decode()
     assert said in body(client_of_boss, page_of(held))
     assert f"rule/rule/?name={NAME.replace(' ', '+')}" in body(client_of_boss, page_of(held))
     assert said not in body(client_of_boss, page_of(cause))
     Alert.objects.filter(pk=cause.pk).update(state="resolved", resolved_at=clock.now())
+    assert said in body(client_of_boss)
+    Alert.objects.filter(pk=cause.pk).update(resolved_at=clock.now() - timedelta(minutes=11))
     answer = client_of_boss.get(LIST)
     assert list(answer.context["cl"].result_list) == [held, pending]
     assert "held back" not in answer.content.decode()

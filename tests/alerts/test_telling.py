@@ -91,7 +91,7 @@ def test_where_all_routes_are_closed_it_waits_until_one_opens() -> None:
     """Nothing is lost by a night."""
     route("day", "chat", hours=lambda at: at > AT)
     assert lanes() == ["chat"]
-    kept = {"silences": [], "firing": {}}
+    kept = {"silences": [], "explaining": {}}
     assert telling.held(alert(), "chat", rule(), AT, **kept) == "Outside the hours of its route."
     assert telling.held(alert(), "chat", rule(), AT + timedelta(hours=8), **kept) == ""
 
@@ -157,26 +157,26 @@ def test_a_silence_keeps_it_back_and_says_who_and_why() -> None:
     """One of another journey does not."""
     quiet = Silence(journey="apply", who="ada", why="moving house", begins_at=AT, until=AT)
     other = Silence(journey="pay", who="bob", why="moving", begins_at=AT, until=AT)
-    said = telling.held(alert(), "mail", rule(), AT, silences=[other, quiet], firing=[])
+    said = telling.held(alert(), "mail", rule(), AT, silences=[other, quiet], explaining={})
     assert said == "Silenced by ada: moving house"
-    assert telling.held(alert(), "mail", rule(), AT, silences=[other], firing=[]) == ""
+    assert telling.held(alert(), "mail", rule(), AT, silences=[other], explaining={}) == ""
 
 
 def test_while_the_site_is_down_no_dip_is_told() -> None:
     """By default; a rule may name what explains it itself."""
-    down = [default_rules.SITE_FAILS]
-    held = telling.held(alert(), "mail", rule(), AT, silences=[], firing=down)
+    down = {default_rules.SITE_FAILS: AT}
+    held = telling.held(alert(), "mail", rule(), AT, silences=[], explaining=down)
     assert default_rules.SITE_FAILS in held
-    assert telling.held(alert(), "mail", rule(kind="threshold"), AT, silences=[], firing=down) == ""
+    assert telling.held(alert(), "mail", rule(kind="threshold"), AT, silences=[], explaining=down) == ""
     own = rule(inhibited_by=("mail is down",))
-    assert telling.held(alert(), "mail", own, AT, silences=[], firing=down) == ""
-    assert telling.held(alert(), "mail", own, AT, silences=[], firing=["mail is down"])
+    assert telling.held(alert(), "mail", own, AT, silences=[], explaining=down) == ""
+    assert telling.held(alert(), "mail", own, AT, silences=[], explaining={"mail is down": AT})
 
 
 def test_a_rule_does_not_keep_itself_back() -> None:
     """Even if it says so."""
     own = rule(inhibited_by=("few",))
-    assert telling.held(alert(), "mail", own, AT, silences=[], firing=["few"]) == ""
+    assert telling.held(alert(), "mail", own, AT, silences=[], explaining={"few": AT}) == ""
 
 
 def test_rules_that_keep_each_other_back_are_told() -> None:
@@ -184,9 +184,10 @@ def test_rules_that_keep_each_other_back_are_told() -> None:
     for name, by in (("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")):
         registry.register_rule(rule(name=name, inhibited_by=(by,)))
     specs = {spec.name: spec for spec in registry.rules()}
+    fire = dict.fromkeys(specs, AT)
 
     def held(name: str) -> str:
-        return telling.held(alert(rule=name), "mail", specs[name], AT, silences=[], firing=list(specs))
+        return telling.held(alert(rule=name), "mail", specs[name], AT, silences=[], explaining=fire)
 
     assert [held(name) for name in "abc"] == ["", "", ""]
     assert "“a” explains" in held("d")
@@ -200,5 +201,5 @@ def test_a_route_whose_hours_cannot_be_told_is_open() -> None:
 
     route("day", "chat", hours=hours)
     assert lanes() == ["chat"]
-    assert telling.held(alert(), "chat", rule(), AT, silences=[], firing=[]) == ""
+    assert telling.held(alert(), "chat", rule(), AT, silences=[], explaining={}) == ""
     assert guard.take()
