@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from django.db.models import Count, Q
 
-from .. import clock
 from ..models import Alert, JobRun, Notification
 
 #: The job that judges the rules, twice a minute; so long without is an outage.
