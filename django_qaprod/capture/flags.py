@@ -2,14 +2,17 @@
 
 Which models hold them is said in ``QAPROD["FLAGS"]``. Rows that are changed without ``save()`` or
 ``delete()`` are not seen, as Django sends no signal of them.
+
+A change costs its request no query. Who saves in a loop gets ``MOST_AN_HOUR`` marks, and the others counted.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from decimal import Decimal
 from functools import partial
-from time import time
-from typing import Any
+from time import monotonic, time
+from typing import Any, Final
 
 from django.apps import apps
 from django.db import transaction
@@ -17,12 +20,18 @@ from django.db.models import Model
 from django.db.models.signals import post_delete, post_save
 
 from ..conf import settings
-from ..pipeline import process
-from ..pipeline.guard import guard, guarded
+from ..pipeline import guard, messages, process
 from ..records import FlagRecord, new_id
 from ..text import one_line
 
+#: Marks of a process in any hour: more would hide on a chart what they are to show.
+MOST_AN_HOUR: Final = 100
+
 _MOST_NAME, _MOST_NOTE = 100, 500
+_HOUR = 3600.0
+
+# When the last ones were made, by ``monotonic``.
+_made: deque[float] = deque(maxlen=MOST_AN_HOUR)
 
 
 def install() -> None:
@@ -36,29 +45,69 @@ def install() -> None:
         post_delete.connect(_on_deleted, sender=model, dispatch_uid="qaprod.flags")
 
 
-@guarded("capture.flags")
+@guard.guarded("capture.flags")
 def _on_saved(*, instance: Model, using: str, raw: bool = False, **kwargs: Any) -> None:
     if not raw:
         _mark(instance, _settings_of(instance), using)
 
 
-@guarded("capture.flags")
+@guard.guarded("capture.flags")
 def _on_deleted(*, instance: Model, using: str, **kwargs: Any) -> None:
     _mark(instance, "removed", using)
 
 
 def _mark(instance: Model, note: str, using: str) -> None:
     """Record the change, if and when it is committed."""
-    name = one_line(str(getattr(instance, "name", "") or instance), _MOST_NAME)
-    transaction.on_commit(partial(_submit, name, note), using=using, robust=True)
+    if not process.recording():
+        return
+    if not _admitted():
+        guard.dropped("flags")
+        return
+    transaction.on_commit(partial(_submit, _name_of(instance), note), using=using, robust=True)
+
+
+def _admitted() -> bool:
+    now = monotonic()
+    if len(_made) == MOST_AN_HOUR and now - _made[0] < _HOUR:
+        return False
+    _made.append(now)
+    return True
+
+
+def _name_of(instance: Model) -> str:
+    """Return the row's name, or what it says of itself; without a query, or by its model and key."""
+    # Past properties and relations that are called so, which may ask the database.
+    fields = {field.attname for field in instance._meta.concrete_fields}
+    name = vars(instance).get("name") if "name" in fields else None
+    if not (name and isinstance(name, str)):
+        name = "" if instance.get_deferred_fields() else _said_by(instance)
+    return one_line(name or "", _MOST_NAME) or f"{instance._meta.label} {instance.pk}"
+
+
+@guard.guarded("capture.flags")
+def _said_by(instance: Model) -> str:
+    try:
+        with messages.queries_refused():
+            return str(instance)
+    except messages.QueryRefusedError:
+        return ""
 
 
 def _submit(name: str, note: str) -> None:
-    with guard("capture.flags"):
-        if process.recording():
-            at = time()
-            release, host = settings().release, process.host()
-            process.submit(FlagRecord(id=new_id(at), at=at, name=name, note=note, release=release, host=host))
+    with guard.guard("capture.flags"):
+        # Not at every start of the host: its patterns are many.
+        from ..pipeline import scrub
+
+        at = time()
+        record = FlagRecord(
+            id=new_id(at),
+            at=at,
+            name=scrub.text(name, _MOST_NAME),
+            note=scrub.text(note, _MOST_NOTE),
+            release=settings().release,
+            host=process.host(),
+        )
+        process.submit(record)
 
 
 def _settings_of(instance: Model) -> str:

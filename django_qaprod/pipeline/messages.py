@@ -116,7 +116,7 @@ def _plain_words(error: BaseException, renderer: Callable[[BaseException], str])
 
 
 def _own_words(error: BaseException) -> str:
-    with _queries_refused():
+    with queries_refused():
         words = _str(error)
     return UNSHOWABLE if words is None else words[:MAX_MESSAGE]
 
@@ -170,7 +170,7 @@ def _shown(value: Any, depth: int) -> str:
 
 
 def _translated(value: Promise) -> str:
-    with _queries_refused():
+    with queries_refused():
         words = _str(value)
     return UNSHOWABLE if words is None else _cut(words)
 
@@ -188,8 +188,11 @@ def _is_long(value: object) -> bool:
 
 
 @contextmanager
-def _queries_refused() -> Iterator[None]:
-    """Refuse every query on the connections that this thread has; others no object was loaded by."""
+def queries_refused() -> Iterator[None]:
+    """Refuse every query on the connections that this thread has; others no object was loaded by.
+
+    Raises ``QueryRefusedError`` in the block, where one is asked.
+    """
     # Before Django has read the settings there is none, and asking for them would make it read them.
     open_ones = connections.all(initialized_only=True) if settings.configured else ()
     wrapped = [(connection, len(connection.queries_log)) for connection in open_ones]
