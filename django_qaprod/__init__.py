@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, dataclass_transform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,7 +65,20 @@ __all__ = [
 ]
 
 
-def _lazily(
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Plain:
+    """The base of data whose classes are made at each start of the host; frozen and keyword-only.
+
+    Type checkers see it as a dataclass, and refuse a field that is unknown, missing or set later. At run time
+    nothing is refused, since nothing is made: the class of a named tuple takes ten times as long, that of a
+    dataclass a hundred times. It stands here for the reason that ``lazily`` has.
+    """
+
+    def __init__(self, **given: object) -> None:
+        vars(self).update(given)
+
+
+def lazily(
     package: str, exports: Mapping[str, str]
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """Return ``__getattr__`` and ``__dir__`` of a package that imports what it exports when asked (PEP 562).
@@ -84,4 +97,4 @@ def _lazily(
     return get, lambda: sorted({*namespace, *exports})
 
 
-__getattr__, __dir__ = _lazily(__name__, _EXPORTS)
+__getattr__, __dir__ = lazily(__name__, _EXPORTS)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
+from . import Plain
 from .text import clean
 
 #: The alias of the telemetry's own SQLite file.
@@ -33,13 +34,8 @@ _ADAPTERS = {
 }
 
 
-# A plain class, because every start of the host pays for it: a named tuple with so many fields takes twenty
-# times as long to make, a dataclass a hundred times.
-class Settings:
+class Settings(Plain):
     """Every key of ``QAPROD`` in lower case, with its default. ``docs/settings.md`` explains each."""
-
-    def __init__(self, **given: object) -> None:
-        vars(self).update(given)
 
     enabled: bool = True
     auto_middleware: bool = True
@@ -94,13 +90,12 @@ class Settings:
 _UNREAD = Settings()
 
 
-class Problem:
+class Problem(Plain):
     """A key of ``QAPROD`` that was not understood; ``unknown`` tells a stranger from a wrong type."""
 
-    def __init__(self, *, key: str, unknown: bool, expected: str) -> None:
-        self.key = key
-        self.unknown = unknown
-        self.expected = expected
+    key: str
+    unknown: bool
+    expected: str
 
 
 @cache

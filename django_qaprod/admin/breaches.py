@@ -266,7 +266,7 @@ class BreachAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         crumbs = [Crumb.of(self.admin_site, Breach)]
         if breach is not None and template != "breach":
-            crumbs.append(Crumb(words.cut(breach.subject, 60), self._url("change", breach.pk)))
+            crumbs.append(Crumb(title=words.cut(breach.subject, 60), url=self._url("change", breach.pk)))
         context = {"breach": breach, **context}
         return shown(self, request, f"qaprod/breaches/{template}.html", context, crumbs=crumbs)
 

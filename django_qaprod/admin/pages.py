@@ -18,6 +18,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
+from .. import Plain
 from ..models import GaugePage, Health, RequestPage
 from .permissions import ReadOnlyAdmin
 
@@ -31,18 +32,17 @@ View = TypeVar("View", bound=Callable[..., Any])
 Row = TypeVar("Row", bound=Model)
 
 
-# A plain class: at each start a named tuple takes ten times as long to make.
-class Crumb:
+class Crumb(Plain):
     """A step on the way to a page."""
 
-    def __init__(self, title: str, url: str) -> None:
-        self.title = title
-        self.url = url
+    title: str
+    url: str
 
     @classmethod
     def of(cls, site: AdminSite, model: type[Model]) -> Crumb:
         """Return the step to a model's list."""
-        return cls(str(model._meta.verbose_name_plural).capitalize(), address(site, model, "changelist"))
+        title = str(model._meta.verbose_name_plural).capitalize()
+        return cls(title=title, url=address(site, model, "changelist"))
 
 
 def address(site: AdminSite, model: type[Model], view: str) -> str:

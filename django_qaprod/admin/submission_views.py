@@ -48,7 +48,7 @@ class SubmissionViews(AdminBase):
         request.current_app = self.admin_site.name
         crumbs = [Crumb.of(self.admin_site, RescuedSubmission)]
         if of is not None:
-            crumbs.append(Crumb(reference_of(of.pk), self.page_url(of)))
+            crumbs.append(Crumb(title=reference_of(of.pk), url=self.page_url(of)))
         known = {
             **self.admin_site.each_context(request),
             **banner(self.admin_site, request),

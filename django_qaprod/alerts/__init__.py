@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from .. import _lazily
+from .. import lazily
 from ..conf import settings
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ __all__ = [
     "series",
 ]
 
-__getattr__, __dir__ = _lazily(__name__, _EXPORTS)
+__getattr__, __dir__ = lazily(__name__, _EXPORTS)
 
 
 def install() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import _lazily
+from .. import lazily
 
 if TYPE_CHECKING:
     from .configuration import logging_config as logging_config
@@ -37,4 +37,4 @@ __all__ = [
     "structlog_processor",
 ]
 
-__getattr__, __dir__ = _lazily(__name__, _EXPORTS)
+__getattr__, __dir__ = lazily(__name__, _EXPORTS)

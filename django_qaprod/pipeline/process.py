@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from django.apps import apps
 from django.core import mail
 
+from .. import Plain
 from ..conf import in_test_run, settings
 from ..exceptions import SpoolUnavailableError
 from ..store import connections
@@ -44,14 +45,12 @@ EXIT_WITHIN = 2.0
 CELLS_PER_RECORD = 50
 
 
-# A plain class: at each start a named tuple takes ten times as long to make.
-class ProcessStatus:
+class ProcessStatus(Plain):
     """What runs in this process."""
 
-    def __init__(self, *, recording: bool, thread_alive: bool, draining: bool) -> None:
-        self.recording = recording
-        self.thread_alive = thread_alive
-        self.draining = draining
+    recording: bool
+    thread_alive: bool
+    draining: bool
 
 
 class _State:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import _lazily
+from .. import lazily
 
 if TYPE_CHECKING:
     from .recording import Records as Records
@@ -19,4 +19,4 @@ if TYPE_CHECKING:
 __all__ = ["Records", "Store", "capture_records", "store_records"]
 
 # Lazily: pytest imports this package at the start of every run, long before the host sets Django up.
-__getattr__, __dir__ = _lazily(__name__, dict.fromkeys(__all__, "recording"))
+__getattr__, __dir__ = lazily(__name__, dict.fromkeys(__all__, "recording"))
