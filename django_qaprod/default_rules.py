@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from . import metrics
-from .registry import Measure, RuleSpec
+from .specs import Measure, RuleSpec
 
 CRITICAL_VIEW_FAILS: Final = "a critical view fails"
 #: While it fires, what is missing has its reason: ``alerts.telling`` holds such alerts.

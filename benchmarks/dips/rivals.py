@@ -13,7 +13,7 @@ from unittest import mock
 
 from django_qaprod.alerts.judging import dip
 from django_qaprod.alerts.statistics.weeks import usual
-from django_qaprod.registry import Measure, RuleSpec
+from django_qaprod.specs import Measure, RuleSpec
 
 from .series import DAY, HOUR, STEP, WEEK, Series
 from .sight import RecordedSight

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from itertools import accumulate
 
-from django_qaprod.registry import Measure
+from django_qaprod.specs import Measure
 
 from .series import HOUR, STEP, Series
 

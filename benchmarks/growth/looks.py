@@ -16,7 +16,7 @@ from django_qaprod import clock, registry
 from django_qaprod.alerts import passes
 from django_qaprod.alerts.sight import LiveSight, Memory
 from django_qaprod.models import Alert, Event, Rule
-from django_qaprod.registry import Measure, RuleSpec
+from django_qaprod.specs import Measure, RuleSpec
 
 from .history import JOURNEY
 from .pages import queries_of, rows_read

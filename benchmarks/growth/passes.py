@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from django_qaprod.models import Breach, Cursor, Event
-from django_qaprod.registry import ExpectationSpec
+from django_qaprod.specs import ExpectationSpec
 from django_qaprod.store import breaches
 
 from .history import JOURNEY

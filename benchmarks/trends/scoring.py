@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from django_qaprod.alerts.judging import trend
-from django_qaprod.registry import Measure, RuleSpec
+from django_qaprod.specs import Measure, RuleSpec
 
 from ..dips.rivals import Told
 from ..dips.scoring import alerts

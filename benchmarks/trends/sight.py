@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import accumulate, pairwise
 
-from django_qaprod.registry import Measure
+from django_qaprod.specs import Measure
 
 from .gauges import MONDAY, STEP, Gauge
 

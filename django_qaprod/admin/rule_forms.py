@@ -13,7 +13,8 @@ from ..dashboard import durations, rules, words
 from ..exceptions import OverrideError
 from ..models import Failure
 from ..queries.rules import RuleState, value_of
-from ..registry import DURATIONS, RuleSpec
+from ..registry import DURATIONS
+from ..specs import RuleSpec
 from ..store.rules import NUMBERS, keys, valid
 
 _MOST = 1e12

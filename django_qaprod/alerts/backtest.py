@@ -12,7 +12,7 @@ from typing import Final
 from .. import clock
 from ..exceptions import DeclarationError, OverrideError
 from ..queries.rules import with_override
-from ..registry import Measure, RuleSpec
+from ..specs import Measure, RuleSpec
 from ..store.rules import NUMBERS
 from .history import HOUR, MINUTE, HistorySight, cells
 from .rerun import Firing, Point, Rerun, TooLongError

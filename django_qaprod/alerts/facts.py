@@ -11,7 +11,7 @@ from ..models import Alert, Deploy, Failure, Transition
 from ..pipeline.guard import guard
 from ..queries import circumstances
 from ..queries.circumstances import Hit
-from ..registry import Measure, RuleSpec
+from ..specs import Measure, RuleSpec
 
 T = TypeVar("T")
 

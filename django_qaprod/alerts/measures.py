@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..registry import Measure
+from ..specs import Measure
 
 #: The series of what ``qaprod_beat`` tells, labelled with the job's name.
 BEATS = "qaprod.beats"

@@ -15,7 +15,7 @@ from django.utils.translation import get_language, gettext_noop, ngettext
 from django.utils.translation import gettext as _
 
 from .. import metrics, registry
-from ..registry import Measure
+from ..specs import Measure
 
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
 _UNITS = (

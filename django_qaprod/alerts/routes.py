@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from .. import registry
 from ..exceptions import DeclarationError
 from ..journeys import Journey
-from ..registry import SEVERITIES, RouteSpec
+from ..registry import SEVERITIES
+from ..specs import RouteSpec
 
 if TYPE_CHECKING:
     from ..records import Severity

@@ -15,7 +15,7 @@ from ..context import UNMATCHED
 from ..expectations import checks as expectations
 from ..models import Alert
 from ..queries.reach import never
-from ..registry import Measure
+from ..specs import Measure
 from ..store.alerts import RANKS
 from .telling import matches
 

@@ -18,7 +18,7 @@ from ..outbox.threads import Senders
 from ..pipeline import guard, process
 from ..queries import alerts
 from ..queries import rules as known
-from ..registry import RuleSpec
+from ..specs import RuleSpec
 from ..store import outbox, silences
 from ..text import one_line
 from . import caps, channels, messages, telling

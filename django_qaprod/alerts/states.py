@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from ..registry import RuleSpec
+from ..specs import RuleSpec
 
 #: Seconds between two looks after which a pending alert begins anew: nobody knows what was in between.
 GAP = 300.0

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext, pgettext
 from .. import clock, registry
 from ..exceptions import UnknownStepError
 from ..models import Alert, Deploy, Failure, Notification
-from ..registry import Measure, RuleSpec
+from ..specs import Measure, RuleSpec
 from ..store.alerts import OURSELVES, RULE_GONE
 from ..store.rules import NUMBERS
 from ..text import one_line
@@ -171,8 +171,10 @@ def ended(alert: Alert, facts: Facts) -> str:
 
 
 def failure(found: Failure) -> str:
-    """Return a failure by its error, message and first time, with the journey or route that it broke."""
+    """Return a failure by its error, place, message and first time: of one error there may be several."""
     error = one_line(found.error_type.rpartition(".")[2], 60)
+    if place := one_line(", ".join(filter(None, (found.name, found.route))) or found.culprit, 80):
+        error = _("%(error)s in %(place)s") % {"error": error, "place": place}
     said = {
         "error": f"{error}: {one_line(found.message, NAME)}" if found.message else error,
         "number": phrases.number(found.count),

@@ -20,7 +20,7 @@ from ..queries import rules as known
 from ..queries.inhibition import Explanation
 from ..queries.reach import never
 from ..queries.rules import Override, RuleState
-from ..registry import RuleSpec
+from ..specs import RuleSpec
 from ..store.rules import NUMBERS
 from . import durations, measures, windows, words
 from .charts import Chart

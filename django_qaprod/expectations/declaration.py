@@ -10,7 +10,7 @@ from typing import Any
 from .. import registry
 from ..exceptions import DeclarationError
 from ..journeys import Step
-from ..registry import ExpectationSpec, Repair
+from ..specs import ExpectationSpec, Repair
 from .working_time import WorkingTime
 
 # With what stands before and behind it, it is the name of a cursor.

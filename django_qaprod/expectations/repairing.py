@@ -11,7 +11,7 @@ from .. import clock, registry
 from ..models import Breach
 from ..pipeline import guard
 from ..pipeline.failures import report_exception
-from ..registry import ExpectationSpec
+from ..specs import ExpectationSpec
 from ..store import breaches
 from ..text import one_line
 

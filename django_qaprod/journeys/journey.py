@@ -15,7 +15,7 @@ from .step import Step
 from .unknown import JourneyType
 
 if TYPE_CHECKING:
-    from ..registry import Measure
+    from ..specs import Measure
 
 _MAX_NAME = 100
 _OPTIONS = frozenset({"strict", "at"})
@@ -66,7 +66,7 @@ class Journey(metaclass=JourneyType):
     def failures(cls) -> Measure:
         """Return the failures of this journey, for a rule to watch."""
         # Late: only rules ask for it.
-        from ..registry import Measure
+        from ..specs import Measure
 
         return Measure(kind="failures", journey=cls.spec.name)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from .. import default_rules, registry
-from ..registry import RuleSpec
+from ..specs import RuleSpec
 
 #: Kinds that say little while the whole site is down.
 _BLIND = frozenset({"dip", "absence", "out_of_sync"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import registry
 from ..budgets import WINDOWS
-from ..registry import RuleSpec
+from ..specs import RuleSpec
 
 
 def never(spec: RuleSpec) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from .. import registry
 from ..exceptions import OverrideError
 from ..models import Rule
-from ..registry import RuleSpec
+from ..specs import RuleSpec
 from ..store import rules as stored
 
 

@@ -13,7 +13,8 @@ from django.db.models import F, Q, QuerySet
 from .. import clock
 from ..conf import telemetry_alias
 from ..models import Alert, Notification, Transition
-from ..registry import SEVERITIES, RuleSpec
+from ..registry import SEVERITIES
+from ..specs import RuleSpec
 from ..text import clean, one_line
 from . import outbox
 from .statements import limit

@@ -28,7 +28,7 @@ from .. import clock
 from ..conf import events_alias, telemetry_alias
 from ..models import Breach, Cursor, Event
 from ..records import first_id
-from ..registry import ExpectationSpec
+from ..specs import ExpectationSpec
 from ..text import clean
 from .statements import chunked
 

@@ -16,7 +16,7 @@ from django.db.models import Q
 
 from ..conf import telemetry_alias
 from ..models import Alert, Rule
-from ..registry import RuleSpec
+from ..specs import RuleSpec
 from ..text import clean
 from .alerts import Change, Tell, active, active_rules, apply
 from .statements import limit

@@ -14,7 +14,8 @@ from ..budgets import LEAST_PERIOD
 from ..conf import telemetry_alias
 from ..exceptions import OverrideError
 from ..models import Rule
-from ..registry import MOST, SEVERITIES, RuleSpec
+from ..registry import MOST, SEVERITIES
+from ..specs import RuleSpec
 from ..text import clean
 from .statements import limit
 

@@ -23,7 +23,7 @@ from django_qaprod.alerts.statistics.weeks import usual
 from django_qaprod.conf import telemetry_alias
 from django_qaprod.models import Alert, Deploy, Notification
 from django_qaprod.queries import rules as queried
-from django_qaprod.registry import RuleSpec
+from django_qaprod.specs import RuleSpec
 from django_qaprod.store import alerts, looks, outbox
 from django_qaprod.store.looks import Well
 

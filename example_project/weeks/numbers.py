@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from django_qaprod.alerts.sight import LiveSight, Memory
-from django_qaprod.registry import Measure
+from django_qaprod.specs import Measure
 
 _HOUR = 3600
 #: The one that the site has.

@@ -10,6 +10,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from django_qaprod import registry
+from django_qaprod.specs import ExpectationSpec
 from tests.admin import rows
 from tests.forms import kept
 
@@ -43,7 +44,7 @@ def key(settings: Settings) -> str:
 
 
 @pytest.fixture
-def expectation() -> Iterator[registry.ExpectationSpec]:
+def expectation() -> Iterator[ExpectationSpec]:
     """An expectation that is declared, with a repair that says what it is asked for."""
 
     def repair(breach: Any, /, *, dry_run: bool) -> str:
@@ -51,7 +52,7 @@ def expectation() -> Iterator[registry.ExpectationSpec]:
             raise LookupError("no such school")
         return f"would send {breach.subject}" if dry_run else f"sent {breach.subject}"
 
-    spec = registry.ExpectationSpec(
+    spec = ExpectationSpec(
         name="reaches the school",
         when=("JobApplication", "submitted"),
         then=("JobApplication", "emailed"),

@@ -37,8 +37,9 @@ from django_qaprod.models import (
     Transition,
 )
 from django_qaprod.records import new_id
-from django_qaprod.registry import JourneySpec, Measure, RuleSpec, StepSpec
+from django_qaprod.registry import JourneySpec, StepSpec
 from django_qaprod.sent import SentFile, Submission
+from django_qaprod.specs import Measure, RuleSpec
 from django_qaprod.store.submissions import NewSubmission
 from tests.forms import kept
 

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django_qaprod import clock, registry
 from django_qaprod.conf import telemetry_alias
 from django_qaprod.models import Alert, Deploy, JobRun, Silence, Transition
-from django_qaprod.registry import Measure, RuleSpec
+from django_qaprod.specs import Measure, RuleSpec
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -228,6 +228,25 @@ def test_a_page_says_what_happened_since_when_and_compared_with_what(client_of_b
         assert words in text, words
     assert f"/failure/{near.pk}/change/" in text
     assert f"/failure/{far.pk}/change/" not in text
+
+
+def test_a_page_says_which_flags_were_changed_before_beside_the_release(client_of_boss: Client) -> None:
+    """As often as they are saved; each with what it was changed to."""
+    alert = rows.alert()
+    Deploy.objects.create(release="r7", at=alert.began_at - timedelta(minutes=20))
+    for minutes in range(5):
+        at = alert.began_at - timedelta(minutes=minutes)
+        Deploy.objects.create(release=f"form {minutes}", at=at, note="active on", flag=True)
+    answer = client_of_boss.get(page_of(alert))
+    text = answer.content.decode()
+    assert answer.context["page"].deploy.release == "r7"
+    assert [one.release for one in answer.context["page"].flags] == ["form 0", "form 1", "form 2"]
+    before, after = text.index("live before"), text.index("flags changed before")
+    assert before < text.index("<bdi>r7</bdi>") < after < text.index("<bdi>form 0</bdi>")
+    assert text.count("active on") == 3
+    assert '<span class="qaprod-mark">flag changed</span>' in text
+    earlier = rows.alert(began_at=clock.now() - timedelta(days=1))
+    assert "flags changed before" not in body(client_of_boss, page_of(earlier))
 
 
 def test_the_chart_has_the_measure_with_its_limit_and_what_went_live(client_of_boss: Client) -> None:

@@ -22,7 +22,8 @@ from django.urls import path, resolve
 from django_qaprod import clock, metrics, registry
 from django_qaprod.admin import register
 from django_qaprod.models import Breach, Bucket, Deploy, Event, Health, Lease, Silence
-from django_qaprod.registry import GaugeSpec, JourneySpec, Measure
+from django_qaprod.registry import GaugeSpec, JourneySpec
+from django_qaprod.specs import Measure
 from tests.admin import rows
 from tests.forms import kept
 

@@ -22,7 +22,7 @@ from django_qaprod.admin import backtests
 from django_qaprod.conf import telemetry_alias
 from django_qaprod.models import Alert, Bucket, Rule, Series
 from django_qaprod.queries import rules as known
-from django_qaprod.registry import Measure, RuleSpec
+from django_qaprod.specs import Measure, RuleSpec
 from tests.admin import rows
 from tests.alerts import catalogue
 

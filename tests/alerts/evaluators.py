@@ -130,7 +130,7 @@ def _evaluate(turn: int) -> None:
     from django_qaprod import clock
     from django_qaprod.alerts import passes, sending
     from django_qaprod.alerts.judging.base import Judgement, Verdict
-    from django_qaprod.registry import Measure, RuleSpec
+    from django_qaprod.specs import Measure, RuleSpec
 
     spec = RuleSpec(
         name=f"rule {turn}", kind="threshold", of=Measure("failures"), numbers={}, severity="critical",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from django_qaprod.registry import Measure
+from django_qaprod.specs import Measure
 
 #: A Wednesday in March 2025, at 12:00 UTC.
 NOON = 1_741_176_000.0

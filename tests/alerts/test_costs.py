@@ -14,7 +14,7 @@ from django_qaprod.alerts import passes
 from django_qaprod.alerts.sight import LiveSight, Memory
 from django_qaprod.models import Event, Failure
 from django_qaprod.records import new_id
-from django_qaprod.registry import Measure, RuleSpec
+from django_qaprod.specs import Measure, RuleSpec
 from django_qaprod.store import numbers
 from django_qaprod.store.numbers import FAILURES, Cell
 from tests.counting import Counted

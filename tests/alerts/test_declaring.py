@@ -15,7 +15,7 @@ from django_qaprod.alerts import declaration
 from django_qaprod.alerts.measures import BEATS
 from django_qaprod.exceptions import DeclarationError
 from django_qaprod.queries import measures
-from django_qaprod.registry import Measure, RuleSpec
+from django_qaprod.specs import Measure, RouteSpec, RuleSpec
 
 HOUR = timedelta(hours=1)
 
@@ -221,7 +221,7 @@ class TestRoutes:
             further=True,
         )
         assert registry.routes() == (
-            registry.RouteSpec(
+            RouteSpec(
                 name="customers",
                 to=("chat", "mail"),
                 severity="warning",
@@ -236,7 +236,7 @@ class TestRoutes:
 
     def test_it_takes_everything_if_nothing_is_said(self) -> None:
         route = alerts.Route("all", to=("mail",))
-        assert route.spec == registry.RouteSpec(name="all", to=("mail",))
+        assert route.spec == RouteSpec(name="all", to=("mail",))
         assert repr(route) == "<Route 'all'>"
 
     @pytest.mark.parametrize(

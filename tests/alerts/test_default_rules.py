@@ -16,7 +16,7 @@ from django_qaprod.alerts.sight import LiveSight
 from django_qaprod.models import Breach, Health, JobRun
 from django_qaprod.queries import rules
 from django_qaprod.records import Cell, new_id
-from django_qaprod.registry import Measure, RuleSpec
+from django_qaprod.specs import Measure, RuleSpec
 from django_qaprod.store import failures, numbers
 from tests.queries.conftest import NOW
 from tests.store import make

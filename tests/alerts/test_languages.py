@@ -16,12 +16,13 @@ from django_qaprod.alerts import messages, phrases
 from django_qaprod.alerts.channels.base import Message
 from django_qaprod.alerts.judging import threshold
 from django_qaprod.models import Deploy
+from django_qaprod.specs import Measure, RuleSpec
 from tests.alerts import catalogue, told
 from tests.alerts.sight import NOON, FakeSight
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
-SUBMITTED = registry.Measure(kind="step", journey="apply", name="submitted")
+SUBMITTED = Measure(kind="step", journey="apply", name="submitted")
 NOW = datetime(2026, 5, 5, 12, 15, tzinfo=UTC)
 GERMAN = {
     "critical": "kritisch",
@@ -93,7 +94,7 @@ def test_what_programs_read_stays_as_it_is() -> None:
 
 def test_what_happened_is_put_into_words_as_the_site_speaks() -> None:
     """When a rule is judged; the words are kept, and told later."""
-    spec = registry.RuleSpec(
+    spec = RuleSpec(
         name="many", kind="threshold", of=SUBMITTED, numbers={"at_least": 1000.0, "window": 600.0}
     )
     sight = FakeSight({SUBMITTED: [NOON - place / 10 for place in range(1, 1235)]})

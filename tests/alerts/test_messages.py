@@ -23,6 +23,7 @@ from django_qaprod.alerts import addresses, messages, payload, tokens
 from django_qaprod.alerts.channels.base import Message
 from django_qaprod.models import Alert, Deploy, Notification, Rule, Transition
 from django_qaprod.pipeline import guard
+from django_qaprod.specs import Measure
 from django_qaprod.store.alerts import RULE_GONE
 from tests.admin import rows
 from tests.alerts import told
@@ -145,7 +146,7 @@ def labels(message: Message) -> list[str]:
 def test_a_message_answers_what_since_when_compared_with_what_where_whom_why_and_what_to_do() -> None:
     """The whole of an ordinary alert, in the order in which somebody woken by it asks."""
     broken = rows.failure(
-        journey="apply", error_type="smtplib.SMTPConnectError", message="refused", count=14,
+        journey="apply", route="apply/", error_type="smtplib.SMTPConnectError", message="refused", count=14,
         first_seen=NOW - timedelta(minutes=9), last_seen=NOW,
     )  # fmt: skip
     for person in ("1", "2"):
@@ -165,7 +166,8 @@ def test_a_message_answers_what_since_when_compared_with_what_where_whom_why_and
         "Where: Job application, failures\n"
         "Whom it hits: 2 people and 3 subjects met its failures so far\n"
         "Changed before: release 1.4.2 at Tue 3 Nov 14:02 CET\n"
-        "Failures that are new since then: SMTPConnectError: refused; 14 times since Tue 3 Nov 14:06 CET\n"
+        "Failures that are new since then: "
+        "SMTPConnectError in apply/: refused; 14 times since Tue 3 Nov 14:06 CET\n"
         "Who is on it: nobody yet\n"
         "What to do: Ask the school to wait.\n"
         "https://wiki.example.org/apply\n"
@@ -246,7 +248,7 @@ def test_what_is_told_apart_is_named_and_a_step_by_its_title() -> None:
 
 
 def registry_step(name: str) -> Any:
-    return registry.Measure(kind="step", name=name, journey="apply")
+    return Measure(kind="step", name=name, journey="apply")
 
 
 def test_people_who_met_a_failure_earlier_make_the_number_a_least_one() -> None:
@@ -267,8 +269,23 @@ def test_failures_of_other_journeys_hit_nobody_here_but_are_named_as_what_began_
     assert "Whom it hits" not in labels(message)
     named = line(message, "Failures that are new since then")
     assert [found.split(";")[0] for found in named.splitlines()] == [
-        "- KeyError: 'school 2'",
-        "- KeyError: 'school 1'",
+        "- KeyError in jobs.views.apply: 'school 2'",
+        "- KeyError in jobs.views.apply: 'school 1'",
+    ]
+
+
+def test_failures_of_one_error_are_told_apart_by_their_places() -> None:
+    """What was degraded and on which route; the function where neither is known."""
+    for number, place in enumerate(({"name": "recommended", "route": "jobs/"}, {"route": "apply/"}, {})):
+        rows.failure(
+            number, count=9 - number, error_type="host.SessionStoreError", message="", culprit="jobs.tasks.send",
+            first_seen=NOW - timedelta(minutes=9), last_seen=NOW, **place,
+        )  # fmt: skip
+    named = line(one(), "Failures that are new since then")
+    assert [found.split(";")[0] for found in named.splitlines()] == [
+        "- SessionStoreError in recommended, jobs/",
+        "- SessionStoreError in apply/",
+        "- SessionStoreError in jobs.tasks.send",
     ]
 
 

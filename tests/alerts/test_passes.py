@@ -17,7 +17,7 @@ from django_qaprod.alerts.judging.base import Judgement, Sight, Verdict
 from django_qaprod.alerts.sight import LiveSight, Memory
 from django_qaprod.models import Alert, Notification, Rule, Transition
 from django_qaprod.pipeline import guard
-from django_qaprod.registry import Measure, RuleSpec
+from django_qaprod.specs import Measure, RouteSpec, RuleSpec
 from django_qaprod.store import alerts, looks, rules
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -349,9 +349,7 @@ def test_what_happened_while_a_rule_could_not_be_judged_is_looked_at(
 
 def test_it_is_told_again_and_to_others(said: Said) -> None:
     """When nobody acknowledges it: at growing intervals."""
-    registry.register_route(
-        registry.RouteSpec(name="r", to=("mail",), escalate_after=600.0, escalate_to=("sms",))
-    )
+    registry.register_route(RouteSpec(name="r", to=("mail",), escalate_after=600.0, escalate_to=("sms",)))
     rule()
     said["fail"] = {"": True}
     for minute in (0, 11, 31, 32, 122):

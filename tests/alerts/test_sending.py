@@ -15,8 +15,9 @@ from django_qaprod import clock, default_rules, registry
 from django_qaprod.alerts import channels, sending, tokens
 from django_qaprod.alerts.channels.base import Message
 from django_qaprod.exceptions import ChannelError
-from django_qaprod.models import Alert, Channel, Notification
+from django_qaprod.models import Alert, Channel, Notification, Rule
 from django_qaprod.public import shown
+from django_qaprod.specs import Measure, RuleSpec
 from django_qaprod.store import alerts, outbox, silences
 from tests.public.hosts import Plain
 
@@ -323,44 +324,48 @@ def test_what_another_alert_explains_waits_for_its_end(fire: Fire) -> None:
     """The dip is told if it is still there when the site is up again."""
     fire(default_rules.SITE_FAILS, severity="critical", rank=0)
     with registry.isolated():
-        registry.register_rule(
-            registry.RuleSpec(name="few", kind="dip", of=registry.Measure("step"), numbers={})
-        )
+        registry.register_rule(RuleSpec(name="few", kind="dip", of=Measure("step"), numbers={}))
         row = fire("few", kind="dip")
         assert len(send()) == 1
         row.refresh_from_db()
         assert default_rules.SITE_FAILS in row.held
 
 
-def test_what_is_over_explains_for_some_minutes_what_began_before_its_end(fire: Fire) -> None:
-    """The windows of what it explains are longer, and so end later; what begins afterwards is news."""
+def explained_by_down(fire: Fire, *, right_for: float, resolved: bool) -> Any:
+    """Make an alert that an other one explains, which was right for so many minutes; return its notification."""
     registry.register_rule(
-        registry.RuleSpec(
-            name="few", kind="threshold", of=registry.Measure("step"), numbers={}, inhibited_by=("down",)
-        )
+        RuleSpec(name="few", kind="threshold", of=Measure("step"), numbers={}, inhibited_by=("down",))
     )
-    ended = clock.now() - timedelta(minutes=2)
-    Alert.objects.filter(pk=fire("down", due=600).alert_id).update(state="resolved", resolved_at=ended)
-    row = fire("few")
-    Alert.objects.filter(pk=row.alert_id).update(began_at=ended - timedelta(minutes=5))
+    wrong_at = clock.now() - timedelta(minutes=right_for)
+    down = Alert.objects.filter(pk=fire("down", due=600).alert_id)
+    down.update(wrong_at=wrong_at, began_at=wrong_at - timedelta(minutes=9))
+    if resolved:
+        down.update(state="resolved", resolved_at=clock.now())
+    return fire("few")
+
+
+def began(row: Any, *, ago: float) -> None:
+    """Have an alert begun so many minutes ago, and its notification due."""
+    Alert.objects.filter(pk=row.alert_id).update(began_at=clock.now() - timedelta(minutes=ago))
+    Notification.objects.filter(pk=row.pk).update(due_at=clock.now() - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("resolved", [False, True])
+def test_what_is_not_wrong_any_more_explains_what_began_before(fire: Fire, resolved: bool) -> None:
+    """The windows of what it explains are longer, and so end later; what begins afterwards is news."""
+    row = explained_by_down(fire, right_for=6, resolved=resolved)
+    began(row, ago=7)
     assert send() == []
     row.refresh_from_db()
     assert row.held == "“down” explains it."
-    Notification.objects.filter(pk=row.pk).update(due_at=clock.now() - timedelta(seconds=1))
-    Alert.objects.filter(pk=row.alert_id).update(began_at=ended + timedelta(seconds=30))
+    began(row, ago=1)
     assert len(send()) == 1
 
 
-def test_long_after_its_end_nothing_is_explained(fire: Fire) -> None:
-    """What is wrong still is told."""
-    registry.register_rule(
-        registry.RuleSpec(
-            name="few", kind="threshold", of=registry.Measure("step"), numbers={}, inhibited_by=("down",)
-        )
-    )
-    ended = clock.now() - timedelta(minutes=11)
-    Alert.objects.filter(pk=fire("down", due=600).alert_id).update(state="resolved", resolved_at=ended)
-    Alert.objects.filter(pk=fire("few").alert_id).update(began_at=ended - timedelta(minutes=5))
+@pytest.mark.parametrize("resolved", [False, True])
+def test_what_was_right_for_ten_minutes_explains_nothing(fire: Fire, resolved: bool) -> None:
+    """Though it may fire for some minutes more: what is wrong still is told."""
+    began(explained_by_down(fire, right_for=11, resolved=resolved), ago=12)
     assert len(send()) == 1
 
 
@@ -451,14 +456,14 @@ def test_that_it_is_over_waits_until_it_is_known_that_it_began(fire: Fire) -> No
 def test_what_nobody_can_judge_explains_nothing(fire: Fire) -> None:
     """A rule that cannot be judged goes on firing; others are told again after an hour."""
     registry.register_rule(
-        registry.RuleSpec(
-            name="few", kind="threshold", of=registry.Measure("step"), numbers={}, inhibited_by=("down",)
-        )
+        RuleSpec(name="few", kind="threshold", of=Measure("step"), numbers={}, inhibited_by=("down",))
     )
     fire("down", due=600)
-    fire("few")
+    row = fire("few")
+    Rule.objects.create(name="down", error="RuntimeError: no")
+    Alert.objects.filter(rule="down").update(wrong_at=clock.now() - timedelta(minutes=59))
     assert send() == []
-    Notification.objects.filter(alert__rule="few").update(due_at=clock.now() - timedelta(seconds=1))
+    began(row, ago=1)
     Alert.objects.filter(rule="down").update(wrong_at=clock.now() - timedelta(minutes=61))
     assert len(send()) == 1
 

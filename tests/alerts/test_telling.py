@@ -13,7 +13,7 @@ from django_qaprod import default_rules, registry
 from django_qaprod.alerts import telling
 from django_qaprod.models import Alert, Deploy, Silence
 from django_qaprod.pipeline import guard
-from django_qaprod.registry import Measure, RouteSpec, RuleSpec
+from django_qaprod.specs import Measure, RouteSpec, RuleSpec
 
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
 

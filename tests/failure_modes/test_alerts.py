@@ -44,7 +44,7 @@ from django_qaprod.alerts.channels.base import Message
 from django_qaprod.alerts.judging.base import Judgement, Verdict
 from django_qaprod.alerts.sight import LiveSight
 from django_qaprod.models import Notification
-from django_qaprod.registry import Measure, RuleSpec
+from django_qaprod.specs import Measure, RuleSpec
 from django_qaprod.store import outbox
 
 pytestmark = pytest.mark.django_db(databases="__all__")

@@ -14,7 +14,8 @@ from django_qaprod.exceptions import DeclarationError
 from django_qaprod.models import Breach, Bucket, Event, Failure, Health, JobRun
 from django_qaprod.queries import measures
 from django_qaprod.records import Cell, new_id
-from django_qaprod.registry import JourneySpec, Measure, StepSpec
+from django_qaprod.registry import JourneySpec, StepSpec
+from django_qaprod.specs import Measure
 from django_qaprod.store import event_rollups, failures, numbers, rollups
 from tests.counting import Counted
 from tests.queries.conftest import NOW

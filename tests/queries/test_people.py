@@ -14,7 +14,7 @@ from django_qaprod.conf import telemetry_alias
 from django_qaprod.queries import circumstances, people
 from django_qaprod.queries.circumstances import Hit
 from django_qaprod.queries.people import Asked
-from django_qaprod.registry import Measure
+from django_qaprod.specs import Measure
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db(databases="__all__")

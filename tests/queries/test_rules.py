@@ -14,7 +14,7 @@ from django_qaprod.conf import telemetry_alias
 from django_qaprod.exceptions import OverrideError
 from django_qaprod.models import Rule
 from django_qaprod.queries import rules
-from django_qaprod.registry import Measure, RuleSpec
+from django_qaprod.specs import Measure, RuleSpec
 from django_qaprod.store import rules as stored
 
 pytestmark = pytest.mark.django_db(databases="__all__")

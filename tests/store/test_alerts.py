@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django_qaprod import clock
 from django_qaprod.conf import telemetry_alias
 from django_qaprod.models import Alert, Notification, Rule, Transition
-from django_qaprod.registry import Measure, RuleSpec
+from django_qaprod.specs import Measure, RuleSpec
 from django_qaprod.store import alerts, looks, outbox
 from django_qaprod.store.alerts import Change, Telling, Told
 

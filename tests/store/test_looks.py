@@ -15,7 +15,7 @@ from django.db import connection, connections
 
 from django_qaprod import clock, registry
 from django_qaprod.models import Alert, Notification, Rule, Transition
-from django_qaprod.registry import Measure, RuleSpec
+from django_qaprod.specs import Measure, RuleSpec
 from django_qaprod.store import alerts, looks, rules
 from django_qaprod.store.alerts import Change, Telling, Told
 from django_qaprod.store.looks import Well

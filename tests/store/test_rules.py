@@ -12,7 +12,7 @@ from django.db import connection, connections
 from django_qaprod import registry
 from django_qaprod.exceptions import OverrideError
 from django_qaprod.models import Rule
-from django_qaprod.registry import Measure, RuleSpec
+from django_qaprod.specs import Measure, RuleSpec
 from django_qaprod.store import rules
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -166,9 +166,7 @@ def test_two_who_change_different_things_at_once_both_have_their_way() -> None:
 def test_a_number_that_no_float_holds_is_refused() -> None:
     """Written there by whoever, it would keep every rule from being judged."""
     with registry.isolated():
-        spec = registry.RuleSpec(
-            name="r", kind="threshold", of=registry.Measure("failures"), numbers={"at_least": 1.0}
-        )
+        spec = RuleSpec(name="r", kind="threshold", of=Measure("failures"), numbers={"at_least": 1.0})
         for number in (10**400, float("nan"), float("inf")):
             with pytest.raises(OverrideError):
                 rules.valid(spec, "numbers.at_least", number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from ...budgets import WINDOWS, Windows
-from ...registry import RuleSpec
+from ...specs import RuleSpec
 from .. import phrases
 from . import keys, stretches
 from .base import ALL, Judgement, Sight, Verdict

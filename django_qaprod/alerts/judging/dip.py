@@ -13,7 +13,7 @@ from typing import NamedTuple
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from ...registry import RuleSpec
+from ...specs import RuleSpec
 from .. import phrases
 from ..statistics.looks import DAY, HOUR, LONG, SHORT, STEP, Course, Look, cells
 from ..statistics.slots import day, slots

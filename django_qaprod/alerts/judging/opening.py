@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ... import clock
-from ...registry import RuleSpec
+from ...specs import RuleSpec
 
 #: A stretch is gone through in so many pieces, of at least a minute and at most a quarter of an hour.
 _PIECES = 60

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from ...registry import Measure, RuleSpec
+from ...specs import Measure, RuleSpec
 from .. import phrases
 from . import keys
 from .base import ALL, Judgement, Sight, Verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from ...registry import RuleSpec
+from ...specs import RuleSpec
 from .. import phrases
 from . import keys
 from .base import ALL, Judgement, Sight, Verdict

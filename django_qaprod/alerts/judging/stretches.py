@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from ...registry import Measure
+from ...specs import Measure
 from .base import Sight
 
 _HOUR, _DAY = 3600, 86400

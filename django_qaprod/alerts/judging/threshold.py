@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-from ...registry import RuleSpec
+from ...specs import RuleSpec
 from .. import phrases
 from . import keys
 from .base import ALL, Judgement, Sight, Verdict

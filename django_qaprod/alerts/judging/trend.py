@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from ...registry import RuleSpec
+from ...specs import RuleSpec
 from .. import phrases
 from ..statistics.courses import DAYS as COURSE_DAYS
 from ..statistics.courses import without_course

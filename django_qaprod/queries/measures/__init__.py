@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...exceptions import DeclarationError
-from ...registry import Measure
+from ...specs import Measure
 from .base import Counts, Hours, Lookups, Readings, Source, Sums, size
 from .inside import Troubles
 from .numbers import Failures, Gauges, Numbers, Requests

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ... import clock
-from ...registry import Measure
+from ...specs import Measure
 from ...store.numbers import OVERFLOW
 from .. import buckets
 from ..window import DAY, HOUR, HOURS_KEPT, MINUTE, MINUTES_KEPT

@@ -9,7 +9,7 @@ from datetime import timedelta
 from ... import clock
 from ...exceptions import DeclarationError
 from ...models import Health, JobRun
-from ...registry import Measure
+from ...specs import Measure
 from ...store import jobruns
 from .base import Counts, Hours, Lookups, size
 

@@ -11,7 +11,8 @@ from django.db.models.functions import Cast
 from ... import clock
 from ...exceptions import DeclarationError
 from ...models import Bucket, Failure, Series
-from ...registry import SEVERITIES, Measure
+from ...registry import SEVERITIES
+from ...specs import Measure
 from ...store.numbers import FAILURES
 from .. import buckets
 from ..requests import BROWSER, DURATION

@@ -15,7 +15,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from ... import clock, registry
 from ...exceptions import DeclarationError, UnknownStepError
 from ...models import Breach, Bucket, Event, Series
-from ...registry import Measure
+from ...specs import Measure
 from ...store import event_rollups
 from .. import buckets
 from ..window import DAY, HOUR, HOURS_KEPT

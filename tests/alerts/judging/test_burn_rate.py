@@ -11,7 +11,7 @@ from django_qaprod.alerts.judging import burn_rate
 from django_qaprod.alerts.judging.base import ALL, Judgement, Verdict
 from django_qaprod.alerts.measures import requests
 from django_qaprod.budgets import WINDOWS
-from django_qaprod.registry import Measure
+from django_qaprod.specs import Measure
 from tests.alerts.sight import FakeSight
 
 REQUESTS, ERRORS = requests(), requests().errors()

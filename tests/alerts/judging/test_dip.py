@@ -10,7 +10,7 @@ import pytest
 
 from django_qaprod.alerts.judging.base import ALL, Judgement, Verdict
 from django_qaprod.alerts.judging.dip import judge
-from django_qaprod.registry import Measure, RuleSpec
+from django_qaprod.specs import Measure, RuleSpec
 from tests.alerts.sight import NOON, FakeSight
 
 SUBMITTED = Measure(kind="step", name="submitted", journey="Application")

@@ -14,7 +14,7 @@ from django_qaprod.alerts.judging.base import Judgement
 from django_qaprod.alerts.sight import LiveSight
 from django_qaprod.pipeline import cells
 from django_qaprod.records import Cell
-from django_qaprod.registry import RuleSpec
+from django_qaprod.specs import RuleSpec
 from django_qaprod.store import numbers
 
 pytestmark = pytest.mark.django_db(databases="__all__")

@@ -16,7 +16,7 @@ from django_qaprod.alerts.judging.base import ALL, Judgement, Verdict
 from django_qaprod.alerts.measures import BEATS, beats, series
 from django_qaprod.pipeline import process
 from django_qaprod.records import Record
-from django_qaprod.registry import Measure
+from django_qaprod.specs import Measure
 from tests.alerts.sight import NOON, FakeSight
 
 ORDERS = series("orders")

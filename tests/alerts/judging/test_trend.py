@@ -12,7 +12,8 @@ import pytest
 from django_qaprod import metrics, registry
 from django_qaprod.alerts.judging.base import Judgement, Verdict
 from django_qaprod.alerts.judging.trend import judge
-from django_qaprod.registry import GaugeSpec, Measure, RuleSpec
+from django_qaprod.registry import GaugeSpec
+from django_qaprod.specs import Measure, RuleSpec
 from tests.alerts.sight import NOON, FakeSight
 
 MEMORY = Measure(kind="gauge", name="memory")

@@ -14,7 +14,7 @@ from django_qaprod import clock, registry
 from django_qaprod.alerts.sight import LiveSight, Memory
 from django_qaprod.models import Event
 from django_qaprod.records import new_id
-from django_qaprod.registry import Measure
+from django_qaprod.specs import Measure
 from example_project.jobs.qaprod import JobApplication
 from example_project.weeks import troubles, world
 from example_project.weeks.numbers import EXPECTATION, GeneratedSight, Numbers
