@@ -90,8 +90,9 @@ class Act:
                 )
             case "silence":
                 n, until = self._silence(ids, who)
+                # Without a full stop: "2:20 p.m." has its own.
                 said = ngettext(
-                    "%(n)s alert is silent until %(until)s.", "%(n)s alerts are silent until %(until)s.", n
+                    "%(n)s alert is silent until %(until)s", "%(n)s alerts are silent until %(until)s", n
                 )
                 return said % {"n": words.number(n), "until": until}, bool(n)
             case _:

@@ -69,7 +69,7 @@ class SilenceAdmin(ReadOnlyAdmin):
     actions = ("end",)
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.guarded
+        view = self.staff_only
         return [
             path("<str:object_id>/end/", view(self.end_view), name="qaprod_silence_end"),
             *super().get_urls(),
@@ -135,6 +135,7 @@ class SilenceAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Ask about what, until when and why, and by POST make a silence."""
+        from ..dashboard import silences
         from .silence_forms import SilenceForm
 
         if not self.has_add_permission(request):
@@ -145,8 +146,11 @@ class SilenceAdmin(ReadOnlyAdmin):
         form = SilenceForm(request.POST if request.method == "POST" else None, initial=asked)
         if form.is_valid():
             silence = form.make(who=request.user.get_username())
-            said = gettext("It is silent until %(until)s.") % {"until": words.moment(silence.until)}
+            # Without a full stop: "2:20 p.m." has its own.
+            said = gettext("It is silent until %(until)s") % {"until": words.moment(silence.until)}
             self.message_user(request, said, messages.SUCCESS)
+            if not silences.names_something(silence):
+                self.message_user(request, silences.unheard_of(silence), messages.WARNING)
             home = reverse("admin:index", current_app=self.admin_site.name)
             may_look = self.has_view_permission(request)
             return HttpResponseRedirect(self._url("changelist") if may_look else home)

@@ -116,6 +116,40 @@ def test_the_form_may_be_filled_in_by_its_address(client_of_boss: Client) -> Non
     assert Silence.objects.get().rule == "gone"
 
 
+def test_a_silence_of_what_nobody_knows_is_made_with_a_warning(client_of_boss: Client) -> None:
+    """What is told apart is typed, and one letter is enough for it to hold back nothing."""
+    registry.register_rule(rows.rule("dips"))
+    verdict = {"key": "Chrome", "wrong": False, "value": 1.0, "limit": 3.0, "words": "", "usual": ""}
+    rows.judged("dips", verdicts=[verdict])
+    rows.alert(key="Firefox")
+
+    def warned(**named: str) -> bool:
+        text = body(client_of_boss, f"{LIST}add/", **named, span="3600", why="w")
+        assert "It is silent until" in text
+        return "No alert and no rule knows" in text
+
+    assert warned(key="Firefix")
+    assert warned(key="Firefox", rule="dips"), "of another rule"
+    assert warned(key="Chrome", rule=NAME)
+    assert not warned(key="Firefox")
+    assert not warned(key="Firefox", rule=NAME, journey=rows.JOURNEY.name)
+    assert not warned(key="Chrome", rule="dips")
+    assert not warned(rule=NAME)
+    assert Silence.objects.count() == 7
+
+
+def test_the_end_of_a_silence_has_one_full_stop(client_of_boss: Client) -> None:
+    """Which is that of “p.m.”."""
+    posted = {"do": "silence", "span": "3600", "why": "w"}
+    texts = [
+        body(client_of_boss, f"/admin/qaprod/alert/{rows.alert().pk}/act/", **posted),
+        body(client_of_boss, f"{LIST}add/", rule=NAME, span="3600", why="w"),
+    ]
+    for text in texts:
+        assert "m.</li>" in text
+        assert "m..<" not in text
+
+
 def test_a_page_shows_what_would_be_told_but_for_it(client_of_boss: Client) -> None:
     """To those who may look at alerts."""
     silence = rows.silence(rule=NAME, key="a")
