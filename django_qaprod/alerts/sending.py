@@ -170,7 +170,7 @@ def _drop_reminders(lane: str, told: Sequence[int]) -> None:
         lane=lane, alert__in=told, kind=Notification.Kind.REMINDER
     )
     if told:
-        outbox.drop(rows, held=_("It was told with that it fires."))
+        outbox.drop(rows, skipping=True, held=_("It was told with that it fires."))
 
 
 def _built(rows: Sequence[Notification], lane: str, message: str, *, digest: bool) -> Message:

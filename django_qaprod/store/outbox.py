@@ -35,6 +35,8 @@ MOST_TRIES = 8
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=30)
 
 _WAITING = Outgoing.State.WAITING
+# Rows that are named in one statement.
+_MOST_AT_ONCE = 500
 
 
 def lanes(model: type[Row], *, using: str | None = None) -> list[str]:
@@ -51,31 +53,37 @@ def fresh(model: type[Row], lane: str, *, using: str | None = None) -> QuerySet[
 
 def claim(model: type[Row], ids: Iterable[int], *, holder: str, using: str | None = None) -> str:
     """Claim rows that were never claimed; return the id of their message, empty when others were quicker."""
-    alias = using or telemetry_alias()
     message = os.urandom(16).hex()
+    wanted, alias = list(ids), using or telemetry_alias()
+    rows = model._default_manager.using(alias)
     with transaction.atomic(using=alias):
-        wanted = model._default_manager.using(alias).filter(pk__in=list(ids), state=_WAITING, message="")
-        # In one order and without waiting, so that two who claim overlapping rows do not lock each other out.
-        locked = [row.pk for row in wanted.order_by("pk").select_for_update(skip_locked=_can_skip(alias))]
-        rows = model._default_manager.using(alias).filter(pk__in=locked, state=_WAITING, message="")
-        return message if _take(rows, holder, message=message) else ""
+        # In parts: one statement takes so many parameters only.
+        for first in range(0, len(wanted), _MOST_AT_ONCE):
+            part = rows.filter(pk__in=wanted[first : first + _MOST_AT_ONCE], state=_WAITING, message="")
+            _take(part, holder, skipping=True, message=message)
+        # All leases end at one moment: who claims them again must not find a part of the message.
+        taken = rows.filter(message=message).update(claimed_until=_from_now(TTL))
+    return message if taken else ""
 
 
-def claim_again(model: type[Row], lane: str, *, holder: str, using: str | None = None) -> str:
+def claim_again(
+    model: type[Row], lane: str, *, holder: str, only: Q | None = None, using: str | None = None
+) -> str:
     """Claim the rows of a message that is to be tried again, or whose sender died; return its id.
 
-    One whose senders have all died is given up: it may be what they die of.
+    ``only`` one with a row that is like this. One whose senders have all died is given up: it may be what
+    they die of.
     """
     while True:
-        rows = _due(model, using).filter(lane=lane).exclude(message="").order_by("due_at", "pk")
+        rows = _due(model, using).filter(only or Q(), lane=lane).exclude(message="").order_by("due_at", "pk")
         message, tries = rows.values_list("message", "tries").first() or ("", 0)
         if not message:
             return ""
-        wanted = _due(model, using).filter(message=message)
+        wanted = _free(model, using).filter(message=message)
         if tries < MOST_TRIES:
             return message if _take(wanted, holder) else ""
         words = "Whoever sent it has died each time."
-        wanted.update(state=Outgoing.State.FAILED, holder="", claimed_until=None, error=words)
+        _change(wanted, state=Outgoing.State.FAILED, holder="", claimed_until=None, error=words)
 
 
 def claimed(model: type[Row], message: str, *, holder: str, using: str | None = None) -> list[Row]:
@@ -86,8 +94,8 @@ def claimed(model: type[Row], message: str, *, holder: str, using: str | None = 
 def sent(model: type[Row], message: str, *, holder: str, using: str | None = None, **more: object) -> int:
     """Mark the rows of a message as sent; ``more`` are further columns. Return how many were ours."""
     rows = _ours(model, message, holder, using)
-    return rows.update(
-        state=Outgoing.State.SENT, sent_at=clock.now(), holder="", claimed_until=None, error="", **more
+    return _change(
+        rows, state=Outgoing.State.SENT, sent_at=clock.now(), holder="", claimed_until=None, error="", **more
     )
 
 
@@ -99,39 +107,52 @@ def failed(
     error: str,
     for_good: bool = False,
     counted: bool = True,
+    unsent: bool = False,
     using: str | None = None,
 ) -> int:
     """Mark that the rows of a message were not sent: they wait longer each time, and are given up at last.
 
-    A try that is not ``counted`` is as if there had been none: it brings them no nearer to that.
+    A try that is not ``counted`` brings them no nearer to that, but to whatever was tried once somebody may
+    have listened: it keeps its id. One that is surely ``unsent`` is as if there had been none, and after no
+    other the rows are as if they had never been claimed: they go with whatever else waits by then.
     """
     rows = _ours(model, message, holder, using)
     tries = rows.values_list("tries", flat=True).first() or 1
     words = clean(error, limit(model, "error"))
     free = {"holder": "", "claimed_until": None, "error": words}
+    if for_good or (counted and not unsent and tries >= MOST_TRIES):
+        return _change(rows, state=Outgoing.State.FAILED, **free)
+    if unsent:
+        again = {} if tries > 1 else {"message": ""}
+        return _change(rows, due_at=_from_now(FIRST_PAUSE), tries=tries - 1, **again, **free)
     if not counted:
-        return rows.update(due_at=_from_now(FIRST_PAUSE), tries=tries - 1, **free)
-    if for_good or tries >= MOST_TRIES:
-        return rows.update(state=Outgoing.State.FAILED, **free)
+        return _change(rows, due_at=_from_now(FIRST_PAUSE), tries=max(tries - 1, 1), **free)
     pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)
-    return rows.update(due_at=_from_now(pause), **free)
+    return _change(rows, due_at=_from_now(pause), **free)
 
 
 def put_off(rows: QuerySet[Row], *, by: timedelta, **more: object) -> int:
-    """Have rows wait longer that nobody has claimed."""
-    return rows.filter(state=_WAITING, message="").update(due_at=_from_now(by), **more)
+    """Have rows wait longer that nobody has claimed, nor holds at this moment; some hundreds at most."""
+    return _change(rows.filter(state=_WAITING, message=""), skipping=True, due_at=_from_now(by), **more)
 
 
-def drop(rows: QuerySet[Row], **more: object) -> int:
-    """Say of rows that nobody has claimed that they are not needed any more; return how many there were."""
-    return rows.filter(state=_WAITING, message="").update(state=Outgoing.State.DROPPED, **more)
+def drop(rows: QuerySet[Row], *, skipping: bool = False, **more: object) -> int:
+    """Say of rows that nobody has claimed that they are not needed any more; return how many there were.
+
+    ``skipping`` leaves out what somebody holds at this moment: for all who do not hold the alert itself.
+    """
+    free = rows.filter(state=_WAITING, message="")
+    return _change(free, skipping=skipping, state=Outgoing.State.DROPPED, **more)
 
 
 def _due(model: type[Row], using: str | None) -> QuerySet[Row]:
-    rows = model._default_manager.using(using or telemetry_alias())
-    free = Q(claimed_until=None) | Q(claimed_until__lte=Now())
     # By our clock, as whoever wrote it: only leases need the database's.
-    return rows.filter(free, state=_WAITING, due_at__lte=clock.now())
+    return _free(model, using).filter(due_at__lte=clock.now())
+
+
+def _free(model: type[Row], using: str | None) -> QuerySet[Row]:
+    rows = model._default_manager.using(using or telemetry_alias())
+    return rows.filter(Q(claimed_until=None) | Q(claimed_until__lte=Now()), state=_WAITING)
 
 
 def _ours(model: type[Row], message: str, holder: str, using: str | None) -> QuerySet[Row]:
@@ -139,13 +160,28 @@ def _ours(model: type[Row], message: str, holder: str, using: str | None) -> Que
     return rows.filter(message=message, holder=holder, state=_WAITING)
 
 
-def _take(rows: QuerySet[Row], holder: str, **more: object) -> int:
-    return rows.update(holder=holder, claimed_until=_from_now(TTL), tries=F("tries") + 1, **more)
+def _take(rows: QuerySet[Row], holder: str, *, skipping: bool = False, **more: object) -> int:
+    return _change(
+        rows, skipping=skipping, holder=holder, claimed_until=_from_now(TTL), tries=F("tries") + 1, **more
+    )
+
+
+def _change(rows: QuerySet[Row], *, skipping: bool = False, **changes: object) -> int:
+    """Change rows, locked by their keys' order first: no two who change some of the same wait for each other.
+
+    A person's act holds rows of one alert after another, in whatever order of these. So all others change
+    theirs ``skipping`` what somebody holds, where the database can: they never wait while they hold any.
+    """
+    features = connections[rows.db].features
+    if not features.has_select_for_update:
+        # There is one who writes; and on SQLite nobody may who has read what was written to since.
+        return rows.update(**changes)
+    skips = skipping and features.has_select_for_update_skip_locked
+    with transaction.atomic(using=rows.db):
+        locked = list(rows.order_by("pk").select_for_update(skip_locked=skips).values_list("pk", flat=True))
+        mine = rows.filter(pk__in=locked) if skips else rows
+        return mine.update(**changes) if locked else 0
 
 
 def _from_now(span: timedelta) -> Combinable:
     return ExpressionWrapper(Now() + span, output_field=DateTimeField())
-
-
-def _can_skip(alias: str) -> bool:
-    return connections[alias].features.has_select_for_update_skip_locked

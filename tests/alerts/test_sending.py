@@ -278,7 +278,7 @@ def test_what_waits_for_room_in_a_fallback_is_never_given_up(fire: Fire) -> None
         Channel.objects.all().delete()
         again()
     row.refresh_from_db()
-    assert (row.state, row.message, row.tries) == ("waiting", message, 0)
+    assert (row.state, row.message, row.tries) == ("waiting", message, 1)
     assert "spare: It has taken as many messages within the hour as it may." in row.error
     fire("grave", severity="critical", rank=0)
     assert len(send()) == 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection, connections, transaction
+from django.db.models import Q
 
 from django_qaprod import clock
 from django_qaprod.models import Alert, Notification
@@ -136,3 +139,84 @@ def test_what_somebody_has_claimed_is_neither_put_off_nor_dropped(alert: Alert) 
     free.refresh_from_db()
     assert (free.state, free.held) == ("dropped", "over")
     assert outbox.sent(Notification, message, holder="a") == 1
+
+
+def test_what_surely_never_left_is_as_if_it_had_never_been_claimed(alert: Alert) -> None:
+    """It goes with whatever waits by then, however often that happens."""
+    rows = [waiting(alert, number=number) for number in range(2)]
+    for _ in range(outbox.MOST_TRIES + 2):
+        message = claim(*rows)
+        assert outbox.failed(Notification, message, holder="a", error="left alone", unsent=True) == 2
+    assert set(Notification.objects.values_list("state", "message", "tries", "error", "holder")) == {
+        ("waiting", "", 0, "left alone", "")
+    }
+    assert not outbox.lanes(Notification), "not at once"
+
+
+def test_what_may_have_left_once_keeps_its_id(alert: Alert) -> None:
+    """Whatever becomes of it later: a receiver must know it again."""
+    died, late, full = (waiting(alert, number=number, lane=f"lane {number}") for number in range(3))
+    messages = {row.pk: claim(row) for row in (died, late, full)}
+    die(messages[died.pk])
+    outbox.failed(Notification, messages[late.pk], holder="a", error="no answer in time")
+    outbox.failed(Notification, messages[full.pk], holder="a", error="no answer; full", counted=False)
+    for row in (died, late, full):
+        for _ in range(outbox.MOST_TRIES):
+            Notification.objects.filter(pk=row.pk).update(due_at=clock.now() - timedelta(seconds=1))
+            assert outbox.claim_again(Notification, row.lane, holder="b") == messages[row.pk]
+            outbox.failed(Notification, messages[row.pk], holder="b", error="left alone", unsent=True)
+        row.refresh_from_db()
+        assert (row.state, row.message, row.tries) == ("waiting", messages[row.pk], 1)
+
+
+def test_what_is_claimed_in_parts_is_one_message(alert: Alert, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose lease ends at one moment, so that all of it is claimed again."""
+    monkeypatch.setattr(outbox, "_MOST_AT_ONCE", 2)
+    rows = [waiting(alert, number=number) for number in range(5)]
+    message = claim(*rows)
+    assert len(outbox.claimed(Notification, message, holder="a")) == 5
+    assert Notification.objects.values("claimed_until").distinct().count() == 1
+    die(message)
+    assert outbox.claim_again(Notification, "mail", holder="b") == message
+    assert outbox.sent(Notification, message, holder="b") == 5
+
+
+def test_only_some_are_tried_again(alert: Alert) -> None:
+    """What is critical, while there is no room for others."""
+    die(claim(waiting(alert)))
+    assert outbox.claim_again(Notification, "mail", holder="b", only=Q(alert__severity="critical")) == ""
+    Alert.objects.update(severity="critical")
+    assert outbox.claim_again(Notification, "mail", holder="b", only=Q(alert__severity="critical"))
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one transaction write at a time")
+@pytest.mark.django_db(databases="__all__", transaction=True)
+@pytest.mark.parametrize("act", ["put off", "drop", "claim"])
+def test_who_sends_waits_for_no_act_of_a_person(alert: Alert, act: str) -> None:
+    """It holds rows of one alert after another: the two would wait for each other, and the act be lost."""
+    held, free = waiting(alert, number=0), waiting(alert, number=1)
+    rows = Notification.objects.filter(pk__in=[held.pk, free.pk])
+    done: list[object] = []
+
+    def send() -> None:
+        try:
+            if act == "put off":
+                done.append(outbox.put_off(rows, by=timedelta(minutes=1), held="quiet"))
+            elif act == "drop":
+                done.append(outbox.drop(rows, skipping=True))
+            else:
+                done.append(len(outbox.claimed(Notification, claim(held, free), holder="a")))
+        finally:
+            connections.close_all()
+
+    with transaction.atomic():
+        assert outbox.drop(Notification.objects.filter(pk=held.pk), held="over") == 1
+        sender = threading.Thread(target=send)
+        sender.start()
+        sender.join(10)
+        ended = not sender.is_alive()
+    sender.join()
+    assert ended
+    assert done == [1]
+    held.refresh_from_db()
+    assert (held.state, held.held) == ("dropped", "over")
