@@ -323,6 +323,18 @@ def test_what_a_rule_cannot_take_is_refused_in_words(
     assert not Rule.objects.filter(name=NAME).exists()
 
 
+def test_what_is_refused_is_said_where_the_form_leads_to(client_of_boss: Client) -> None:
+    """The form is far below the top of its page, which would look as if nothing had happened."""
+    text = body(client_of_boss, page_of(), **form(at_least="many"))
+    assert '#answer" class="qaprod-form' in text
+    assert '<p class="errornote" id="answer" role="alert">Please correct the error below.</p>' in text
+    text = body(client_of_boss, page_of(), **form(at_least="many", severity="deadly"))
+    assert "Please correct the errors below." in text
+    text = body(client_of_boss, page_of(), **form(), test="yes")
+    assert '<section id="answer">' in text
+    assert 'class="errornote"' not in text
+
+
 def test_who_may_only_look_sees_the_numbers_and_no_form() -> None:
     """To change them has a permission of its own."""
     client = Client()
