@@ -167,7 +167,7 @@ def _chart(found: Backtest) -> Chart | None:
         ),
         Line(label=_("wrong"), values=wrong, colour="error"),
     ]
-    deploys = circumstances.deploys(found.start, found.end, most=_MOST_MARKS)
+    deploys = circumstances.deploys(found.start, found.end, most=_MOST_MARKS, flags=_MOST_MARKS)
     return Chart(
         key="qaprod-tried",
         title=unit.titled(_("What it would have seen")),

@@ -134,7 +134,7 @@ class HistorySight:
         return found if found is not None and found < self.now else None
 
     def deploys(self, start: float, end: float) -> list[float]:
-        """Return when releases went live."""
+        """Return when releases went live; not when flags were changed."""
         return [at for at in self._deploys if start <= at < end]
 
     def incidents(self, rule: str, start: float, end: float) -> list[tuple[float, float]]:
@@ -157,7 +157,7 @@ class HistorySight:
     @cached_property
     def _deploys(self) -> list[float]:
         start, end = clock.moment(self.cells.low), clock.moment(self.cells.high)
-        rows = Deploy.objects.filter(at__gte=start, at__lt=end).order_by("at")
+        rows = Deploy.objects.filter(flag=False, at__gte=start, at__lt=end).order_by("at")
         return [clock.epoch(at) for at in rows.values_list("at", flat=True)]
 
     @cached_property

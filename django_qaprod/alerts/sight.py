@@ -128,10 +128,11 @@ class LiveSight:
         return known
 
     def deploys(self, start: float, end: float) -> list[float]:
-        """Return when releases went live."""
-        rows = Deploy.objects.filter(at__gte=clock.moment(start), at__lt=clock.moment(end)).order_by("at")
+        """Return when releases went live; not when flags were changed."""
+        rows = Deploy.objects.filter(flag=False, at__gte=clock.moment(start), at__lt=clock.moment(end))
         key = ("deploys", start, end)
-        return self._once(key, lambda: [clock.epoch(at) for at in rows.values_list("at", flat=True)])
+        times = rows.order_by("at").values_list("at", flat=True)
+        return self._once(key, lambda: [clock.epoch(at) for at in times])
 
     def incidents(self, rule: str, start: float, end: float) -> list[tuple[float, float]]:
         """Return the stretches in which the rule fired, but for those that people called useless."""

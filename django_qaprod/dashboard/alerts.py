@@ -66,6 +66,8 @@ class AlertPage:
     hit: str
     #: What went live last before it was wrong, within a day.
     deploy: Deploy | None
+    #: Flags that were changed in that day, the latest first.
+    flags: list[Deploy]
     chart: Chart | None
 
 
@@ -89,7 +91,8 @@ def page(alert: Alert, *, with_failures: bool = True) -> AlertPage:
         earlier=alerts.before(alert),
         failures=circumstances.new_failures(watched, since, until, most=_MOST) if with_failures else [],
         hit=", ".join(_hit(circumstances.hit(watched, since, until))) if with_failures else "",
-        deploy=before[0] if before else None,
+        deploy=next((one for one in before if not one.flag), None),
+        flags=[one for one in before if one.flag],
         chart=_chart(alert, spec) if spec is not None else None,
     )
 

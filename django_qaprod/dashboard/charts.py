@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from .. import clock
 from ..models import Deploy
@@ -14,6 +16,9 @@ from ..text import JSONValue
 from . import svg
 from .units import Kind
 from .words import cut
+
+#: Marks of flags on a chart: who switches them all day would not see the lines any more.
+MOST_FLAGS: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +34,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A vertical mark: a deploy."""
+    """A vertical mark: a deploy, or a ``flag`` that was changed."""
 
     at: int
     label: str
+    flag: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +87,12 @@ class Chart:
         }
 
     @property
+    def marked(self) -> list[str]:
+        """What the marks are, for the legend."""
+        kinds = ((False, _("deploy")), (True, _("flag changed")))
+        return [word for flag, word in kinds if any(mark.flag is flag for mark in self.marks)]
+
+    @property
     def picture(self) -> SafeString:
         """The chart as SVG."""
         return svg.lines(
@@ -117,5 +129,16 @@ class Chart:
 
 
 def marks(deploys: Iterable[Deploy]) -> list[Mark]:
-    """Return a mark for each deploy."""
-    return [Mark(at=int(clock.epoch(deploy.at)), label=cut(deploy.release, 24)) for deploy in deploys]
+    """Return a mark for each deploy, and each of the last flags that were changed; they come by time."""
+    known = list(deploys)
+    left_out = max(sum(one.flag for one in known) - MOST_FLAGS, 0)
+    return [
+        Mark(at=int(clock.epoch(one.at)), label=_label(one), flag=one.flag)
+        for one in known
+        if not one.flag or (left_out := left_out - 1) < 0
+    ]
+
+
+def _label(deploy: Deploy) -> str:
+    name = cut(deploy.release, 24)
+    return _("flag %(name)s") % {"name": name} if deploy.flag else name

@@ -76,6 +76,7 @@ def chart(
     start, end = window.epochs(step)
     values = _values(spec, start, end, step, key)
     lines = [Line(label=_label(spec), values=[_scaled(value, unit) for value in values])]
+    deploys = circumstances.deploys(window.start, window.end, most=_MOST_MARKS, flags=_MOST_MARKS)
     same = spec.kind == "trend" or spec.of.kind == "gauge" or step == spec.numbers.get("window")
     if limit is not None and same and spec.kind in _COMPARABLE:
         level = [limit * unit.factor] * len(values)
@@ -85,7 +86,7 @@ def chart(
         title=unit.titled(_("What it watches")),
         starts=[clock.moment(at) for at in range(start, end, step)],
         lines=lines,
-        marks=charts.marks(reversed(circumstances.deploys(window.start, window.end, most=_MOST_MARKS))),
+        marks=charts.marks(reversed(deploys)),
         unit=unit.kind,
         counted=spec.of.kind != "gauge" and spec.kind not in _SHARES,
     )

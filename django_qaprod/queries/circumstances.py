@@ -73,9 +73,15 @@ def breached(measures: Iterable[Measure], since: datetime, until: datetime) -> i
     return int(number)
 
 
-def deploys(since: datetime, until: datetime, *, most: int = 3) -> list[Deploy]:
-    """Return the releases that went live in a stretch, the latest first. One query."""
-    return list(Deploy.objects.filter(at__gte=since, at__lte=until).order_by("-at", "-pk")[:most])
+def deploys(since: datetime, until: datetime, *, most: int = 3, flags: int = 3) -> list[Deploy]:
+    """Return what changed in a stretch, the latest first: ``most`` releases and ``flags``, each their latest.
+
+    One query.
+    """
+    found = Deploy.objects.filter(at__gte=since, at__lte=until).order_by("-at", "-pk")
+    # Of each kind by itself: a flag that is saved each minute must not push out the release.
+    releases, changed = found.filter(flag=False)[:most], found.filter(flag=True)[:flags]
+    return list(found.filter(Q(pk__in=releases.values("pk")) | Q(pk__in=changed.values("pk"))))
 
 
 def new_failures(

@@ -46,6 +46,7 @@ DAYS: Final[Mapping[str, int]] = {
     "hours": 62,
     "days": 800,
     "deploys": 800,
+    "flags": 800,
     "breaches": 90,
     "alerts": 400,
     "silences": 400,
@@ -65,6 +66,7 @@ ROWS: Final[Mapping[str, int]] = {
     "days": 1_000_000,
     "stacks": 50_000,
     "deploys": 10_000,
+    "flags": 10_000,
     "breaches": 100_000,
     "alerts": 50_000,
     "silences": 10_000,
@@ -158,6 +160,7 @@ def _journeys(events: QuerySet[Event]) -> Iterator[str]:
 
 def _telemetry(using: str) -> Iterator[Kept]:
     buckets, cursors = Bucket.objects.using(using), Cursor.objects.using(using)
+    deploys = Deploy.objects.using(using)
     # What has not been added to a coarser row yet is the only copy, however old.
     minutes = buckets.filter(resolution=Bucket.Resolution.MINUTE, rolled=True)
     hours = buckets.filter(resolution=Bucket.Resolution.HOUR, rolled=True)
@@ -166,7 +169,8 @@ def _telemetry(using: str) -> Iterator[Kept]:
         ("hours", hours, "start"),
         ("days", buckets.filter(resolution=Bucket.Resolution.DAY), "start"),
         ("occurrences", Occurrence.objects.using(using), "at"),
-        ("deploys", Deploy.objects.using(using), "at"),
+        ("deploys", deploys.filter(flag=False), "at"),
+        ("flags", deploys.filter(flag=True), "at"),
         ("breaches", Breach.objects.using(using), "found_at"),
         # With their notifications; what has not ended yet has no age.
         ("alerts", Alert.objects.using(using).filter(state=Alert.State.RESOLVED), "resolved_at"),

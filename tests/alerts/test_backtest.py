@@ -21,7 +21,7 @@ from django_qaprod.alerts.judging import threshold
 from django_qaprod.alerts.judging.base import Judgement, Verdict
 from django_qaprod.alerts.sight import SETTLE, LiveSight
 from django_qaprod.exceptions import DeclarationError, OverrideError
-from django_qaprod.models import Alert, Event
+from django_qaprod.models import Alert, Deploy, Event
 from django_qaprod.queries import measures
 from django_qaprod.records import Cell, new_id
 from django_qaprod.registry import JourneySpec, Measure, RuleSpec, StepSpec
@@ -240,6 +240,14 @@ def test_readings_of_a_gauge_are_means_of_what_was_read() -> None:
 
 
 def test_the_history_says_what_the_measures_say() -> None:
+def test_a_flag_that_was_changed_is_no_deploy_in_the_history_either() -> None:
+    """A dip would say that a release went live."""
+    for place in range(3):
+        Deploy.objects.create(release=f"r{place}", at=clock.moment(TOP - place * HOUR - 60), flag=place != 1)
+    sight = HistorySight(cells([SUBMITTED], start=TOP - DAY, end=TOP, before=0, now=AT))
+    assert sight.deploys(TOP - DAY, TOP) == [TOP - HOUR - 60]
+
+
     """Of any stretch that is of whole cells, by steps and keys, and the same last time."""
     take(*(TOP - place * 1234 for place in range(1, 400)), variant="long")
     take(*(TOP - place * 4321 for place in range(1, 100)), variant="short")

@@ -108,9 +108,10 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_deploys_and_incidents_are_known() -> None:
-    """What people called useless was no incident; what still fires goes on until now."""
+    """What people called useless was no incident; what still fires goes on until now. A flag is no deploy."""
     for place, ago in enumerate((7200, 300)):
         Deploy.objects.create(release=f"v{place}", at=clock.moment(AT - ago))
+    Deploy.objects.create(release="short form", at=clock.moment(AT - 60), flag=True)
 
     def alert(began: float, ended: float | None, **fields: Any) -> None:
         Alert.objects.create(

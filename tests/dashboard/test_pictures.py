@@ -8,8 +8,9 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 from django_qaprod import clock
-from django_qaprod.dashboard import svg
+from django_qaprod.dashboard import charts, svg
 from django_qaprod.dashboard.charts import Chart, Line, Mark
+from django_qaprod.models import Deploy
 
 
 def test_a_sparkline_shows_what_is_not_zero() -> None:
@@ -70,6 +71,26 @@ def test_a_deploy_during_the_last_step_is_marked_at_its_start() -> None:
     drawn = replace(chart(1, 2, 3), marks=[Mark(at=150, label="r2")])
     assert drawn.data["marks"] == [{"at": 120, "label": "r2"}]
     assert 'class="qaprod-mark" d="M800.0 0V160"' in drawn.picture
+
+
+def test_a_flag_is_marked_as_one() -> None:
+    """By its label and in the legend; where only flags were changed, nothing went live."""
+    release = Deploy(release="r1", at=clock.moment(60))
+    flag = Deploy(release="short form", at=clock.moment(120), flag=True)
+    found = charts.marks([release, flag])
+    assert [mark.label for mark in found] == ["r1", "flag short form"]
+    assert replace(chart(1), marks=found).marked == ["deploy", "flag changed"]
+    assert replace(chart(1), marks=found[1:]).marked == ["flag changed"]
+    assert replace(chart(1), marks=()).marked == []
+
+
+def test_flags_that_are_changed_all_day_do_not_hide_the_lines() -> None:
+    """The last ones are marked, and each release."""
+    changed = [Deploy(release=f"f{at}", at=clock.moment(at), flag=True) for at in range(60)]
+    release = Deploy(release="r1", at=clock.moment(0))
+    found = charts.marks([release, *changed])
+    assert [mark.label for mark in found[:2]] == ["r1", "flag f10"]
+    assert len(found) == 1 + charts.MOST_FLAGS
 
 
 def test_a_chart_as_data_and_as_a_table() -> None:

@@ -94,6 +94,18 @@ def test_too_many_rows_go_the_oldest_first(settings: Any) -> None:
     assert Occurrence.objects.count() == 2
 
 
+def test_flags_that_are_changed_all_day_cost_no_release_its_mark(settings: Any) -> None:
+    """Each kind has an age and a number of its own."""
+    settings.QAPROD = {"MAX_ROWS": {"deploys": 2, "flags": 3}, "RETENTION_DAYS": {"flags": 1}}
+    for days in (0.1, 0.2, 0.3, 0.4, 0.5, 2):
+        Deploy.objects.create(release="short form", at=ago(days), flag=True)
+    for days, release in enumerate(("r3", "r2", "r1")):
+        Deploy.objects.create(release=release, at=ago(5 + days))
+    assert retention.prune() == {"deploys": 1, "flags": 3}
+    assert set(Deploy.objects.filter(flag=False).values_list("release", flat=True)) == {"r2", "r3"}
+    assert Deploy.objects.filter(flag=True, at__gte=ago(0.35)).count() == 3
+
+
 def test_series_without_numbers_go() -> None:
     numbers.save([cell(start=minute(5))])
     Series.objects.create(digest="e", name="empty")

@@ -45,7 +45,7 @@ class Sight(Protocol):
         """Return when it was counted for the first time, ``None`` when it never was."""
 
     def deploys(self, start: float, end: float) -> list[float]:
-        """Return when releases went live."""
+        """Return when releases went live; not when flags were changed."""
 
     def incidents(self, rule: str, start: float, end: float) -> list[tuple[float, float]]:
         """Return the stretches in which the rule fired, as people did not say that it was wrong to."""
