@@ -233,6 +233,33 @@ def acknowledge(ids: Iterable[int], *, who: str, using: str | None = None) -> in
     return changed
 
 
+def unacknowledge(ids: Iterable[int], *, who: str, tell: Tell, using: str | None = None) -> int:
+    """Take back that somebody is on it; return how many changed.
+
+    ``tell`` says from when on somebody is reminded of it, and others are told. Nobody is told at once.
+    """
+    alias, at = using or telemetry_alias(), clock.now()
+    changed = 0
+    with transaction.atomic(using=alias):
+        for pk in sorted(ids):
+            rows = _rows(alias).filter(pk=pk, state=_STATES.FIRING, acknowledged_at__isnull=False)
+            # Written to before it is read: see ``_resolve``.
+            if not rows.update(state=F("state")):
+                continue
+            alert = rows.get()
+            telling = tell(alert)
+            rows.update(
+                acknowledged_at=None,
+                acknowledged_by="",
+                remind_at=telling.remind_at,
+                escalate_at=telling.escalate_at,
+            )
+            why = f"No longer acknowledged; it was by {alert.acknowledged_by}."
+            _note(alert, alert.state, alert.state, at, who, why)
+            changed += 1
+    return changed
+
+
 def say_useful(ids: Iterable[int], useful: bool, *, who: str, using: str | None = None) -> int:
     """Say whether it was right to tell of these alerts; return how many there were."""
     alias, at = using or telemetry_alias(), clock.now()
@@ -279,7 +306,10 @@ def escalate(alert: Alert, told: Iterable[Told], *, at: datetime, using: str | N
         if not rows.update(escalate_at=None):
             return False
         _note(alert, alert.state, alert.state, at, OURSELVES, "Nobody acknowledged it; others are told.")
-        notify(alert, Notification.Kind.ESCALATION, told, at=at)
+        # Anew where somebody was on it since, and is no longer.
+        earlier = Notification.objects.using(alias).filter(alert=alert, kind=Notification.Kind.ESCALATION)
+        number = earlier.order_by().values("number").distinct().count()
+        notify(alert, Notification.Kind.ESCALATION, told, at=at, number=number)
     return True
 
 

@@ -207,6 +207,23 @@ def test_acknowledging_ends_reminders_and_escalation(at: datetime) -> None:
     assert states(kind="firing") == {"mail": "waiting", "chat": "waiting"}
 
 
+def test_an_acknowledgement_is_taken_back(at: datetime) -> None:
+    """Once; then it is nobody's, and is reminded of, and told to others, as from the beginning."""
+    alert = fire(at)
+    telling = Telling(remind_at=at + timedelta(hours=1), escalate_at=at + timedelta(hours=2))
+    assert alerts.unacknowledge([alert.pk], who="bob", tell=lambda alert: telling) == 0
+    alerts.acknowledge([alert.pk], who="ada")
+    assert alerts.unacknowledge([alert.pk], who="bob", tell=lambda alert: telling) == 1
+    alert.refresh_from_db()
+    assert (alert.state, alert.acknowledged_at, alert.acknowledged_by) == ("firing", None, "")
+    assert (alert.remind_at, alert.escalate_at) == (telling.remind_at, telling.escalate_at)
+    latest = Transition.objects.order_by("-pk")[0]
+    assert (latest.who, latest.why) == ("bob", "No longer acknowledged; it was by ada.")
+    alerts.acknowledge([alert.pk], who="bob")
+    alerts.resolve([alert.pk], who="bob")
+    assert alerts.unacknowledge([alert.pk], who="bob", tell=lambda alert: telling) == 0, "it is over"
+
+
 def test_it_is_told_again_once_however_many_evaluators_there_are(at: datetime) -> None:
     """Each has read the same row; one of them writes."""
     fire(at)
@@ -235,6 +252,21 @@ def test_others_are_told_once_of_what_nobody_acknowledges(at: datetime) -> None:
     assert not alerts.escalate(other, [Told("sms", at)], at=at)
     assert states(kind="escalation") == {"sms": "waiting"}
     assert Transition.objects.filter(why__startswith="Nobody acknowledged").count() == 1
+
+
+def test_others_are_told_anew_when_who_was_on_it_gives_it_back(at: datetime) -> None:
+    """What they heard before was that nobody is on it; then somebody was."""
+    alert = fire(at)
+    Alert.objects.update(escalate_at=at)
+    alert.refresh_from_db()
+    assert alerts.escalate(alert, [Told("sms", at)], at=at)
+    alerts.acknowledge([alert.pk], who="ada")
+    assert states(kind="escalation") == {"sms": "dropped"}
+    alerts.unacknowledge([alert.pk], who="ada", tell=lambda alert: Telling(escalate_at=at))
+    alert.refresh_from_db()
+    assert alerts.escalate(alert, [Told("sms", at)], at=at)
+    found = Notification.objects.filter(kind="escalation").order_by("number")
+    assert [(one.number, one.state) for one in found] == [(0, "dropped"), (1, "waiting")]
 
 
 def test_a_person_resolves(at: datetime) -> None:
