@@ -11,7 +11,9 @@ from .. import registry
 from ..exceptions import DeclarationError
 from ..journeys import Step
 from ..journeys.unknown import UnknownStep
-from ..registry import DURATIONS, MOST, SEVERITIES, Measure, RuleSpec
+from ..registry import DURATIONS, MOST, SEVERITIES
+from ..specs import Measure, RuleSpec
+from ..text import clean
 from .measures import beats
 
 if TYPE_CHECKING:
@@ -377,8 +379,11 @@ def _either(rule: Rule, name: str, **given: object) -> None:
 
 def _refuse(rule: Rule, name: Any, common: Mapping[str, Any]) -> None:
     said = f"{type(rule).__name__}({name!r}"
-    if not isinstance(name, str) or not 0 < len(name) <= _MAX_NAME:
-        raise DeclarationError(f"A rule has a name of at most {_MAX_NAME} characters, not {name!r}.")
+    # One with a NUL or half a character could never be stored.
+    if not isinstance(name, str) or not 0 < len(name) <= _MAX_NAME or clean(name) != name:
+        raise DeclarationError(
+            f"A rule has a name of at most {_MAX_NAME} characters that can be stored, not {name!r}."
+        )
     if unknown := sorted(common.keys() - Common.__annotations__.keys()):
         raise DeclarationError(f"{said}): there is no option {unknown[0]!r}.")
     if common.get("severity", "error") not in SEVERITIES:

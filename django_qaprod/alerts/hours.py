@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from ..exceptions import QAProdError
 from ..expectations.calendars import Calendar
+
+#: Says of a moment whether it is in hours that somebody chose.
+Hours = Callable[[datetime], bool]
+
+
+def go_on(hours: Hours | None, moment: datetime) -> bool:
+    """Return whether hours go on; those of nobody always do.
+
+    Raises what a function of the host's raises. That one exits the process is an error like any other: it
+    would end the thread of the worker, and nobody would judge or tell any more.
+    """
+    try:
+        return hours is None or bool(hours(moment))
+    except SystemExit as error:
+        raise QAProdError(f"The function of these hours exits: SystemExit({error}).") from error
 
 
 class WorkingHours(Calendar):

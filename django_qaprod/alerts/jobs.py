@@ -22,8 +22,11 @@ awaited += [sending.senders.wait, ping.wait]
 def look(run: Run) -> None:
     """Judge the rules, have it told what changed, and tell whoever watches us that we are there."""
     # What happened is put into words here, which are kept: for all, and not for whoever runs the worker.
-    with translation.override(settings.LANGUAGE_CODE):
-        looked = passes.look(run.stop, previous=run.previous)
-    sending.start()
+    try:
+        with translation.override(settings.LANGUAGE_CODE):
+            looked = passes.look(run.stop, previous=run.previous)
+    finally:
+        # Whatever goes wrong with looking: what is due is told.
+        sending.start()
     if not looked.left and (looked.judged or looked.silent or not looked.failed):
         ping.ping()

@@ -12,18 +12,18 @@ from importlib import import_module
 from time import monotonic
 from typing import Any, NamedTuple
 
-from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
 from .. import clock
 from ..models import Alert, Deploy, Rule
 from ..pipeline import guard
 from ..queries import rules as known
-from ..registry import RuleSpec
+from ..specs import RuleSpec
 from ..store import alerts, looks
 from ..store.alerts import Change
-from . import telling
+from . import hours, telling
 from .judging.base import ALL, Judge, Judgement, Verdict
+from .languages import spoken
 from .sight import LiveSight
 from .states import FLAPS_WITHIN, GAP, NONE, Standing, is_flapping, is_none_right, kept_for, step
 from .storable import storable
@@ -97,7 +97,7 @@ def judge(spec: RuleSpec, sight: LiveSight) -> Judgement:
     """Judge a rule; silent while numbers may be missing by which it would be wrong."""
     if is_of_missing(spec) and (reason := sight.incomplete()):
         return Judgement(silent=reason)
-    return judge_of(spec)(spec, sight)
+    return spoken(lambda: judge_of(spec)(spec, sight))
 
 
 def is_of_missing(spec: RuleSpec) -> bool:
@@ -147,8 +147,8 @@ class _Kept:
         found = [_well(spec, judgement, self.at) for spec, judgement in well.values()]
         try:
             own: Iterable[str] = looks.look_well(found, at=self.at) if found else ()
-        except DatabaseError:
-            # It may be for one of them, which holds back no other.
+        except Exception as error:  # noqa: BLE001 - for what is in one of them, which holds back no other
+            guard.caught("rules", error)
             own = well
         for name in own:
             spec, judgement = well[name]
@@ -157,13 +157,15 @@ class _Kept:
 
     def _failed(self, spec: RuleSpec, error: str) -> None:
         self.came_to[spec.name] = "failed"
-        looks.failed(spec, error, at=self.at)
+        # It may be the database that fails: what others came to is told all the same.
+        with guard.guard("rules"):
+            looks.failed(spec, error, at=self.at)
 
 
 def _look_at(spec: RuleSpec, sight: LiveSight, kept: _Kept) -> None:
     def look() -> None:
-        closed = spec.hours is not None and not spec.hours(kept.at)
-        kept.take(spec, Judgement(silent=_("Outside its hours.")) if closed else judge(spec, sight))
+        open_ = hours.go_on(spec.hours, kept.at)
+        kept.take(spec, judge(spec, sight) if open_ else Judgement(silent=_("Outside its hours.")))
 
     kept.attempt(spec, look)
     kept.write_soon()
@@ -227,7 +229,9 @@ def changes(
         unsaid = (
             _("None of it since.") if is_none_right(spec) else _("There is too little of it to say more.")
         )
-        found.append(_change(key, stands, verdict, flapping=flapping, known=alert is not None, unsaid=unsaid))
+        # One that all of them go with says what is wrong with all: what was of it alone is old.
+        said = verdict or (by_key[ALL] if whole else None)
+        found.append(_change(key, stands, said, flapping=flapping, known=alert is not None, unsaid=unsaid))
     return found
 
 
@@ -295,7 +299,7 @@ def _tell_again(specs: Iterable[RuleSpec], at: datetime) -> None:
     for alert in alerts.to_be_told_again(at):
         with guard.guard("alerts"):
             spec = by_name.get(alert.rule)
-            if spec is not None and spec.hours is not None and not spec.hours(at):
+            if spec is not None and not hours.go_on(spec.hours, at):
                 # It is not looked at now: whoever is to be reminded is when it is again.
                 continue
             if alert.escalate_at is not None and alert.escalate_at <= at:

@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 
 from .. import clock
 from ..exceptions import DeclarationError
-from ..registry import RuleSpec
+from ..specs import RuleSpec
+from . import hours
 from .history import MINUTE, HistorySight
 from .judging.base import ALL, Judge, Judgement, Verdict
 from .states import FLAPS_WITHIN, GAP, NONE, Standing, is_flapping, kept_for, step
@@ -117,7 +118,7 @@ class Rerun:
     def _look(self, at: float) -> Judgement:
         if self._stricter and (same := self._stricter[self.looks - 1]) is not None:
             return same
-        if self.rule.hours is not None and not self.rule.hours(clock.moment(at)):
+        if not hours.go_on(self.rule.hours, clock.moment(at)):
             return Judgement(silent=_("Outside its hours."))
         return self._judge(self.rule, self.sight)
 

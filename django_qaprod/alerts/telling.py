@@ -13,10 +13,11 @@ from .. import registry
 from ..models import Alert, Deploy, Silence
 from ..pipeline import guard
 from ..queries.inhibition import explanation
-from ..registry import RouteSpec, RuleSpec
+from ..specs import RouteSpec, RuleSpec
 from ..store.alerts import RANKS, Telling, Told
 from ..store.silences import matching
-from . import channels
+from . import channels, hours
+from .languages import spoken
 
 #: How long alerts of one cause are waited for, so that they are one message; what is critical, not at all.
 GROUP_WAIT = timedelta(seconds=30)
@@ -131,10 +132,12 @@ def held(
     ``explaining`` are the rules that may explain it, and until when it has to have begun for that.
     """
     if silence := matching(alert, silences):
-        return _("Silenced by %(who)s: %(why)s") % {"who": silence.who, "why": silence.why}
+        words = {"who": silence.who, "why": silence.why}
+        return spoken(lambda: _("Silenced by %(who)s: %(why)s") % words)
     found = explanation(spec, explaining) if spec is not None else None
     if found is not None and alert.began_at <= found.until:
-        return _("“%(rule)s” explains it.") % {"rule": found.rule}
+        rule = {"rule": found.rule}
+        return spoken(lambda: _("“%(rule)s” explains it.") % rule)
     opened, closed = ways(alert, spec, at)
     later = {name for way in closed for name in (*way.to, *way.escalate_to)}
     if not opened and lane in later:
@@ -143,10 +146,8 @@ def held(
 
 
 def _is_open(route: RouteSpec, at: datetime) -> bool:
-    if route.hours is None:
-        return True
     with guard.guard("routes"):
-        return route.hours(at)
+        return hours.go_on(route.hours, at)
     # Better at the wrong hour than never.
     return True
 

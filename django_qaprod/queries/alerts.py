@@ -8,14 +8,16 @@ from typing import NamedTuple
 
 from django.db.models import Count, Q
 
-from ..models import Alert, JobRun, Notification
+from ..models import Alert, JobRun, Notification, Rule
 
 #: The job that judges the rules, twice a minute; so long without is an outage.
 JOB, STALE_AFTER = "alerts", timedelta(minutes=5)
 #: What was not seen to be wrong for so long, as nobody could judge it, explains no other alert.
 BELIEVED_FOR = timedelta(hours=1)
-#: How long after its end an alert still explains what began before that.
+#: How long an alert that is not wrong any more explains what began while it was.
 EXPLAINS_FOR = timedelta(minutes=10)
+#: What was seen to be wrong that long ago may be wrong still: looks come twice a minute, or later.
+SEEN_WITHIN = timedelta(minutes=2)
 #: Notifications that are shown of one alert, and alerts before it.
 MOST, MOST_EARLIER = 50, 5
 #: Alerts that people judged that are read at most, the latest.
@@ -67,16 +69,20 @@ def active() -> dict[str, dict[str, int]]:
 def explaining(at: datetime) -> dict[str, datetime]:
     """Return the rules that may explain others, and until when what begins is explained by them. One query.
 
-    Those that fire, and those that have for ``EXPLAINS_FOR`` after: what they explain is seldom over in the
-    same moment.
+    Those that are wrong, and for ``EXPLAINS_FOR`` those that were, whether they still fire or not: what they
+    explain is seldom over in the same moment, and what begins later is something else. One of which nothing
+    can be said now is believed for ``BELIEVED_FOR``.
     """
-    fires = Q(state=Alert.State.FIRING, wrong_at__gt=at - BELIEVED_FOR)
-    lately = Q(state=Alert.State.RESOLVED, resolved_at__gt=at - EXPLAINS_FOR)
+    states = Alert.State
+    unsure = Q(state=states.FIRING, rule__in=Rule.objects.exclude(error="", silent="").values("name"))
+    lately = Q(wrong_at__gt=at - EXPLAINS_FOR)
+    # By the indexes of what fires, and of what is over since then.
+    fires = Q(state=states.FIRING) & (lately | unsure)
+    over = Q(state=states.RESOLVED, resolved_at__gt=at - EXPLAINS_FOR) & lately
+    rows = Alert.objects.filter(fires | over, wrong_at__gt=at - BELIEVED_FOR).order_by()
     found: dict[str, datetime] = {}
-    for rule, resolved_at in (
-        Alert.objects.filter(fires | lately).values_list("rule", "resolved_at").order_by()
-    ):
-        until = resolved_at or at
+    for rule, wrong_at, is_unsure in rows.values_list("rule", "wrong_at", unsure):
+        until = at if is_unsure else wrong_at + SEEN_WITHIN
         found[rule] = max(until, found.get(rule, until))
     return found
 

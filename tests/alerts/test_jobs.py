@@ -10,11 +10,13 @@ from django.utils import translation
 from pytest_django import Settings
 
 from django_qaprod import alerts, clock, conf, registry, worker
+from django_qaprod.alerts import passes
 from django_qaprod.alerts.channels.base import Message
 from django_qaprod.models import Alert, Breach, JobRun, Notification, Rule
 from django_qaprod.records import new_id
 from django_qaprod.worker.loop import run_due
 from tests.alerts import catalogue
+from tests.alerts.told import alert, notification
 from tests.endpoints import Endpoint
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
@@ -52,6 +54,20 @@ def test_what_is_wrong_is_told_before_cron_s_process_ends() -> None:
     assert Alert.objects.get().state == "firing"
     assert Notification.objects.get().state == "sent"
     assert [message.severity for message in Post.sent] == ["critical"]
+
+
+def test_what_is_due_is_sent_though_a_look_comes_to_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it was that went wrong: who is to be told of others is told."""
+
+    def fail(*args: object, **options: object) -> None:
+        raise ZeroDivisionError
+
+    notification(alert("other"), message="", lane="post")
+    worker.load_jobs()
+    monkeypatch.setattr(passes, "look", fail)
+    run_due()
+    assert "ZeroDivisionError" in JobRun.objects.get(name="alerts").error
+    assert Notification.objects.get().state == "sent"
 
 
 def test_what_is_found_is_kept_in_the_site_s_language_whatever_the_worker_speaks(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import time_machine
@@ -12,7 +13,7 @@ from django.utils import translation
 from pytest_django import Settings
 
 from django_qaprod import alerts, registry
-from django_qaprod.alerts import messages, phrases
+from django_qaprod.alerts import messages, passes, phrases, telling
 from django_qaprod.alerts.channels.base import Message
 from django_qaprod.alerts.judging import threshold
 from django_qaprod.models import Deploy
@@ -101,6 +102,33 @@ def test_what_happened_is_put_into_words_as_the_site_speaks() -> None:
     with translation.override("de"):
         (verdict,) = threshold.judge(spec, sight).verdicts
     assert (verdict.words, verdict.usual) == ("1.234 in den letzten 10 min", "die Grenze ist 1.000")
+
+
+@pytest.mark.parametrize("wrong", ["%(zahl)s in %(window)s", "%(number)", "100 % in %(window)s"])
+def test_a_sentence_that_its_translation_does_not_fit_is_english(
+    settings: Settings, tmp_path: Path, wrong: str
+) -> None:
+    """Somebody's slip in a catalogue must not silence a rule."""
+    catalogue.write(tmp_path / "wrong", "de", {"%(number)s in the last %(window)s": wrong})
+    settings.LOCALE_PATHS = [str(tmp_path / "wrong")]
+    spec = RuleSpec(name="many", kind="threshold", of=SUBMITTED, numbers={"at_least": 3.0, "window": 600.0})
+    sight: Any = FakeSight({SUBMITTED: [NOON - place for place in range(1, 9)]})
+    with translation.override("de"):
+        (verdict,) = passes.judge(spec, sight).verdicts
+    assert verdict.words == "8 in the last 10 min"
+
+
+def test_what_keeps_an_alert_back_is_said_in_english_where_its_translation_does_not_fit(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """One row that is held must not keep a channel from all others."""
+    catalogue.write(tmp_path / "wrong", "de", {"“%(rule)s” explains it.": "%(regel)s"})
+    settings.LOCALE_PATHS = [str(tmp_path / "wrong")]
+    spec = RuleSpec(name="few", kind="ratio", of=SUBMITTED, numbers={}, inhibited_by=("down",))
+    alert = told.alert("few")
+    with translation.override("de"):
+        held = telling.held(alert, "chat", spec, NOW, silences=[], explaining={"down": NOW})
+    assert held == "“down” explains it."
 
 
 def test_where_there_is_no_catalogue_messages_are_english(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import DataError
+from django.db import DataError, OperationalError
 from pytest_django import Settings
 
 from django_qaprod import clock, registry
@@ -19,6 +19,7 @@ from django_qaprod.models import Alert, Notification, Rule, Transition
 from django_qaprod.pipeline import guard
 from django_qaprod.specs import Measure, RouteSpec, RuleSpec
 from django_qaprod.store import alerts, looks, rules
+from tests.alerts import told
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -41,7 +42,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Said:
 
     def judge(spec: RuleSpec, sight: Sight) -> Judgement:
         given = found[spec.name]
-        if isinstance(given, Exception):
+        if isinstance(given, BaseException):
             raise given
         if isinstance(given, str):
             return Judgement(silent=given)
@@ -96,14 +97,54 @@ def test_one_that_cannot_be_judged_holds_back_no_other_and_changes_nothing(said:
     assert guard.take()
 
 
-def test_one_that_cannot_be_kept_holds_back_no_other(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_that_it_cannot_even_be_shown_holds_back_no_other(
+    said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database may refuse what is said of one that could not be judged."""
+
+    def refuse(spec: RuleSpec, error: str, **given: Any) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(looks, "failed", refuse)
+    rule("a")
+    rule("b")
+    said.update(a=LookupError("no such column"), b={"": True})
+    assert look() == passes.Looked(judged=1, failed=1)
+    assert states() == {"b": "firing"}
+    tally = guard.take()
+    assert tally is not None
+    assert tally.errors["rules"] == 1
+
+
+def test_hours_that_exit_the_process_end_no_look_and_no_reminder(said: Said) -> None:
+    """A function of the host's may do anything; others are judged, and told again."""
+
+    def leave(at: Any) -> bool:
+        raise SystemExit("no calendar")
+
+    rule("a", hours=leave)
+    rule("b")
+    said.update(b={"": True})
+    due = {"state": "firing", "remind_at": clock.now() - timedelta(minutes=1)}
+    for name in ("a", "b"):
+        told.alert(name, **due)
+    look()
+    assert "exits" in Rule.objects.get(name="a").error
+    assert list(Notification.objects.values_list("alert__rule", "kind")) == [("b", "reminder")]
+    assert guard.take()
+
+
+@pytest.mark.parametrize("error", [DataError("out of range"), TypeError("not JSON")], ids=type)
+def test_one_that_cannot_be_kept_holds_back_no_other(
+    said: Said, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     """Rules that are well are written at once; where that fails, each by itself."""
     keep = looks.look
 
     def refuse(spec: Any, **given: Any) -> bool:
         if isinstance(spec, RuleSpec) and spec.name != "b":
             return keep(spec, **given)
-        raise DataError("out of range")
+        raise error
 
     for name in ("a", "b", "c"):
         rule(name)
@@ -112,7 +153,7 @@ def test_one_that_cannot_be_kept_holds_back_no_other(said: Said, monkeypatch: py
     monkeypatch.setattr(looks, "look", refuse)
     assert look() == passes.Looked(judged=2, failed=1)
     errors = dict(Rule.objects.values_list("name", "error"))
-    assert errors == {"a": "", "b": "DataError: out of range", "c": ""}
+    assert errors == {"a": "", "b": f"{type(error).__name__}: {error}", "c": ""}
     assert Rule.objects.get(name="c").verdicts
     assert guard.take()
 
@@ -211,6 +252,19 @@ def test_while_all_are_wrong_the_alert_of_one_goes_on(said: Said) -> None:
     said["fail"] = {"Safari": False, "Firefox": False, "": False}
     look(121)
     assert set(states().values()) == {"resolved"}
+
+
+def test_one_that_all_go_with_says_what_is_wrong_with_all(
+    said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was of it alone is old: it stays, and says no more than the others."""
+    rule(by="browser")
+    said["fail"] = {"Chrome": True}
+    look()
+    verdicts = (Verdict("", True, 9.0, "9 of all"),)
+    monkeypatch.setattr(passes, "judge_of", lambda spec: lambda rule, sight: Judgement(verdicts))
+    look(1)
+    assert Alert.objects.get(key="Chrome").words == "9 of all"
 
 
 def test_a_flood_of_keys_is_bounded(said: Said) -> None:
@@ -402,13 +456,9 @@ def test_too_few_to_judge_by_end_an_alert_after_an_hour(monkeypatch: pytest.Monk
 
 def test_a_rule_that_calls_exit_ends_nobody(said: Said) -> None:
     """It is shown on its row, and the others are judged."""
-
-    def leave(at: Any) -> bool:
-        raise SystemExit(3)
-
-    rule("a", hours=leave)
+    rule("a")
     rule("b")
-    said["b"] = {"": True}
+    said.update(a=SystemExit(3), b={"": True})
     assert look() == passes.Looked(judged=1, failed=1)
     assert Rule.objects.get(name="a").error == "SystemExit: 3"
 

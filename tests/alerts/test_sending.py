@@ -332,7 +332,7 @@ def test_what_another_alert_explains_waits_for_its_end(fire: Fire) -> None:
 
 
 def explained_by_down(fire: Fire, *, right_for: float, resolved: bool) -> Any:
-    """Make an alert that an other one explains, which was right for so many minutes; return its notification."""
+    """Make an alert that “down” explains, which was right for so many minutes; return its notification."""
     registry.register_rule(
         RuleSpec(name="few", kind="threshold", of=Measure("step"), numbers={}, inhibited_by=("down",))
     )

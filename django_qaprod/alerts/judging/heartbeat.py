@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-from ...registry import RuleSpec
+from ...specs import RuleSpec
 from .. import phrases
 from ..cron import Cron
 from ..measures import BEATS
@@ -41,6 +41,9 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
         did = _("%(late)s; the last one that did, %(span)s ago")
         words = did % {"late": words, "span": _span(sight, last)}
         began = began if rule.cron else last + rule.numbers["every"] + rule.numbers["grace"]
+    elif failed is not None:
+        # Before that nobody had heard of it.
+        began = failed
     verdict = Verdict(ALL, wrong=True, value=None, words=words, usual=due.usual, since=min(began, sight.now))
     return Judgement((verdict,))
 

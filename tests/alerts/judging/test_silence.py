@@ -96,6 +96,11 @@ class TestByInterval:
         assert found.wrong
         assert found.words == "no run has ended well in the last 1 h 10 min; it failed 10 min ago"
 
+    def test_what_was_never_heard_of_before_is_late_since_it_failed(self) -> None:
+        """Not since it was to run last, by a plan of which nobody had told."""
+        (found,) = beaten(failed=(10 * MINUTE,), cron="30 2 * * mon", grace=timedelta(hours=1)).verdicts
+        assert found.since == NOON - 10 * MINUTE
+
     def test_what_was_never_heard_of_says_nothing(self) -> None:
         assert beaten(**self.EVERY) == Judgement(silent="It has never been heard of.")
 
