@@ -63,11 +63,12 @@ class AlertPageViews(ReadOnlyAdmin):
 
     def act_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Do something to an alert by POST, with the permission that the act asks for."""
-        from . import alert_acts
         from .acting import acted
+        from .alert_acts import PERMISSION, Act, ActForm
 
         alert = self._alert(request, pk)
-        return acted(self, request, alert.pk, alert_acts, back=self.page_url(alert))
+        back = self.page_url(alert)
+        return acted(self, request, alert.pk, known=PERMISSION, form=ActForm, act=Act, back=back)
 
     def usefulness_view(self, request: HttpRequest) -> HttpResponse:
         """Show how useful the alerts of each rule were, and which rules cry wolf."""

@@ -90,7 +90,7 @@ class AlertAdmin(AlertPageViews, ReadOnlyAdmin):
         return may(request, "add", of="silence")
 
     def get_urls(self) -> list[URLPattern]:
-        page = self.guarded
+        page = self.staff_only
         return [
             path("usefulness/", page(self.usefulness_view), name="qaprod_alert_usefulness"),
             path("<int:pk>/", page(self.detail_view), name="qaprod_alert_detail"),

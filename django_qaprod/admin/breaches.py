@@ -87,7 +87,7 @@ class BreachAdmin(ReadOnlyAdmin):
     actions = ("dismiss",)
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.guarded
+        view = self.staff_only
         return [
             path("<str:object_id>/repair/", view(self.repair_view), name="qaprod_breach_repair"),
             path("<str:object_id>/dismiss/", view(self.dismiss_view), name="qaprod_breach_dismiss"),

@@ -29,7 +29,7 @@ class CarefulList(AdminBase):
             request.GET = given  # type: ignore[assignment]
         return super().changelist_view(request, extra_context)
 
-    def guarded(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    def staff_only(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         """Return a view of ours for those alone whom this admin site lets in."""
 
         # As the stock views have it: what lets in is made by a request, not by each start of the host.

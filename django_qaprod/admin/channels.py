@@ -26,7 +26,7 @@ class ChannelAdmin(PageAdmin):
     template = "qaprod/channels/list.html"
 
     def get_urls(self) -> list[URLPattern]:
-        test = path("test/", self.guarded(self.test_view), name="qaprod_channel_test")
+        test = path("test/", self.staff_only(self.test_view), name="qaprod_channel_test")
         return [test, *super().get_urls()]
 
     def data(self, request: HttpRequest) -> ChannelsPage:

@@ -80,11 +80,12 @@ class FailurePageViews(AdminBase):
 
     def state_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Change a failure's state by POST, with the permission that the act asks for."""
-        from . import acts
         from .acting import acted
+        from .acts import PERMISSION, Act, ActForm
 
         failure = self._failure(request, object_id)
-        return acted(self, request, failure.pk, acts, back=self.page_url(failure))
+        back = self.page_url(failure)
+        return acted(self, request, failure.pk, known=PERMISSION, form=ActForm, act=Act, back=back)
 
     def text_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Return the failure as plain text."""

@@ -71,7 +71,7 @@ class FailureAdmin(FailurePageViews, ReadOnlyAdmin):
     # The list
 
     def get_urls(self) -> list[URLPattern]:
-        page = self.guarded
+        page = self.staff_only
         return [
             path("<int:object_id>/state/", page(self.state_view), name="qaprod_failure_state"),
             path("<int:object_id>/text/", page(self.text_view), name="qaprod_failure_text"),

@@ -117,7 +117,7 @@ class PageAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_changelist"
-        return [path("", self.guarded(self.changelist_view), name=name)]
+        return [path("", self.staff_only(self.changelist_view), name=name)]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -160,7 +160,7 @@ class RequestPageAdmin(PageAdmin):
     template = "qaprod/requests.html"
 
     def get_urls(self) -> list[URLPattern]:
-        route = path("route/", self.guarded(self.route_view), name="qaprod_requestpage_route")
+        route = path("route/", self.staff_only(self.route_view), name="qaprod_requestpage_route")
         return [route, *super().get_urls()]
 
     def data(self, request: HttpRequest) -> RequestsPage:
@@ -186,7 +186,7 @@ class GaugePageAdmin(PageAdmin):
     template = "qaprod/gauges.html"
 
     def get_urls(self) -> list[URLPattern]:
-        gauge = path("gauge/", self.guarded(self.gauge_view), name="qaprod_gaugepage_gauge")
+        gauge = path("gauge/", self.staff_only(self.gauge_view), name="qaprod_gaugepage_gauge")
         return [gauge, *super().get_urls()]
 
     def data(self, request: HttpRequest) -> GaugesPage:

@@ -34,7 +34,7 @@ class RuleAdmin(PageAdmin):
     template = "qaprod/rules/list.html"
 
     def get_urls(self) -> list[URLPattern]:
-        rule = path("rule/", self.guarded(self.rule_view), name="qaprod_rule_rule")
+        rule = path("rule/", self.staff_only(self.rule_view), name="qaprod_rule_rule")
         return [rule, *super().get_urls()]
 
     def data(self, request: HttpRequest) -> RulesPage:

@@ -59,7 +59,7 @@ class RescuedSubmissionAdmin(SubmissionPageViews, ReadOnlyAdmin):
     # The list
 
     def get_urls(self) -> list[URLPattern]:
-        page = self.guarded
+        page = self.staff_only
         named = "qaprod_rescuedsubmission"
         return [
             path("progress/", page(self.progress_view), name=f"{named}_progress"),
