@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from ..clock import moment, now
 from ..conf import telemetry_alias
 from ..models import Deploy
-from ..records import FlagRecord, Record
+from ..records import Record
 from .memory import Memory
 from .statements import limit
 
@@ -33,14 +33,12 @@ def see(records: Iterable[Record], *, using: str, memory: Memory) -> None:
         memory.releases.put(release, True)
 
 
-def flagged(records: Iterable[FlagRecord], *, using: str) -> None:
-    """Store that feature flags were changed. Runs inside the caller's transaction."""
-    rows = [
-        Deploy(release=clip(record.name), at=moment(record.at), note=_note(record.note), flag=True)
-        for record in records
-    ]
-    if rows:
-        Deploy.objects.using(using).bulk_create(rows)
+def flagged(name: str, *, note: str = "", at: datetime | None = None, using: str | None = None) -> Deploy:
+    """Store that a feature flag was changed, now or ``at``, and return its row."""
+    row = Deploy(release=clip(name), at=at or now(), note=_note(note), flag=True)
+    # No signal: whoever listens to all models of the host's is not to hear of each mark.
+    Deploy.objects.using(using or telemetry_alias()).bulk_create([row])
+    return row
 
 
 def announce(release: str, *, note: str = "", using: str | None = None) -> Deploy:

@@ -82,6 +82,17 @@ def test_deploy_marks_a_flag_each_time_and_none_is_the_release_that_is_live() ->
 
 
 @database
+@pytest.mark.parametrize(
+    "given", [(), ("",), (" ",), ("--flag", ""), ("2026.1", "--flag", "short form"), ("--note", "on")]
+)
+def test_deploy_marks_one_thing_at_a_time(given: tuple[str, ...]) -> None:
+    """A script whose variable is empty marks nothing, and says what it lacks."""
+    with pytest.raises(CommandError, match="Name a release, or a feature flag by --flag NAME"):
+        run("qaprod_deploy", *given)
+    assert not Deploy.objects.exists()
+
+
+@database
 class TestTick:
     def test_it_drains_and_works(self, spool_dir: Path) -> None:
         append(spool_dir, failure(), failure())
