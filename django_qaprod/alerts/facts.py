@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 from .. import clock, registry
 from ..models import Alert, Deploy, Failure, Transition
 from ..pipeline.guard import guard
-from ..queries import circumstances
-from ..queries.circumstances import Hit
+from ..queries import circumstances, people
+from ..queries.people import Hit
 from ..specs import Measure, RuleSpec
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ def gather(alerts: Sequence[Alert], specs: Mapping[str, RuleSpec], *, over: bool
     measures = _watched(alerts, specs)
     names = {alert.rule for alert in alerts}
     return Facts(
-        hit=_known(lambda: circumstances.hit(measures, since, until)),
+        hit=_known(lambda: people.hit(measures, since, until)),
         breached=_known(lambda: circumstances.breached(measures, since, until)),
         deploys=_known(lambda: circumstances.deploys(began - RELEASES_BEFORE, until if over else caused)),
         failures=None if over else _known(lambda: circumstances.new_failures(measures, since, caused)),

@@ -14,10 +14,9 @@ from .. import clock, registry
 from ..exceptions import DeclarationError
 from ..models import Alert, Deploy, Failure, Notification, Silence, Transition
 from ..queries import alerts, circumstances, inhibition, people
-from ..queries.circumstances import Hit
 from ..queries.inhibition import Explanation
-from ..queries.people import Asked
-from ..registry import Measure, RuleSpec
+from ..queries.people import Asked, Hit
+from ..specs import Measure, RuleSpec
 from ..store import silences
 from . import measures, words
 from .charts import Chart
@@ -75,7 +74,7 @@ def page(alert: Alert, *, with_failures: bool = True) -> AlertPage:
     """Return what is shown of an alert; failures only to who may look at them."""
     spec = next((spec for spec in registry.rules() if spec.name == alert.rule), None)
     unit = measures.unit_of(spec) if spec is not None else None
-    since, until = _around(alert)
+    since, until = _around(alert, clock.now())
     watched = _watched(alert, spec)
     before = circumstances.deploys(alert.began_at - _LATELY, alert.began_at, most=1)
     return AlertPage(
@@ -90,7 +89,7 @@ def page(alert: Alert, *, with_failures: bool = True) -> AlertPage:
         notifications=alerts.notifications(alert),
         earlier=alerts.before(alert),
         failures=circumstances.new_failures(watched, since, until, most=_MOST) if with_failures else [],
-        hit=", ".join(_hit(circumstances.hit(watched, since, until))) if with_failures else "",
+        hit=", ".join(_hit(people.hit(watched, since, until))) if with_failures else "",
         deploy=next((one for one in before if not one.flag), None),
         flags=[one for one in before if one.flag],
         chart=_chart(alert, spec) if spec is not None else None,
@@ -129,9 +128,9 @@ def _explained(alert: Alert, by: Explanation | None) -> str:
 
 
 def hits(shown: Sequence[Alert]) -> list[list[str]]:
-    """Return whom the failures around each of some alerts hit, in words. One query at most."""
-    specs = {spec.name: spec for spec in registry.rules()}
-    asked = [Asked(tuple(_watched(one, specs.get(one.rule))), *_around(one)) for one in shown]
+    """Return whom the failures around each of some alerts hit, in words. Two queries at most."""
+    specs, now = {spec.name: spec for spec in registry.rules()}, clock.now()
+    asked = [Asked(tuple(_watched(one, specs.get(one.rule))), *_around(one, now)) for one in shown]
     return [_hit(hit) for hit in people.hits(asked)]
 
 
@@ -179,9 +178,9 @@ def _hit(hit: Hit | None) -> list[str]:
     return [label % {"n": words.number(number)} for label, number in met if number]
 
 
-def _around(alert: Alert) -> tuple[datetime, datetime]:
+def _around(alert: Alert, now: datetime) -> tuple[datetime, datetime]:
     """Return the stretch in which what fails may belong to an alert."""
-    return alert.began_at - _SHORTLY_BEFORE, alert.resolved_at or clock.now()
+    return alert.began_at - _SHORTLY_BEFORE, alert.resolved_at or now
 
 
 def _watched(alert: Alert, spec: RuleSpec | None) -> list[Measure]:

@@ -1,4 +1,4 @@
-"""What was around alerts: releases and failures that came before them, whom it hit, what people changed.
+"""What was around alerts: releases and failures that came before them, what people changed.
 
 For what is said of an alert, in a message or on a page. Each function is one or two short queries, whatever
 the history holds.
@@ -7,7 +7,6 @@ the history holds.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -15,50 +14,15 @@ from typing import Any
 
 from django.db.models import Case, Count, IntegerField, Q, Value, When
 
-from ..conf import settings
-from ..models import Affected, Alert, Breach, Deploy, Failure, Rule, Transition
-from ..registry import SEVERITIES, Measure
-
-#: Of so many failures, those that happened most, it is looked whom they hit.
-MOST_FAILURES = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
-    """Whom failures hit: ``people`` who were signed in, and ``subjects`` of journeys, each counted once.
-
-    ``at_least`` says that there may be more: who has met a failure earlier is not counted again, and of a
-    failure so many are kept.
-    """
-
-    people: int = 0
-    subjects: int = 0
-    at_least: bool = False
+from ..models import Alert, Breach, Deploy, Failure, Rule, Transition
+from ..registry import SEVERITIES
+from ..specs import Measure
 
 
 def failures_of(measures: Iterable[Measure]) -> Q | None:
     """Return which failures belong to what is watched; ``None`` when none do."""
     found = [condition for measure in measures if (condition := _failures_of(measure)) is not None]
     return reduce(or_, found) if found else None
-
-
-def hit(measures: Collection[Measure], since: datetime, until: datetime) -> Hit | None:
-    """Return whom the failures hit that belong to what is watched, ``None`` when none do. Two queries."""
-    condition = failures_of(measures)
-    if condition is None:
-        return None
-    failures = Failure.objects.filter(condition, last_seen__gte=since, first_seen__lte=until)
-    known = list(failures.order_by("-count")[:MOST_FAILURES].values("pk", "first_seen", "people", "subjects"))
-    met = Affected.objects.filter(failure__in=[row["pk"] for row in known], at__gte=since, at__lte=until)
-    counted = met.order_by().values("who").annotate(n=Count("key", distinct=True))
-    numbers = dict(counted.values_list("who", "n"))
-    cap = settings().affected_per_failure
-    return Hit(
-        people=numbers.get(Affected.Who.USER, 0),
-        subjects=numbers.get(Affected.Who.SUBJECT, 0),
-        at_least=len(known) == MOST_FAILURES
-        or any(row["first_seen"] < since or row["people"] + row["subjects"] >= cap for row in known),
-    )
 
 
 def breached(measures: Iterable[Measure], since: datetime, until: datetime) -> int | None:
