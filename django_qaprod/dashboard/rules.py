@@ -100,15 +100,6 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Returned:
-    """What a person gave back to the code."""
-
-    name: str
-    who: str
-    at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleRow:
     """A rule in the list.
 
@@ -128,7 +119,6 @@ class RuleRow:
     silent: str
     dumb: str
     changed: list[Changed]
-    returned: list[Returned]
     alerts: int
     explained: str
 
@@ -256,9 +246,6 @@ def _row(
         silent=row.silent,
         dumb=_never(spec) or (_dumb(spec, row) if state == "silent" else ""),
         changed=[_changed(one) for one in known.overrides.values()],
-        returned=[
-            Returned(name=name_of(one.key), who=one.who, at=_moment(one.at)) for one in known.given_back
-        ],
         alerts=sum(active.values()),
         explained=explained[spec.name].rule if state == "firing" and spec.name in explained else "",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,15 +29,6 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GivenBack:
-    """What the code says again: who gave it back, and when (ISO 8601)."""
-
-    key: str
-    who: str
-    at: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleState:
     """A rule as ``declared`` and in ``effect``, what is known of it, and what is overridden, by name."""
 
@@ -45,7 +36,6 @@ class RuleState:
     effect: RuleSpec
     row: Rule
     overrides: Mapping[str, Override] = field(default_factory=dict)
-    given_back: Sequence[GivenBack] = ()
 
 
 def effective() -> list[RuleSpec]:
@@ -104,17 +94,7 @@ def _state(spec: RuleSpec, row: Rule | None) -> RuleState:
         )
         for key, value, given in _given(row.override)
     }
-    return RuleState(
-        declared=spec,
-        effect=_in_effect(spec, row.override),
-        row=row,
-        overrides=overrides,
-        given_back=[
-            GivenBack(key=key, who=str(given.get("who", "")), at=str(given.get("at", "")))
-            for key, given in _said(row.override)
-            if "value" not in given
-        ],
-    )
+    return RuleState(declared=spec, effect=_in_effect(spec, row.override), row=row, overrides=overrides)
 
 
 def _in_effect(spec: RuleSpec, override: Any) -> RuleSpec:
@@ -132,10 +112,10 @@ def _applied(spec: RuleSpec, changes: Iterable[tuple[str, Any]]) -> RuleSpec:
 
 
 def _given(override: Any) -> list[tuple[str, Any, Mapping[str, Any]]]:
-    return [(key, given["value"], given) for key, given in _said(override) if "value" in given]
-
-
-def _said(override: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for key, given in override.items() if isinstance(override, Mapping) else ():
-        if isinstance(given, Mapping):
-            yield key, given
+    # One without a value was given back to the code.
+    known = override if isinstance(override, Mapping) else {}
+    return [
+        (key, given["value"], given)
+        for key, given in known.items()
+        if isinstance(given, Mapping) and "value" in given
+    ]
