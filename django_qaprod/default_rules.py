@@ -1,6 +1,6 @@
 """The rules that come with the app: on from the start, and silent where all is well or nobody comes.
 
-Data alone. ``docs/alerts.md`` says of each what to do.
+Data alone. What to do is their description; ``docs/alerts.md`` says it at more length.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from . import metrics
 from .specs import Measure, RuleSpec
 
 CRITICAL_VIEW_FAILS: Final = "a critical view fails"
-#: While it fires, what is missing has its reason: ``alerts.telling`` holds such alerts.
+#: While it is wrong, what is missing has its reason: see ``queries.inhibition``.
 SITE_FAILS: Final = "requests fail"
 NOT_MET: Final = "an expectation is not met"
 SPOOL_FULL: Final = "the spool is nearly full"
@@ -41,18 +41,18 @@ def _of_the_site() -> tuple[RuleSpec, ...]:
         _rule(
             CRITICAL_VIEW_FAILS, "threshold", failures, by="route", severity="critical",
             at_least=1, window=5 * _MINUTE,
-            description="A visitor got an error page of a view that is marked as critical.",
+            description="Open the failure that is named. If something went live shortly before, take it back.",
         ),
         # Fifty, so that it takes three errors at least.
         _rule(
             SITE_FAILS, "ratio", errors, per=_REQUESTS,
             above=0.05, min_count=50, window=10 * _MINUTE,
-            description="More than one in twenty requests ends in a server error.",
+            description="See the requests by route: one is a bug, all of them are a service that is gone.",
         ),
         _rule(
             NOT_MET, "threshold", breaches, by="expectation",
             at_least=1, window=_DAY, for_=1.5 * _MINUTE,
-            description="What was to follow has not, and was not repaired.",
+            description="Open the breaches: each has what failed around it, and a button that repairs it.",
         ),
     )  # fmt: skip
 
@@ -67,31 +67,31 @@ def _of_ourselves() -> tuple[RuleSpec, ...]:
     return (
         _rule(
             SPOOL_FULL, "threshold", gauge(metrics.SPOOL), by="label", at_least=0.8, window=2 * _MINUTE,
-            description="Records of a machine cannot be stored, and there is hardly room for more.",
+            description="Run qaprod_doctor on that machine: what takes too little? Full, it drops records.",
         ),
         _rule(
             DISK_FULL, "threshold", gauge(metrics.DISK), by="label", at_least=0.95, window=5 * _MINUTE,
-            description="The file system of a machine's spool is nearly full.",
+            description="Make room. Without it nothing can be kept when the database is down.",
         ),
         _rule(
             JOB_FAILS, "threshold", health("jobs"), by="job", at_least=1, window=_MINUTE, for_=3 * _MINUTE,
-            description="The last run of one of the worker's jobs ended with an error.",
+            description="See the error on the health page. What the job is for is not done until then.",
         ),
         # Longer than its window, so that what was late while nothing ran is no news when all is well again.
         _rule(
             WORKER_LATE, "threshold", gauge(metrics.LAG),
             at_least=5 * _MINUTE, window=2 * _MINUTE, for_=3 * _MINUTE,
-            description="Jobs are not done when they are due: roll-ups, rules and deliveries are late.",
+            description="It is busy, or its database is: see on the health page with what.",
         ),
         _rule(
             DRAINER_FAILS, "threshold", health("drainers"), by="machine",
             at_least=1, window=_MINUTE, for_=3 * _MINUTE,
-            description="The drainer of a machine ends its passes with errors.",
+            description="Run qaprod_doctor on that machine. Its records wait in the spool meanwhile.",
         ),
         _rule(
             SINK_STANDS, "threshold", gauge(metrics.SINK_LAG), by="label", severity="warning",
             at_least=5 * _MINUTE, window=_MINUTE,
-            description="Records wait for a sink which has not taken any for five minutes.",
+            description="Its service is down or refuses us. Nothing is lost until the spool is half full.",
         ),
     )  # fmt: skip
 

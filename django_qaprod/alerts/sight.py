@@ -6,11 +6,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias, TypeVar
 
+from django.utils.translation import gettext as _
+
 from .. import clock, registry
 from ..conf import in_test_run, settings
 from ..models import Alert, Deploy
 from ..queries import health, measures
-from ..registry import Measure
+from ..specs import Measure
 from . import phrases
 
 T = TypeVar("T")
@@ -34,8 +36,8 @@ _HOUR, _DAY = 3600, 86400
 _UNSETTLED = 2 * _HOUR
 _MOST_HOURS = 100_000
 _MOST_FIRSTS = 2_000
-# The kind of rules that ask for incidents.
-_ASKS = "dip"
+# The kinds of rules that ask for incidents.
+_ASKS = frozenset({"dip", "trend"})
 
 
 class Memory:
@@ -137,7 +139,7 @@ class LiveSight:
     def incidents(self, rule: str, start: float, end: float) -> list[tuple[float, float]]:
         """Return the stretches in which the rule fired, but for those that people called useless."""
         asking = self._once(
-            "asking", lambda: frozenset(spec.name for spec in registry.rules() if spec.kind == _ASKS)
+            "asking", lambda: frozenset(spec.name for spec in registry.rules() if spec.kind in _ASKS)
         )
         # Of all of those at once, and of whoever else asks by itself.
         of = asking if rule in asking else frozenset({rule})
@@ -157,12 +159,13 @@ class LiveSight:
     def _incomplete(self) -> str:
         ended = self._memory.gap_ended
         if ended is not None and 0 <= self.taken_at - ended < CATCH_UP:
-            gap = phrases.span(self._memory.gap)
-            return f"Nobody looked for {gap}: what was recorded then is waited for."
+            gap = {"span": phrases.span(self._memory.gap)}
+            return _("Nobody looked for %(span)s: what was recorded then is waited for.") % gap
         stored = health.stored_at() if settings().resource_gauges else None
         quiet = 0.0 if stored is None else self.taken_at - clock.epoch(stored)
         if QUIET <= quiet < QUIET_AT_MOST:
-            return f"Nothing was stored for {phrases.span(quiet)}: what drainers keep is waited for."
+            since = {"span": phrases.span(quiet)}
+            return _("Nothing was stored for %(span)s: what drainers keep is waited for.") % since
         return ""
 
     def _note_gap(self) -> None:

@@ -73,7 +73,7 @@ alerts.Threshold(
     of=JobApplication.failures(),
     at_least=1,
     inhibited_by=("a critical view fails",),
-    description="Something in an application failed, whether its visitor was served all the same or not.",
+    description="Open the failure that is named: mend it, then replay what it kept.",
 )
 
 # In the place of the rule of that name that comes with the app: who was told of the form knows.
