@@ -41,7 +41,7 @@ def _of_the_site() -> tuple[RuleSpec, ...]:
         _rule(
             CRITICAL_VIEW_FAILS, "threshold", failures, by="route", severity="critical",
             at_least=1, window=5 * _MINUTE,
-            description="Open the failure that is named. If something went live shortly before, take it back.",
+            description="Open the failure that is named. If something went live before, take it back.",
         ),
         # Fifty, so that it takes three errors at least.
         _rule(
