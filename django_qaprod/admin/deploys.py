@@ -45,15 +45,15 @@ class DeployAdmin(CarefulList):
         """Write the note alone: the release may have gone live again meanwhile."""
         obj.save(update_fields=("note",))
 
-    @admin.display(description=_("release"), ordering="release")
+    @admin.display(description=_("release or flag"), ordering="release")
     def shown_release(self, deploy: Deploy) -> SafeString:
         """Return the release, or the flag's name."""
         flag = format_html(' <span class="qaprod-flag">{}</span>', gettext("flag")) if deploy.flag else ""
         return format_html("<bdi>{}</bdi>{}", words.cut(deploy.release, 100), flag)
 
-    @admin.display(description=_("live since"), ordering="at")
+    @admin.display(description=_("live or changed"), ordering="at")
     def shown_at(self, deploy: Deploy) -> str:
-        """Return when it went live."""
+        """Return when it went live, or was changed."""
         return exactly(deploy.at)
 
     @admin.display(description=_("note"))

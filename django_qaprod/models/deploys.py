@@ -11,7 +11,9 @@ from ..text import one_line
 class Deploy(models.Model):
     """A release going live: first seen in a record, or told by ``manage.py qaprod_deploy``.
 
-    With ``flag`` it is no new code but a feature flag that was changed, by its name: each time anew.
+    With ``flag`` it is no new code but a feature flag that was changed, by its name: each time anew. That is
+    a mark as well, and told with alerts as what may have caused them. It is no release: regressions, healing
+    after a deploy and dips look at those alone.
     """
 
     release = models.CharField(_("release"), max_length=100)

@@ -464,6 +464,19 @@ def test_every_list_of_events_has_an_index(
     assert (primary[connection.vendor] if index == "PRIMARY" else index) in plan
 
 
+def test_flags_stand_among_the_deploys_and_are_told_apart(client_of_boss: Client) -> None:
+    """By a badge and a filter, under titles that are right for both."""
+    Deploy.objects.create(release="r1", at=rows.clock.now())
+    Deploy.objects.create(release="short form", at=rows.clock.now(), flag=True)
+    text = client_of_boss.get(f"{HOME}deploy/").content.decode()
+    assert '<bdi>short form</bdi> <span class="qaprod-flag">flag</span>' in text
+    assert text.count('<span class="qaprod-flag">flag</span>') == 1
+    assert "elease or flag" in text
+    assert "ive or changed" in text
+    flags = client_of_boss.get(f"{HOME}deploy/?flag__exact=1").context["cl"].result_list
+    assert [one.release for one in flags] == ["short form"]
+
+
 def test_only_the_note_of_a_deploy_can_be_written(client_of_boss: Client) -> None:
     deploy = Deploy.objects.create(release="r1", at=rows.clock.now())
     client_of_boss.post(f"{HOME}deploy/{deploy.pk}/change/", {"note": "the new form", "release": "evil"})
