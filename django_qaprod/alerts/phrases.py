@@ -18,7 +18,8 @@ from .. import metrics, registry
 from ..specs import Measure
 
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
-_UNITS = (
+#: In what lengths of time are said, by their seconds; the largest first.
+UNITS = (
     (86400, gettext_noop("%(count)s d")),
     (3600, gettext_noop("%(count)s h")),
     (60, gettext_noop("%(count)s min")),
@@ -30,12 +31,12 @@ def span(seconds: float) -> str:
     """Return a length of time by its two largest units: ``2 h 10 min``, ``45 s``, ``3 d``."""
     left = max(round(seconds), 0)
     # To what the second unit counts, so that nothing reads as 59 min 60 s.
-    for (size, _unit), (lesser, _lesser_unit) in pairwise(_UNITS):
+    for (size, _unit), (lesser, _lesser_unit) in pairwise(UNITS):
         if left >= size:
             left = round(left / lesser) * lesser
             break
     parts: list[str] = []
-    for size, unit in _UNITS:
+    for size, unit in UNITS:
         count, left = divmod(left, size)
         if count:
             parts.append(_(unit) % {"count": count})

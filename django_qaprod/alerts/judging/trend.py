@@ -9,7 +9,6 @@ from statistics import fmean, median
 from typing import NamedTuple
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
 from ...specs import RuleSpec
 from .. import phrases
@@ -31,12 +30,6 @@ _LAST = (36, 18)
 _SIGNIFICANT = 3.1
 #: How much history there is.
 _HISTORY = COURSE_DAYS * _DAY
-#: In which times are said, by their seconds.
-_UNITS = {
-    _DAY: gettext_noop("%(count)s d"),
-    _HOUR: gettext_noop("%(count)s h"),
-    60.0: gettext_noop("%(count)s min"),
-}
 #: A step back by that share of what was gained, and so many usual steps, is a fresh start.
 _FALL = 0.3
 _STEPS = 8.0
@@ -88,42 +81,59 @@ def _points(values: Sequence[float | None], begin: float, step: float) -> list[t
     return [(begin + (at + 0.5) * step, value) for at, value in enumerate(values) if value is not None]
 
 
+class _Course(NamedTuple):
+    """Where it goes, in words, and whether that is wrong, and since when."""
+
+    words: str
+    wrong: bool = False
+    since: float | None = None
+
+
 def _verdict(key: str, rule: RuleSpec, known: _Known, sight: Sight) -> Verdict:
-    limit, within = rule.numbers["reaches"], rule.numbers["within"]
+    limit = rule.numbers["reaches"]
     values = [value for at, value in known.points]
     level = median(values[-3:])
     # It comes from the side on which it has mostly been.
     side = -1.0 if median([value for at, value in known.history] + values) > limit else 1.0
-    written = partial(phrases.reading, measure=rule.of)
     if side * (level - limit) >= 0:
         words = _("%(value)s now, which is beyond %(limit)s")
-        words %= {"value": written(level), "limit": written(limit)}
-        return Verdict(key, True, level, words, limit=limit, since=_crossed(known, side, limit))
+        words %= {"value": phrases.reading(level, rule.of), "limit": phrases.reading(limit, rule.of)}
+        course = _Course(words, wrong=True, since=_crossed(known, side, limit))
+    else:
+        course = _course(rule, known, sight, side=side, level=level)
+    return Verdict(key, wrong=course.wrong, value=level, words=course.words, limit=limit, since=course.since)
+
+
+def _course(rule: RuleSpec, known: _Known, sight: Sight, *, side: float, level: float) -> _Course:
+    """Say where it goes that has not come to the limit."""
+    written = partial(phrases.reading, measure=rule.of)
     points, is_saw = _from_one_start(known.points, side)
     if len(points) < _FEWEST:
-        words = _("%(value)s now, for too short a time to see a trend") % {"value": written(level)}
-        return Verdict(key, False, level, words, limit=limit)
-    stretches = [points]
-    if not is_saw and "window" not in rule.numbers:
-        stretches += [points[-most:] for most in _LAST if len(points) > most]
-    paces = [_pace(stretch, known.history, side, rule, sight.now) for stretch in stretches]
-    if is_saw:
-        paces = [_of_tips(paces[0], points, side, sight.now)]
-    pace = next((one for one in paces if one.latest <= within), paces[0])
+        return _Course(_("%(value)s now, for too short a time to see a trend") % {"value": written(level)})
+    pace = _chosen(points, known, rule, sight.now, side=side, is_saw=is_saw)
     if not pace.is_clear:
-        words = _("%(value)s now, with no clear trend") % {"value": written(level)}
-        return Verdict(key, False, level, words, limit=limit)
-    words = _told(pace, written, side, limit)
-    if pace.latest > within:
-        return Verdict(key, False, level, words, limit=limit)
+        return _Course(_("%(value)s now, with no clear trend") % {"value": written(level)})
+    words = _told(pace, written, side, rule.numbers["reaches"])
+    if pace.latest > rule.numbers["within"]:
+        return _Course(words)
     turned = _turned(rule, known, sight, side)
-    if turned is not None and _of_last_hour(points, side) <= turned:
-        words = _("%(words)s, if it does not turn back before %(value)s as in the week before") % {
-            "words": words,
-            "value": written(side * turned),
-        }
-        return Verdict(key, False, level, words, limit=limit)
-    return Verdict(key, True, level, words, limit=limit, since=pace.since)
+    if turned is None or _of_last_hour(points, side) > turned:
+        return _Course(words, wrong=True, since=pace.since)
+    turning = _("%(words)s, if it does not turn back before %(value)s as in the week before")
+    return _Course(turning % {"words": words, "value": written(side * turned)})
+
+
+def _chosen(
+    points: list[tuple[float, float]], known: _Known, rule: RuleSpec, now: float, *, side: float, is_saw: bool
+) -> _Pace:
+    """Return the pace of the longest stretch that reaches the limit in time; that of all where none does."""
+    if is_saw:
+        return _of_tips(_pace(points, known.history, side, rule, now), points, side, now)
+    stretches = [points]
+    if "window" not in rule.numbers:
+        stretches += [points[-most:] for most in _LAST if len(points) > most]
+    paces = [_pace(stretch, known.history, side, rule, now) for stretch in stretches]
+    return next((one for one in paces if one.latest <= rule.numbers["within"]), paces[0])
 
 
 def _told(pace: _Pace, written: Callable[[float], str], side: float, limit: float) -> str:
@@ -134,7 +144,7 @@ def _told(pace: _Pace, written: Callable[[float], str], side: float, limit: floa
         "value": written(side * found.level),
         "pace": f"{'+' if side > 0 else '−'}{written(_rounded(found.slope * _HOUR))}",
         "limit": written(limit),
-        "time": f"{_spoken(likely)}{_between(soonest, pace.latest, likely)}",
+        "time": _between(soonest, pace.latest, likely),
     }
 
 
@@ -233,23 +243,24 @@ def _rounded(value: float) -> float:
 
 
 def _between(soonest: float, latest: float, likely: float) -> str:
-    """Return the bounds in parentheses; nothing where they say no more than what lies between them."""
+    """Return when it is likely, and the bounds where they say more than that."""
+    said = {"time": _spoken(likely), "soonest": _spoken(soonest), "latest": _spoken(latest)}
     if latest > 20 * likely:
-        return _(" (%(time)s or more)") % {"time": _spoken(soonest)}
-    first, second = _spoken(soonest), _spoken(latest)
-    if first == second:
-        return ""
-    if _unit(soonest) and _unit(soonest) == _unit(latest):
-        return f" ({first.partition(' ')[0]}–{second})"
-    return _(" (%(soonest)s to %(latest)s)") % {"soonest": first, "latest": second}
+        return _("%(time)s (%(soonest)s or more)") % said
+    if said["soonest"] == said["latest"]:
+        return said["time"]
+    unit = _unit(soonest)
+    if unit is not None and unit == _unit(latest):
+        return _("%(time)s (%(soonest)s–%(latest)s)") % {**said, "soonest": f"{soonest / unit[0]:.0f}"}
+    return _("%(time)s (%(soonest)s to %(latest)s)") % said
 
 
-def _unit(seconds: float) -> float:
-    """Return the largest unit of which it is two or more, 0 if there is none."""
-    return next((size for size in _UNITS if seconds >= 1.95 * size), 0.0)
+def _unit(seconds: float) -> tuple[int, str] | None:
+    """Return the largest unit of which it is two or more, ``None`` if there is none but seconds."""
+    return next((unit for unit in phrases.UNITS[:-1] if seconds >= 1.95 * unit[0]), None)
 
 
 def _spoken(seconds: float) -> str:
     """Return a length of time to its largest unit, as nobody knows it any better."""
     unit = _unit(seconds)
-    return _(_UNITS[unit]) % {"count": f"{seconds / unit:.0f}"} if unit else phrases.span(seconds)
+    return _(unit[1]) % {"count": f"{seconds / unit[0]:.0f}"} if unit else phrases.span(seconds)
