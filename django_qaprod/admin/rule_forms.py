@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from ..specs import RuleSpec
 from ..store.rules import NUMBERS, keys, valid
 
 _MOST = 1e12
+# A thousand to some, and one to others.
+_IN_DOUBT = re.compile(r"[1-9]\d{0,2}([.,]\d{3})+")
 
 
 class NumberField(forms.CharField):
@@ -35,7 +38,7 @@ class NumberField(forms.CharField):
     def _number(self, text: str) -> float:
         is_time = self._key.removeprefix(NUMBERS) in DURATIONS
         try:
-            found = durations.read(text) if is_time else float(text.replace(",", "."))
+            found = durations.read(text) if is_time else self._read(text)
         except ValueError:
             if is_time:
                 raise forms.ValidationError(_("Write a time as in 90 s, 5 min, 2 h or 1 d 12 h.")) from None
@@ -47,6 +50,18 @@ class NumberField(forms.CharField):
         if found > _MOST:
             raise forms.ValidationError(_("This number is out of bounds."))
         return found
+
+    def _read(self, text: str) -> float:
+        """Return a number, with the point or comma of any language; a share may be in percent.
+
+        Raises ``ValueError`` for what is none, and ``ValidationError`` for what may be two.
+        """
+        if _IN_DOUBT.fullmatch(text) and text != self.initial:
+            raise forms.ValidationError(
+                _("Write a number without separators, as 1000; or 1.0 where it is one.")
+            )
+        number = float(text.removesuffix("%").replace(",", "."))
+        return number / 100 if text.endswith("%") else number
 
 
 class RuleForm(forms.Form):

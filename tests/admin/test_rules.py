@@ -13,12 +13,14 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ValidationError
 from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from django_qaprod import clock, registry
 from django_qaprod.admin import backtests
+from django_qaprod.admin.rule_forms import NumberField
 from django_qaprod.conf import telemetry_alias
 from django_qaprod.models import Alert, Bucket, Rule, Series
 from django_qaprod.queries import rules as known
@@ -303,6 +305,8 @@ def test_a_rule_is_switched_off_and_on(client_of_boss: Client) -> None:
     ("key", "value", "told"),
     [
         ("at_least", "many", "Write a number"),
+        ("at_least", "1.000", "without separators"),
+        ("at_least", "1,234,567", "without separators"),
         ("at_least", "-1", "out of bounds"),
         ("at_least", "nan", "out of bounds"),
         ("at_least", "1e300", "out of bounds"),
@@ -319,6 +323,16 @@ def test_what_a_rule_cannot_take_is_refused_in_words(
     text = body(client_of_boss, page_of(), **{**form(keep_firing="1 h"), **form(**{key: value})})
     assert told in text
     assert not Rule.objects.filter(name=NAME).exists()
+
+
+def test_a_number_is_taken_as_it_is_shown_and_a_share_in_percent(client_of_boss: Client) -> None:
+    """Though one with three digits behind its point would be in doubt if somebody typed it."""
+    field = NumberField(effective(), "numbers.at_least", initial="1.125")
+    assert field.clean("1.125") == 1.125
+    assert field.clean("30%") == 0.3
+    assert field.clean("0,125") == 0.125
+    with pytest.raises(ValidationError):
+        field.clean("2.125")
 
 
 def test_what_is_refused_is_said_where_the_form_leads_to(client_of_boss: Client) -> None:
