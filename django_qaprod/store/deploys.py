@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from ..clock import moment, now
 from ..conf import telemetry_alias
 from ..models import Deploy
-from ..records import Record
+from ..records import FlagRecord, Record
 from .memory import Memory
 from .statements import limit
 
@@ -39,6 +39,15 @@ def flagged(name: str, *, note: str = "", at: datetime | None = None, using: str
     # No signal: whoever listens to all models of the host's is not to hear of each mark.
     Deploy.objects.using(using or telemetry_alias()).bulk_create([row])
     return row
+
+
+def saved(record: FlagRecord, *, using: str) -> None:
+    """Store that a flag's row was saved, unless it says what it said the last time. Two queries."""
+    before = Deploy.objects.using(using).filter(flag=True, release=clip(record.name)).order_by("-at", "-pk")
+    # Of one without switches and numbers nobody knows what has changed.
+    if record.note and before.values_list("note", flat=True).first() == _note(record.note):
+        return
+    flagged(record.name, note=record.note, at=moment(record.at), using=using)
 
 
 def announce(release: str, *, note: str = "", using: str | None = None) -> Deploy:

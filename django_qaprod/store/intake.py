@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from ..clock import moment
 from ..conf import telemetry_alias
 from ..records import FailureRecord, FlagRecord, HealthRecord, NumbersRecord, Record
 from . import deploys, failures, health, numbers
@@ -22,7 +21,7 @@ def save(records: Sequence[Record], *, using: str | None = None, memory: Memory 
     alias, known = using or telemetry_alias(), memory or Memory()
     deploys.see(records, using=alias, memory=known)
     for record in _of(FlagRecord, records):
-        deploys.flagged(record.name, note=record.note, at=moment(record.at), using=alias)
+        deploys.saved(record, using=alias)
     failures.save(_of(FailureRecord, records), using=alias, memory=known)
     cells = [cell for record in _of(NumbersRecord, records) for cell in record.cells]
     numbers.save(cells, using=alias, memory=known)
