@@ -19,7 +19,7 @@ help:
 	@echo "make test     the whole suite: SQLite, PostgreSQL, real servers, a browser"
 	@echo "make check    style, types, layers, migrations, docs, the wheel in a clean environment"
 	@echo "make matrix   the suite on every supported Django, with the Pythons of this machine"
-	@echo "make bench    what a request costs with us and without"
+	@echo "make bench    what a request costs with us and without, and a look at many rules"
 	@echo "make docs     the documentation, into docs/_build/html"
 	@echo "make format   what ruff can put right by itself"
 	@echo "ARGS='...' goes to the program that is run."
@@ -38,8 +38,10 @@ demo: $(INSTALLED)
 	$(if $(findstring --exporters,$(ARGS)),$(INSTALL_PEERS))
 	$(BIN)/python -m example_project.demo $(ARGS)
 
+# All of it also says how a look at the rules grows with rules and events, on PostgreSQL.
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m benchmarks.growth --parts looks --databases postgresql)
 
 check: $(INSTALLED) docs
 	$(BIN)/ruff check .
