@@ -79,12 +79,15 @@ class CannotKeepError(QAProdError):
 class ChannelError(QAProdError):
     """A message could not be sent. ``permanent`` says that to try again is useless.
 
-    The message may be shown: it holds no secret of the channel's.
+    ``unsent`` says that surely nothing of it was handed over, so that nobody has seen its id, and that it is
+    not what is wrong: it waits without being given up. The error may be shown: it holds no secret of the
+    channel's.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False) -> None:
+    def __init__(self, message: str, *, permanent: bool = False, unsent: bool = False) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.unsent = unsent
 
 
 class OverrideError(QAProdError, ValueError):

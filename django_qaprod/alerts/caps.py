@@ -18,8 +18,12 @@ _HOUR = timedelta(hours=1)
 
 def left(name: str, at: datetime, *, urgent: bool) -> int:
     """Return how many messages a channel may take now; what is ``urgent`` may take as many again."""
-    most = channels.options(name).per_hour or settings().notifications_per_hour
-    return most * (1 + urgent) - _taken(name, at)
+    return most(name) * (1 + urgent) - _taken(name, at)
+
+
+def most(name: str) -> int:
+    """Return how many messages a channel takes within an hour, but for what is urgent."""
+    return channels.options(name).per_hour or settings().notifications_per_hour
 
 
 def _taken(name: str, at: datetime) -> int:

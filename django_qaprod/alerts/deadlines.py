@@ -30,7 +30,7 @@ def call(
     with _lock:
         busy = _left[what] = [thread for thread in _left.get(what, []) if thread.is_alive()]
         if len(busy) >= MOST_LEFT:
-            raise ChannelError(f"{len(busy)} earlier ones have not come back yet.")
+            raise ChannelError(f"{len(busy)} earlier ones have not come back yet.", unsent=True)
     outcome: _Outcome[R] = _Outcome(function, arguments)
     thread = threading.Thread(target=outcome.run, name="qaprod-call", daemon=True)
     threads.start(thread)

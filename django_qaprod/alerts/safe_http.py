@@ -64,18 +64,23 @@ def request(
 
     ``allow_private`` lets it go to addresses inside the network, this machine's included; never to link-local
     ones, where clouds hand out credentials. Raises ``ChannelError``, permanent where the URL itself is what
-    is wrong; it names the host and nothing else of the URL.
+    is wrong, and ``unsent`` where nobody was reached; it names the host and nothing else of the URL.
     """
     until = monotonic() + timeout
     parts = parse(url)
     host = _host(parts)
+    begun = False
     try:
         with _connection(parts, host, until, allow_private=allow_private) as connected:
+            begun = True
             return _exchange(connected, until, method, parts, body, headers or {})
     except (OSError, HTTPException, ValueError) as error:
         words = _words(error)
+    except ChannelError as error:
+        error.unsent = not begun
+        raise
     # Not in the handler: behind this would stand the original, whose frames hold the URL.
-    raise ChannelError(f"{host}: {words}.")
+    raise ChannelError(f"{host}: {words}.", unsent=not begun)
 
 
 def parse(url: str) -> SplitResult:

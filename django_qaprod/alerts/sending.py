@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, cast
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from .. import clock
@@ -30,6 +31,7 @@ AGAIN = timedelta(seconds=60)
 NEWS_FOR = timedelta(minutes=5)
 #: Notifications that are looked at, and told in one message, at most.
 MOST = 500
+_CRITICAL = "critical"
 #: Told although somebody asked for quiet: whoever heard that it began hears that it is over.
 _ALWAYS = frozenset({Notification.Kind.RESOLVED})
 
@@ -46,25 +48,47 @@ def send_due(lane: str, stop: threading.Event) -> int:
     holder = f"{process.host()}:{os.getpid()}:{os.urandom(3).hex()}"
     done = 0
     while not stop.is_set():
-        message, digest = outbox.claim_again(Notification, lane, holder=holder), False
+        message, digest = _claimed(lane, holder, clock.now())
         if not message:
-            chosen = choose(lane, clock.now())
-            if not chosen.ids:
-                break
-            digest = chosen.digest
-            message = outbox.claim(Notification, chosen.ids, holder=holder)
-        if not message:
-            # Others were quicker, or hold the rows: not to be asked for over and over.
+            # Or others were quicker, or hold the rows: not to be asked for over and over.
             break
         done += _send(lane, message, holder, digest=digest)
     return done
 
 
+def _claimed(lane: str, holder: str, at: datetime) -> tuple[str, bool]:
+    """Claim what is to be sent next of a channel; return its id, if there is any, and whether it is a digest.
+
+    What is tried again goes first, within the hour as well: after a failure there may be many of it. But the
+    last of an hour is kept for the digest of what waits.
+    """
+    taker = channels.taker(lane)
+    if not taker:
+        return "", False
+    left = caps.left(taker, at, urgent=False)
+    chosen = choose(lane, at) if left == 1 and caps.most(taker) > 1 else None
+    if chosen is None or not chosen.digest:
+        if message := _claimed_again(lane, holder, taker, at, left=left):
+            return message, False
+        chosen = chosen or choose(lane, at)
+    return outbox.claim(Notification, chosen.ids, holder=holder), chosen.digest
+
+
+def _claimed_again(lane: str, holder: str, taker: str, at: datetime, *, left: int) -> str:
+    if left > 0:
+        return outbox.claim_again(Notification, lane, holder=holder)
+    if caps.left(taker, at, urgent=True) <= 0:
+        return ""
+    urgent = Q(alert__severity=_CRITICAL)
+    return outbox.claim_again(Notification, lane, holder=holder, only=urgent)
+
+
 def choose(lane: str, at: datetime) -> Chosen:
     """Return what of a channel is to be sent now as one message; nothing while its hour is full.
 
-    While it is left alone, the hour is that of the channel which stands in. The last message of an hour is a
-    digest of all that waits. What is silenced, inhibited or outside the hours of its route is put off.
+    Nor while it is left alone and nothing stands in: what waits then is told together afterwards. Where
+    something does, the hour is that one's. The last message of an hour is a digest of all that waits. What is
+    silenced, inhibited or outside the hours of its route is put off.
     """
     # The worst first: what is critical must not be behind a flood that waits for the next hour.
     fresh = outbox.fresh(Notification, lane).order_by("alert__rank", "due_at", "pk")
@@ -75,7 +99,8 @@ def choose(lane: str, at: datetime) -> Chosen:
     due = [one for one in free if one.due_at <= at]
     if not due:
         return Chosen([])
-    left = caps.left(channels.taker(lane), at, urgent=_is_urgent(due))
+    taker = channels.taker(lane)
+    left = caps.left(taker, at, urgent=_is_urgent(due)) if taker else 0
     if left <= 0:
         return Chosen([])
     if left == 1 and len({one.group for one in free}) > 1:
@@ -86,7 +111,7 @@ def choose(lane: str, at: datetime) -> Chosen:
 
 
 def _is_urgent(rows: Sequence[Notification]) -> bool:
-    return any(one.alert.severity == "critical" for one in rows)
+    return any(one.alert.severity == _CRITICAL for one in rows)
 
 
 def _is_together(one: Notification, first: Notification) -> bool:
@@ -126,9 +151,13 @@ def _old_news(one: Notification, held: Collection[int], at: datetime) -> str:
 
 
 def _tried_again(lane: str) -> set[int]:
-    """Return the alerts of which a message is on its way, or is tried again."""
+    """Return the alerts of which a message is on its way or is tried again, or that it began waits once more.
+
+    That began waits beside that it is over only if it had been claimed by then.
+    """
     rows = Notification.objects.using(telemetry_alias()).filter(lane=lane, state=Notification.State.WAITING)
-    return set(rows.exclude(message="").order_by().values_list("alert_id", flat=True))
+    first = ~Q(message="") | Q(kind=Notification.Kind.FIRING)
+    return set(rows.filter(first).order_by().values_list("alert_id", flat=True))
 
 
 def _too_soon(one: Notification, tried: Collection[int]) -> str:
@@ -148,13 +177,12 @@ def _send(lane: str, message: str, holder: str, *, digest: bool) -> bool:
     urgent = _is_urgent(rows)
     try:
         via = channels.send(lane, built, is_full=lambda one: caps.left(one, clock.now(), urgent=urgent) <= 0)
-    except channels.FullError as error:
-        # It waits for room: until then no try is one of those after which it would be given up.
-        outbox.failed(Notification, message, holder=holder, error=str(error), counted=False)
-        return False
     except ChannelError as error:
-        words = str(error)
-        outbox.failed(Notification, message, holder=holder, error=words, for_good=error.permanent)
+        outbox.failed(
+            Notification, message, holder=holder, error=str(error), for_good=error.permanent,
+            # What waits for room is not given up meanwhile.
+            counted=not isinstance(error, channels.FullError), unsent=error.unsent,
+        )  # fmt: skip
         return False
     stood_in = "" if via == lane else via
     done = outbox.sent(

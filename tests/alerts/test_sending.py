@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
+from django.db.models import DateTimeField, Value
 from pytest_django import Settings
 
 from django_qaprod import clock, default_rules, registry
@@ -285,6 +287,101 @@ def test_what_waits_for_room_in_a_fallback_is_never_given_up(fire: Fire) -> None
     an_hour_later()
     assert len(again()) == 1
     assert Post.sent[-1].id == message
+
+
+# A channel that is down
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], list[str]]]:
+    """Let minutes pass, in each of which it is sent; return what went out. Leases go by the same clock."""
+    with time_machine.travel(datetime(2026, 11, 29, 12, tzinfo=UTC), tick=False) as time:
+        monkeypatch.setattr(outbox, "Now", lambda: Value(clock.now(), output_field=DateTimeField()))
+        monkeypatch.setattr(
+            outbox, "_from_now", lambda span: Value(clock.now() + span, output_field=DateTimeField())
+        )
+
+        def pass_by(minutes: float) -> list[str]:
+            sent = []
+            for _ in range(int(minutes)):
+                time.shift(60)
+                sent += send()
+            return sent
+
+        yield pass_by
+
+
+Later = Callable[[float], list[str]]
+
+
+@pytest.mark.parametrize("unsent", [False, True])
+@pytest.mark.parametrize("minutes", [20, 90])
+def test_after_an_outage_nothing_is_lost_and_one_hour_is_not_exceeded(
+    fire: Fire, later: Later, minutes: int, unsent: bool
+) -> None:
+    """All that waited is told, by as many messages as the hour has, the last of which is a digest."""
+    rows = [fire() for _ in range(40)]
+    Post.error = ChannelError("It is down.", unsent=unsent)
+    assert later(minutes) == []
+    assert set(Notification.objects.values_list("state", flat=True)) == {"waiting"}
+    claimed = Notification.objects.exclude(message="").count()
+    assert claimed == 0 if unsent else 0 < claimed < 6, "what may have left keeps its id"
+    Post.error = None
+    assert len(later(50)) == 4
+    assert [message.kind for message in Post.sent] == ["firing"] * 3 + ["digest"]
+    assert {state(row) for row in rows} == {"sent"}
+
+
+def test_while_all_that_may_take_it_are_left_alone_none_is_claimed(
+    fire: Fire, later: Later, settings: Settings
+) -> None:
+    """A circle of two that are down."""
+    settings.QAPROD = {
+        "CHANNELS": {
+            "post": {"class": f"{__name__}.Post", "fallback": "other"},
+            "other": {"class": f"{__name__}.Post", "fallback": "post"},
+        },
+        "DEFAULT_RULES": False,
+        "NOTIFICATIONS_PER_HOUR": 4,
+    }
+    rows = [fire() for _ in range(30)]
+    Post.error = ChannelError("It is down.")
+    assert later(30) == []
+    assert 0 < Notification.objects.exclude(message="").count() < 6
+    Post.error = None
+    assert len(later(40)) == 4
+    assert {state(row) for row in rows} == {"sent"}
+    assert len({message.id for message in Post.sent}) == len(Post.sent)
+
+
+def test_what_is_tried_again_waits_for_the_next_hour_as_well(fire: Fire) -> None:
+    """The last of an hour is kept for the digest; what is critical has its own allowance."""
+    for _ in range(5):
+        outbox.claim(Notification, [fire().pk], holder="dead")
+    grave = fire("grave", severity="critical", rank=0)
+    message = outbox.claim(Notification, [grave.pk], holder="dead")
+    Notification.objects.update(claimed_until=clock.now() - timedelta(seconds=5))
+    Notification.objects.filter(pk=grave.pk).update(due_at=clock.now())
+    fire(), fire()
+    send()
+    assert [message.kind for message in Post.sent] == ["firing"] * 3 + ["digest", "firing"]
+    assert Post.sent[-1].id == message
+    assert send() == []
+    an_hour_later()
+    assert len(send()) == 2
+
+
+def test_what_had_been_claimed_and_never_left_is_told_before_that_it_is_over(fire: Fire) -> None:
+    """It is over meanwhile: what had been claimed by then is not dropped."""
+    row = fire()
+    message = outbox.claim(Notification, [row.pk], holder="a")
+    alerts.resolve([row.alert_id], who="bob", why="mended")
+    outbox.failed(Notification, message, holder="a", error="left alone", unsent=True)
+    assert send() == []
+    for _ in range(2):
+        again()
+    assert [message.kind for message in Post.sent] == ["firing", "resolved"]
+    assert "over by now" in Post.sent[0].text
 
 
 def test_what_is_silenced_is_kept_back_and_says_why(fire: Fire) -> None:

@@ -73,7 +73,8 @@ def send(name: str, message: Message, *, is_full: Callable[[str], bool] = lambda
 
     One that ``is_full`` stands in for no other. Return the name of the channel that took it. Not within a
     transaction: what became of it is written down for each channel. Raises ``FullError`` when none took it
-    and one was full, else ``ChannelError``, permanent when it is so for all.
+    and one was full, else ``ChannelError``, permanent when it is so for all; either is ``unsent`` when
+    none of them can have got anything of it.
     """
     errors: list[ChannelError] = []
     until = monotonic() + NONE_AFTER
@@ -83,19 +84,25 @@ def send(name: str, message: Message, *, is_full: Callable[[str], bool] = lambda
             return one
         errors.append(error)
         if monotonic() > until:
-            errors.append(ChannelError("There was no time left for others."))
+            errors.append(ChannelError("There was no time left for others.", unsent=True))
             break
     words = " ".join(str(error) for error in errors)
+    unsent = all(error.unsent for error in errors)
     if any(isinstance(error, FullError) for error in errors):
-        raise FullError(words)
-    raise ChannelError(words, permanent=all(error.permanent for error in errors))
+        raise FullError(words, unsent=unsent)
+    raise ChannelError(words, permanent=all(error.permanent for error in errors), unsent=unsent)
 
 
 def taker(name: str) -> str:
-    """Return the channel that is tried first for this one: itself, unless it is left alone or gone."""
+    """Return the channel that is tried first for this one: itself, unless it is left alone or gone.
+
+    Nothing while all that might be tried are left alone: then nothing of it is to be claimed, as it would
+    wait under an id of its own in place of going with others.
+    """
     known = names()
-    ways = (one for one in _ways(name) if one in known and _left_alone(one) is None)
-    return next(ways, name)
+    ways = [one for one in _ways(name) if one in known]
+    # Where there is none whatever, it is for ``send`` to say so.
+    return next((one for one in ways if _left_alone(one) is None), "" if ways else name)
 
 
 def _ways(name: str) -> tuple[str, ...]:
@@ -143,7 +150,8 @@ def _left_alone(name: str) -> ChannelError | None:
     # Should the database not answer, better a try too many.
     with guard.guard("channels"):
         if store.is_open(name):
-            return ChannelError(f"{name}: It has failed several times and is left alone for a while.")
+            words = f"{name}: It has failed several times and is left alone for a while."
+            return ChannelError(words, unsent=True)
     return None
 
 
@@ -151,7 +159,8 @@ def _full(name: str, is_full: Callable[[str], bool]) -> ChannelError | None:
     # Should the database not answer, better a message too many.
     with guard.guard("channels"):
         if is_full(name):
-            return FullError(f"{name}: It has taken as many messages within the hour as it may.")
+            words = f"{name}: It has taken as many messages within the hour as it may."
+            return FullError(words, unsent=True)
     return None
 
 
@@ -173,10 +182,11 @@ def _tried(
     name: str, given: Mapping[str, object], made: Callable[[], Channel], message: Message
 ) -> ChannelError | None:
     """Try a channel; return what went wrong, made anew: the original's frames hold its secrets."""
-    secrets = configured.secrets(given)
+    secrets, begun = configured.secrets(given), False
     try:
         channel = made()
         secrets |= _secrets(channel)
+        begun = True
         if getattr(channel, "bounded", False):
             with guard.ours():
                 channel.send(message)
@@ -184,10 +194,11 @@ def _tried(
             deadlines.call(_send, channel, message, within=WITHIN, what=f"channel-{name}")
     except ChannelError as error:
         kind = PartlySentError if isinstance(error, PartlySentError) else ChannelError
-        return kind(f"{name}: {masking.mask(str(error), secrets)}", permanent=error.permanent)
+        unsent = error.unsent or not begun
+        return kind(f"{name}: {masking.mask(str(error), secrets)}", permanent=error.permanent, unsent=unsent)
     except Exception as error:  # noqa: BLE001 - a channel may be the host's, and the libraries are foreign
         words = masking.mask(f"{type(error).__name__}: {guard.words_of(error)}", secrets)
-        return ChannelError(f"{name}: {words}")
+        return ChannelError(f"{name}: {words}", unsent=not begun)
     return None
 
 

@@ -52,9 +52,10 @@ class Email:
         wanted = [one for one in self.recipients if one not in self._taken.by(message.id)]
         if not wanted:
             return
-        backend = self._backend()
+        backend, opened = self._backend(), False
         try:
             backend.open()
+            opened = True
             refused = list(self._refused(backend, message, wanted))
         except Exception as error:  # noqa: BLE001 - a backend is the host's, and raises what it likes
             refused = [self._refusal("", error)]
@@ -66,7 +67,8 @@ class Email:
             words = "; ".join(one.words for one in refused)
             if self._taken.by(message.id):
                 raise PartlySentError(words)
-            raise ChannelError(words, permanent=all(one.permanent for one in refused))
+            permanent = all(one.permanent for one in refused)
+            raise ChannelError(words, permanent=permanent, unsent=not opened)
 
     def secrets(self) -> set[str]:
         """Return the passwords with which the host's mail is sent."""

@@ -120,6 +120,7 @@ def test_a_dead_server_may_come_back(settings: Any) -> None:
     with pytest.raises(ChannelError, match="ConnectionRefusedError") as caught:
         channel().send(message())
     assert not caught.value.permanent
+    assert caught.value.unsent
 
 
 def test_a_server_that_hangs_is_given_up_although_no_timeout_is_set(settings: Any) -> None:
@@ -154,6 +155,7 @@ def test_a_server_that_drops_the_line_in_the_middle(settings: Any) -> None:
             channel("ada@example.org", "bob@example.org").send(message())
         thread.join()
     assert not caught.value.permanent
+    assert not caught.value.unsent, "it may have taken it"
 
 
 def test_a_backend_that_fails_silently_has_not_sent(settings: Any) -> None:

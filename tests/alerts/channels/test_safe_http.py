@@ -184,8 +184,9 @@ def test_headers_that_drip_end_in_time() -> None:
 
 def test_one_who_says_nothing_is_given_up(receiver: Receiver) -> None:
     receiver.held = threading.Event()
-    with pytest.raises(ChannelError, match="did not answer in time"):
+    with pytest.raises(ChannelError, match="did not answer in time") as caught:
         safe_http.request("POST", receiver.url(), allow_private=True, timeout=1.0)
+    assert not caught.value.unsent, "it may have listened"
 
 
 def test_no_more_of_an_answer_is_read_than_is_wanted(receiver: Receiver) -> None:
@@ -199,16 +200,19 @@ def test_a_resolver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
         "django_qaprod.alerts.safe_http.socket.getaddrinfo", lambda *given, **more: released.wait(30) or []
     )
     for _ in range(deadlines.MOST_LEFT):
-        with pytest.raises(ChannelError, match="name was not resolved in time"):
+        with pytest.raises(ChannelError, match="name was not resolved in time") as caught:
             safe_http.request("GET", "http://slow.example.org/", timeout=0.02)
-    with pytest.raises(ChannelError, match="have not come back yet"):
+        assert caught.value.unsent
+    with pytest.raises(ChannelError, match="have not come back yet") as caught:
         safe_http.request("GET", "http://slow.example.org/", timeout=0.02)
+    assert caught.value.unsent
     released.set()
 
 
 def test_nobody_listens() -> None:
     with pytest.raises(ChannelError, match=r"^127\.0\.0\.1: Connection refused\.$") as caught:
         safe_http.request("GET", f"http://127.0.0.1:{free_port()}/secret", allow_private=True)
+    assert caught.value.unsent
     assert not caught.value.permanent
 
 
@@ -223,8 +227,9 @@ def test_what_is_no_http_is_said() -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        with pytest.raises(ChannelError, match="does not speak HTTP"):
+        with pytest.raises(ChannelError, match="does not speak HTTP") as caught:
             safe_http.request("GET", f"http://127.0.0.1:{server.getsockname()[1]}/", allow_private=True)
+        assert not caught.value.unsent
         thread.join()
 
 

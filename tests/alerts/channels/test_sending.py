@@ -171,6 +171,43 @@ def test_one_that_is_full_stands_in_for_no_other(settings: Any) -> None:
     )
 
 
+def test_where_all_are_left_alone_nobody_is_asked(settings: Any) -> None:
+    """Nothing of it has left; where one was asked, it may have."""
+    use(settings, one=own(fallback="two"), two=own())
+    for name in ("one", "two"):
+        for _ in range(3):
+            store.failed(name, "down")
+    assert channels.taker("one") == ""
+    with pytest.raises(ChannelError, match=r"one: .*left alone.*two: .*left alone") as caught:
+        channels.send("one", message())
+    assert caught.value.unsent
+    assert not caught.value.permanent
+    store.succeeded("two")
+    assert channels.taker("one") == "two"
+    Own.raises = ChannelError("no answer")
+    with pytest.raises(ChannelError, match="two: no answer") as caught:
+        channels.send("one", message())
+    assert not caught.value.unsent
+
+
+def test_a_channel_may_say_that_nothing_has_left(settings: Any) -> None:
+    """Else nobody knows, whatever it raises; one that cannot be made was never asked."""
+    use(settings, one=own(), wrong={"email": 3})
+    for error, unsent in (
+        (ChannelError("not reached", unsent=True), True),
+        (ChannelError("busy"), False),
+        (OSError("broken pipe"), False),
+    ):
+        Own.raises = error
+        with pytest.raises(ChannelError) as caught:
+            channels.send("one", message())
+        assert caught.value.unsent is unsent
+        store.succeeded("one")
+    with pytest.raises(ChannelError, match="settings are wrong") as caught:
+        channels.send("wrong", message())
+    assert caught.value.unsent
+
+
 def test_a_chain_of_slow_ones_ends_before_others_may_send_the_same(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
