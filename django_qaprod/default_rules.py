@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from django.utils.translation import gettext as _
+
 from . import metrics
 from .specs import Measure, RuleSpec
 
@@ -27,7 +29,7 @@ _REQUESTS: Final = Measure(kind="requests")
 
 
 def rules() -> tuple[RuleSpec, ...]:
-    """Return them, what costs the business most first."""
+    """Return them, what costs the business most first, described in the language that is active."""
     return (*_of_the_site(), *_of_ourselves())
 
 
@@ -41,18 +43,18 @@ def _of_the_site() -> tuple[RuleSpec, ...]:
         _rule(
             CRITICAL_VIEW_FAILS, "threshold", failures, by="route", severity="critical",
             at_least=1, window=5 * _MINUTE,
-            description="Open the failure that is named. If something went live before, take it back.",
+            description=_("Open the failure that is named. If something went live before, take it back."),
         ),
         # Fifty, so that it takes three errors at least.
         _rule(
             SITE_FAILS, "ratio", errors, per=_REQUESTS,
             above=0.05, min_count=50, window=10 * _MINUTE,
-            description="See the requests by route: one is a bug, all of them are a service that is gone.",
+            description=_("See the requests by route: one is a bug, all of them are a service that is gone."),
         ),
         _rule(
             NOT_MET, "threshold", breaches, by="expectation",
             at_least=1, window=_DAY, for_=1.5 * _MINUTE,
-            description="Open the breaches: each has what failed around it, and a button that repairs it.",
+            description=_("Open the breaches: each has what failed around it, and a button that repairs it."),
         ),
     )  # fmt: skip
 
@@ -67,31 +69,33 @@ def _of_ourselves() -> tuple[RuleSpec, ...]:
     return (
         _rule(
             SPOOL_FULL, "threshold", gauge(metrics.SPOOL), by="label", at_least=0.8, window=2 * _MINUTE,
-            description="Run qaprod_doctor on that machine: what takes too little? Full, it drops records.",
+            description=_(
+                "Run qaprod_doctor on that machine: what takes too little? Full, it drops records."
+            ),
         ),
         _rule(
             DISK_FULL, "threshold", gauge(metrics.DISK), by="label", at_least=0.95, window=5 * _MINUTE,
-            description="Make room. Without it nothing can be kept when the database is down.",
+            description=_("Make room. Without it nothing can be kept when the database is down."),
         ),
         _rule(
             JOB_FAILS, "threshold", health("jobs"), by="job", at_least=1, window=_MINUTE, for_=3 * _MINUTE,
-            description="See the error on the health page. What the job is for is not done until then.",
+            description=_("See the error on the health page. What the job is for is not done until then."),
         ),
         # Longer than its window, so that what was late while nothing ran is no news when all is well again.
         _rule(
             WORKER_LATE, "threshold", gauge(metrics.LAG),
             at_least=5 * _MINUTE, window=2 * _MINUTE, for_=3 * _MINUTE,
-            description="It is busy, or its database is: see on the health page with what.",
+            description=_("It is busy, or its database is: see on the health page with what."),
         ),
         _rule(
             DRAINER_FAILS, "threshold", health("drainers"), by="machine",
             at_least=1, window=_MINUTE, for_=3 * _MINUTE,
-            description="Run qaprod_doctor on that machine. Its records wait in the spool meanwhile.",
+            description=_("Run qaprod_doctor on that machine. Its records wait in the spool meanwhile."),
         ),
         _rule(
             SINK_STANDS, "threshold", gauge(metrics.SINK_LAG), by="label", severity="warning",
             at_least=5 * _MINUTE, window=_MINUTE,
-            description="Its service is down or refuses us. Nothing is lost until the spool is half full.",
+            description=_("Its service is down or refuses us. Nothing is lost until the spool is half full."),
         ),
     )  # fmt: skip
 

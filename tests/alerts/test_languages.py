@@ -12,7 +12,7 @@ import time_machine
 from django.utils import translation
 from pytest_django import Settings
 
-from django_qaprod import alerts, registry
+from django_qaprod import alerts, default_rules, registry
 from django_qaprod.alerts import messages, passes, phrases, telling
 from django_qaprod.alerts.channels.base import Message
 from django_qaprod.alerts.judging import threshold
@@ -44,6 +44,8 @@ GERMAN = {
         "%(number)s Alarm seit %(cause)s", "%(number)s Alarme seit %(cause)s"
     ),
     "%(alerts)s: %(names)s": "%(alerts)s: %(names)s",
+    "See the requests by route: one is a bug, all of them are a service that is gone.":
+        "Sieh sie je Route an.",
 }  # fmt: skip
 
 
@@ -129,6 +131,14 @@ def test_what_keeps_an_alert_back_is_said_in_english_where_its_translation_does_
     with translation.override("de"):
         held = telling.held(alert, "chat", spec, NOW, silences=[], explaining={"down": NOW})
     assert held == "“down” explains it."
+
+
+def test_rules_that_come_with_the_app_say_what_to_do_in_that_language_too() -> None:
+    """Their names are names."""
+    firing = told.alert(default_rules.SITE_FAILS, minutes=10)
+    text = messages.build([told.notification(firing)], channel="chat", id="m1").text
+    assert "Sieh sie je Route an." in text
+    assert default_rules.SITE_FAILS in text
 
 
 def test_where_there_is_no_catalogue_messages_are_english(settings: Settings) -> None:
