@@ -16,7 +16,7 @@ from ..dashboard import charts, measures, rules, words
 from ..dashboard.charts import Chart, Line
 from ..exceptions import DeclarationError
 from ..queries import circumstances
-from ..registry import RuleSpec
+from ..specs import RuleSpec
 from ..store.rules import NUMBERS
 
 #: Seconds that it may take, of a request: servers end those that take half a minute.

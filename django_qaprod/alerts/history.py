@@ -12,7 +12,7 @@ from .. import clock
 from ..models import Deploy
 from ..queries import measures
 from ..queries.window import HOURS_KEPT
-from ..registry import Measure
+from ..specs import Measure
 from .sight import incidents
 
 MINUTE: Final = 60

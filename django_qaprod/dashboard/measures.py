@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from .. import clock, metrics, registry
 from ..queries import circumstances, measures
 from ..queries.window import MINUTE, Window
-from ..registry import Measure, RuleSpec
+from ..specs import Measure, RuleSpec
 from . import charts, units, words
 from .charts import Chart, Line
 from .units import Unit

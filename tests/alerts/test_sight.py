@@ -13,7 +13,7 @@ from django_qaprod import clock
 from django_qaprod.alerts.sight import CATCH_UP, GAP, SETTLE, LiveSight, Memory
 from django_qaprod.models import Alert, Cursor, Deploy, Event
 from django_qaprod.records import new_id
-from django_qaprod.registry import Measure
+from django_qaprod.specs import Measure
 from tests.counting import Counted
 from tests.queries.conftest import NOW
 

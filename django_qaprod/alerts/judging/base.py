@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from ...registry import Measure, RuleSpec
+from ...specs import Measure, RuleSpec
 
 #: The key of what is not told apart.
 ALL = ""
