@@ -12,19 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .exceptions import DeclarationError, UnknownStepError
 
 if TYPE_CHECKING:
-    from .specs import ExpectationSpec as ExpectationSpec
-    from .specs import Measure as Measure
-    from .specs import Repair as Repair
-    from .specs import RouteSpec as RouteSpec
-    from .specs import RuleSpec as RuleSpec
-else:
-    # Late (PEP 562): a host that declares no rule needs none of them at its start.
-    def __getattr__(name: str) -> object:
-        if name in {"ExpectationSpec", "Measure", "Repair", "RouteSpec", "RuleSpec"}:
-            from . import specs
-
-            return getattr(specs, name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # A host that declares no rule needs none of them at its start.
+    from .specs import ExpectationSpec, RouteSpec, RuleSpec
 
 
 # Named tuples, because a dataclass takes ten times as long to make.

@@ -24,7 +24,8 @@ from django_qaprod.exceptions import DeclarationError, OverrideError
 from django_qaprod.models import Alert, Deploy, Event
 from django_qaprod.queries import measures
 from django_qaprod.records import Cell, new_id
-from django_qaprod.registry import JourneySpec, Measure, RuleSpec, StepSpec
+from django_qaprod.registry import JourneySpec, StepSpec
+from django_qaprod.specs import Measure, RuleSpec
 from django_qaprod.store import numbers, rollups
 from tests.queries.conftest import NOW
 
@@ -239,7 +240,6 @@ def test_readings_of_a_gauge_are_means_of_what_was_read() -> None:
     assert TOP - 2 * HOUR < clock.epoch(firing.fired) <= TOP - 2 * HOUR + 600
 
 
-def test_the_history_says_what_the_measures_say() -> None:
 def test_a_flag_that_was_changed_is_no_deploy_in_the_history_either() -> None:
     """A dip would say that a release went live."""
     for place in range(3):
@@ -248,6 +248,7 @@ def test_a_flag_that_was_changed_is_no_deploy_in_the_history_either() -> None:
     assert sight.deploys(TOP - DAY, TOP) == [TOP - HOUR - 60]
 
 
+def test_the_history_says_what_the_measures_say() -> None:
     """Of any stretch that is of whole cells, by steps and keys, and the same last time."""
     take(*(TOP - place * 1234 for place in range(1, 400)), variant="long")
     take(*(TOP - place * 4321 for place in range(1, 100)), variant="short")
