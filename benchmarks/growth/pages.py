@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import partial
 from statistics import median
 from time import perf_counter
@@ -15,12 +16,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from django_qaprod import conf
-from django_qaprod.models import Failure
+from django_qaprod import clock, conf
+from django_qaprod.models import Alert, Failure
 
 from .history import JOURNEY
 
 REPEATS = 5
+#: As many as the list has on a page: that many fire, and that many are over.
+ALERTS = 50
 
 
 def measured() -> Iterator[dict[str, Any]]:
@@ -30,6 +33,7 @@ def measured() -> Iterator[dict[str, Any]]:
         username="bench", defaults={"is_staff": True, "is_superuser": True}
     )
     client.force_login(user)
+    Alert.objects.bulk_create(_alerts())
     for name, url in _pages().items():
         _get(client, url)
         times = [_get(client, url) for _ in range(REPEATS)]
@@ -38,6 +42,26 @@ def measured() -> Iterator[dict[str, Any]]:
         after = rows_read()
         rows = None if before is None or after is None else after - before
         yield {"page": name, "queries": queries, "rows": rows, "milliseconds": median(times) * 1000}
+    Alert.objects.all().delete()
+
+
+def _alerts() -> Iterator[Alert]:
+    """Yield alerts of a journey that began at different times; those that are over lasted for an hour."""
+    now = clock.now()
+    for number in range(ALERTS):
+        for state, began in (("firing", timedelta(minutes=number)), ("resolved", timedelta(days=number + 1))):
+            yield Alert(
+                rule="benchmark",
+                key=str(number),
+                kind="threshold",
+                severity="error",
+                journey=JOURNEY,
+                state=state,
+                began_at=now - began,
+                wrong_at=now - began,
+                fired_at=now - began,
+                resolved_at=now - began + timedelta(hours=1) if state == "resolved" else None,
+            )
 
 
 def _pages() -> dict[str, str]:
@@ -59,6 +83,8 @@ def _pages() -> dict[str, str]:
         "requests, 24 hours": f"{requests}?window=24h",
         "requests, 28 days": f"{requests}?window=28d",
         "events": reverse("admin:qaprod_event_changelist"),
+        "alerts": reverse("admin:qaprod_alert_changelist"),
+        "alerts that are over": reverse("admin:qaprod_alert_changelist") + "?state=resolved",
     }
 
 

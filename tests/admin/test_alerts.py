@@ -118,6 +118,23 @@ def test_the_list_says_how_many_people_each_alert_concerns(client_of_boss: Clien
     assert "4 people" in body(client_of_boss, page_of(alert))
 
 
+def test_what_is_louder_elsewhere_hides_no_people_of_an_alert(client_of_boss: Client) -> None:
+    """The list says what the alert's page says, whatever else fires."""
+    registry.register_rule(rows.rule("payments fail", of=Measure(kind="failures", journey="Payment")))
+    quiet, loud = rows.alert(), rows.alert("payments fail", journey="Payment")
+    now = clock.now()
+    for number in range(25):
+        failure = rows.failure(number, journey="Payment", count=9000, first_seen=now, last_seen=now)
+        rows.affected(failure, "x", who="user")
+    failure = rows.failure(99, journey=rows.JOURNEY.name, count=3, first_seen=now, last_seen=now)
+    for key in "abc":
+        rows.affected(failure, key, who="user")
+    shown = {row.pk: row.hit for row in client_of_boss.get(LIST).context["cl"].result_list}
+    assert shown == {quiet.pk: ["3 people"], loud.pk: ["at least 1 person"]}
+    assert "3 people" in body(client_of_boss, page_of(quiet))
+    assert "at least 1 person" in body(client_of_boss, page_of(loud))
+
+
 def test_who_may_not_look_at_failures_is_not_told_whom_they_hit(client: Client) -> None:
     """Neither in the list."""
     rows.alert()
