@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from django import forms
 from django.http import HttpRequest
@@ -17,12 +18,16 @@ from ..models import Alert
 from .acts import SPANS
 from .permissions import may
 
+if TYPE_CHECKING:
+    from ..store.alerts import Tell
+
 #: Characters of a reason.
 LONGEST_REASON = 440
 
 #: Which permission each act asks for, and of what.
 PERMISSION = {
     "acknowledge": ("acknowledge", "alert"),
+    "give_back": ("acknowledge", "alert"),
     "useful": ("acknowledge", "alert"),
     "useless": ("acknowledge", "alert"),
     "resolve": ("resolve", "alert"),
@@ -81,6 +86,13 @@ class Act:
             case "acknowledge":
                 n = alerts.acknowledge(ids, who=who)
                 said = ngettext("%(n)s alert is acknowledged.", "%(n)s alerts are acknowledged.", n)
+            case "give_back":
+                n = alerts.unacknowledge(ids, who=who, tell=_told_again())
+                said = ngettext(
+                    "Nobody is on %(n)s alert any more: who was told is reminded of it.",
+                    "Nobody is on %(n)s alerts any more: who was told is reminded of them.",
+                    n,
+                )
             case "resolve":
                 n = alerts.resolve(ids, who=who, why=self.why)
                 said = ngettext(
@@ -112,3 +124,19 @@ class Act:
         for rule, key in wanted:
             silences.make(rule=rule, key=key, who=who, why=self.why, until=until)
         return len(wanted), words.moment(until)
+
+
+def _told_again() -> Tell:
+    """Return what says when an alert that is nobody's any more is told again: as if it fired now."""
+    # Not at every start of the host.
+    from ..alerts import telling
+    from ..queries import rules
+    from ..store.alerts import Telling
+
+    at, specs = clock.now(), {spec.name: spec for spec in rules.effective()}
+
+    def tell(alert: Alert) -> Telling:
+        spec = specs.get(alert.rule)
+        return telling.telling(alert, spec, at, ()) if spec is not None else Telling()
+
+    return tell

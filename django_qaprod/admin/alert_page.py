@@ -54,6 +54,9 @@ class AlertPageViews(ReadOnlyAdmin):
             "may_acknowledge": alert.state == Alert.State.FIRING
             and alert.acknowledged_at is None
             and may(request, "acknowledge", of="alert"),
+            "may_give_back": alert.state == Alert.State.FIRING
+            and alert.acknowledged_at is not None
+            and may(request, "acknowledge", of="alert"),
             "may_resolve": active and may(request, "resolve", of="alert"),
             "may_silence": active and may(request, "add", of="silence"),
             "may_judge": alert.fired_at is not None and may(request, "acknowledge", of="alert"),

@@ -159,11 +159,15 @@ class AlertAdmin(AlertPageViews, ReadOnlyAdmin):
 
     @admin.display(description=_("what happened"))
     def shown_words(self, alert: Alert) -> SafeString:
-        """Return what happened, and compared with what."""
+        """Return what happened, compared with what, and since when it is right again, if it is."""
+        hush: Any = getattr(alert, "quiet")  # noqa: B009  (get_results puts it there)
         return format_html(
-            '<bdi>{}</bdi><bdi class="qaprod-quiet">{}</bdi>',
+            '<bdi>{}</bdi><bdi class="qaprod-quiet">{}</bdi>{}',
             words.cut(alert.words, 160) or words.NOTHING,
             words.cut(alert.usual, 120),
+            format_html('<span class="qaprod-quiet qaprod-resolved">{}</span>', hush.right)
+            if hush.right
+            else "",
         )
 
     @admin.display(description=_("whom it hit"), empty_value="")

@@ -15,12 +15,8 @@ from ..specs import Measure, RuleSpec
 
 T = TypeVar("T")
 
-#: So long before an alert began a release may be what brought it.
-RELEASES_BEFORE = timedelta(hours=2)
 # What fired now was going wrong for as long as the rule's window, or shortly.
 _LEAST_BEFORE, _MOST_BEFORE = timedelta(minutes=5), timedelta(hours=1)
-# What is stored late, and what follows at once, belongs to it.
-_SHORTLY_AFTER = timedelta(minutes=5)
 
 
 class Facts(NamedTuple):
@@ -47,13 +43,13 @@ def gather(alerts: Sequence[Alert], specs: Mapping[str, RuleSpec], *, over: bool
     began = min(alert.began_at for alert in alerts)
     until = _end(alerts) if over else clock.now()
     since = began - _before(specs.values())
-    caused = min(max(alert.fired_at or alert.began_at for alert in alerts) + _SHORTLY_AFTER, until)
+    caused, released = circumstances.caused_by(alerts, until), began - circumstances.RELEASES_BEFORE
     measures = _watched(alerts, specs)
     names = {alert.rule for alert in alerts}
     return Facts(
         hit=_known(lambda: people.hit(measures, since, until)),
         breached=_known(lambda: circumstances.breached(measures, since, until)),
-        deploys=_known(lambda: circumstances.deploys(began - RELEASES_BEFORE, until if over else caused)),
+        deploys=_known(lambda: circumstances.deploys(released, until if over else caused)),
         failures=None if over else _known(lambda: circumstances.new_failures(measures, since, caused)),
         overrides=_known(lambda: circumstances.overrides(names)),
         ends=_known(lambda: circumstances.ends({alert.pk for alert in alerts})) if over else None,

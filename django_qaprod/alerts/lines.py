@@ -10,9 +10,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ..models import Alert
+from ..queries.circumstances import RELEASES_BEFORE
 from ..text import one_line
 from . import addresses, phrases, words
-from .facts import RELEASES_BEFORE, Facts
+from .facts import Facts
 from .words import Entry
 
 #: Alerts that one message names.

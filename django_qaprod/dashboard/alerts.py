@@ -12,17 +12,19 @@ from django.utils.translation import ngettext
 
 from .. import clock, registry
 from ..exceptions import DeclarationError
-from ..models import Alert, Deploy, Failure, Notification, Silence, Transition
+from ..models import Alert, Failure, Notification, Silence, Transition
 from ..queries import alerts, circumstances, inhibition, people
 from ..queries.inhibition import Explanation
 from ..queries.people import Asked, Hit
 from ..specs import Measure, RuleSpec
 from ..store import silences
-from . import measures, words
+from . import changes, measures, words
+from .changes import Change
 from .charts import Chart
+from .healing import healing
 
-#: What went live, or failed for the first time, so long before it was wrong first may be the cause.
-_LATELY, _SHORTLY_BEFORE = timedelta(days=1), timedelta(minutes=30)
+#: What failed for the first time so long before it was wrong first may be the cause.
+_SHORTLY_BEFORE = timedelta(minutes=30)
 _MOST = 20
 
 
@@ -30,12 +32,14 @@ _MOST = 20
 class Hush:
     """What keeps an alert quiet. Empty when nothing does.
 
-    A silence, a rule that explains it (``explained``), or what else its message waits for.
+    A silence, a rule that explains it (``explained``), or what else its message waits for. ``right`` says
+    since when it is right again where it is kept firing.
     """
 
     silence: Silence | None = None
     explained: str = ""
     held: str = ""
+    right: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +67,8 @@ class AlertPage:
     failures: list[Failure]
     #: Whom the failures hit that belong to what is watched, in words.
     hit: str
-    #: What went live last before it was wrong, within a day.
-    deploy: Deploy | None
-    #: Flags that were changed in that day, the latest first.
-    flags: list[Deploy]
+    #: What changed before it fired, as its message says.
+    changes: list[Change]
     chart: Chart | None
 
 
@@ -76,7 +78,6 @@ def page(alert: Alert, *, with_failures: bool = True) -> AlertPage:
     unit = measures.unit_of(spec) if spec is not None else None
     since, until = _around(alert, clock.now())
     watched = _watched(alert, spec)
-    before = circumstances.deploys(alert.began_at - _LATELY, alert.began_at, most=1)
     return AlertPage(
         spec=spec,
         watches=measures.watched(spec.of) if spec is not None else "",
@@ -90,8 +91,7 @@ def page(alert: Alert, *, with_failures: bool = True) -> AlertPage:
         earlier=alerts.before(alert),
         failures=circumstances.new_failures(watched, since, until, most=_MOST) if with_failures else [],
         hit=", ".join(_hit(people.hit(watched, since, until))) if with_failures else "",
-        deploy=next((one for one in before if not one.flag), None),
-        flags=[one for one in before if one.flag],
+        changes=changes.before(alert),
         chart=_chart(alert, spec) if spec is not None else None,
     )
 
@@ -99,17 +99,19 @@ def page(alert: Alert, *, with_failures: bool = True) -> AlertPage:
 def hushes(shown: Sequence[Alert], explained: Mapping[str, Explanation]) -> list[Hush]:
     """Return what keeps each of some alerts quiet; ``explained`` are rules, with those that explain them.
 
-    Two queries, none when nothing is shown.
+    Two queries, and one where some are kept firing; none when nothing is shown.
     """
     active = [alert for alert in shown if alert.state != Alert.State.RESOLVED]
     if not active:
         return [Hush() for _alert in shown]
     asked, held = silences.active(clock.now()), alerts.held([alert.pk for alert in active])
+    right = healing(active)
     return [
         Hush(
             silence=silences.matching(alert, asked),
             explained=_explained(alert, explained.get(alert.rule)),
             held=held.get(alert.pk, ""),
+            right=right.get(alert.pk, ""),
         )
         if alert.state != Alert.State.RESOLVED
         else Hush()

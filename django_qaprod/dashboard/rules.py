@@ -283,12 +283,13 @@ def _changed(one: Override) -> Changed:
         value=in_words(one.key, one.value),
         in_code=in_words(one.key, one.code) or words.NOTHING,
         who=one.who,
-        at=_moment(one.at),
+        at=moment(one.at),
         holds=one.holds,
     )
 
 
-def _moment(at: str) -> datetime | None:
+def moment(at: str) -> datetime | None:
+    """Return when somebody changed a rule, as it is kept (ISO 8601); ``None`` where it is no time."""
     try:
         return clock.moment(datetime.fromisoformat(at).timestamp())
     except ValueError:

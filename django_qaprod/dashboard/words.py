@@ -97,6 +97,12 @@ def moment(when: datetime) -> str:
     return date_format(local(when), "SHORT_DATETIME_FORMAT")
 
 
+def hour(when: datetime) -> str:
+    """Return a time to the minute, in the reader's time zone; without its date where that is today's."""
+    there = local(when)
+    return date_format(there, "TIME_FORMAT") if there.date() == local(clock.now()).date() else moment(when)
+
+
 def change(now: float, before: float) -> str:
     """Return how a number compares with an earlier one: ``+12%``, ``=``, ``none before``."""
     if not before:

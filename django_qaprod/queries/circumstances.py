@@ -7,7 +7,7 @@ the history holds.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -17,6 +17,19 @@ from django.db.models import Case, Count, IntegerField, Q, Value, When
 from ..models import Alert, Breach, Deploy, Failure, Rule, Transition
 from ..registry import SEVERITIES
 from ..specs import Measure
+
+#: So long before an alert began a release, or a flag that was changed, may be what brought it.
+RELEASES_BEFORE = timedelta(hours=2)
+# What is stored late, and what follows at once, belongs to it.
+_SHORTLY_AFTER = timedelta(minutes=5)
+
+
+def caused_by(alerts: Iterable[Alert], until: datetime) -> datetime:
+    """Return until when what happened may have brought alerts: shortly after they fired.
+
+    Not when they began: that is known by the minute, in the midst of which it may have been.
+    """
+    return min(max(alert.fired_at or alert.began_at for alert in alerts) + _SHORTLY_AFTER, until)
 
 
 def failures_of(measures: Iterable[Measure]) -> Q | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -247,23 +248,89 @@ def test_a_page_says_what_happened_since_when_and_compared_with_what(client_of_b
     assert f"/failure/{far.pk}/change/" not in text
 
 
-def test_a_page_says_which_flags_were_changed_before_beside_the_release(client_of_boss: Client) -> None:
-    """As often as they are saved; each with what it was changed to."""
-    alert = rows.alert()
-    Deploy.objects.create(release="r7", at=alert.began_at - timedelta(minutes=20))
-    for minutes in range(5):
-        at = alert.began_at - timedelta(minutes=minutes)
-        Deploy.objects.create(release=f"form {minutes}", at=at, note="active on", flag=True)
+def test_a_page_says_what_changed_before_as_its_message_does(client_of_boss: Client) -> None:
+    """Three releases and three flags however often those are saved, and what people changed of the rule.
+
+    Until shortly after it fired: it began in the minute in which the flag was changed.
+    """
+    at = clock.now().replace(second=0, microsecond=0) - timedelta(minutes=10)
+    alert = rows.alert(began_at=at, fired_at=at + timedelta(seconds=70))
+    Deploy.objects.create(release="r7", at=at - timedelta(minutes=119), note="the short form")
+    Deploy.objects.create(release="r6", at=at - timedelta(minutes=121))
+    Deploy.objects.create(release="r8", at=at + timedelta(minutes=7))
+    for minute in range(5):
+        moment = at + timedelta(seconds=42 - 60 * minute)
+        Deploy.objects.create(release=f"form {minute}", at=moment, note="active on", flag=True)
+    lately, long_ago = (f"{clock.now() - timedelta(days=days):%Y-%m-%dT%H:%M:%S+00:00}" for days in (1, 8))
+    rows.judged(
+        override={
+            "numbers.at_least": {"value": 3.0, "who": "ada", "at": lately},
+            "numbers.window": {"who": "bob", "at": lately},
+            "severity": {"value": "info", "who": "eve", "at": long_ago},
+        }
+    )
     answer = client_of_boss.get(page_of(alert))
+    assert [(one.what, one.note) for one in answer.context["page"].changes] == [
+        ("flag form 0", "active on"),
+        ("flag form 1", "active on"),
+        ("flag form 2", "active on"),
+        ("release r7", "the short form"),
+        ("of the rule, at least: 3", "ada"),
+        ("of the rule, window: as in the code again", "bob"),
+    ]
     text = answer.content.decode()
-    assert answer.context["page"].deploy.release == "r7"
-    assert [one.release for one in answer.context["page"].flags] == ["form 0", "form 1", "form 2"]
-    before, after = text.index("live before"), text.index("flags changed before")
-    assert before < text.index("<bdi>r7</bdi>") < after < text.index("<bdi>form 0</bdi>")
-    assert text.count("active on") == 3
+    assert text.index("changed before") < text.index("<bdi>flag form 0</bdi>") < text.index("release r7")
     assert '<span class="qaprod-mark">flag changed</span>' in text
-    earlier = rows.alert(began_at=clock.now() - timedelta(days=1))
-    assert "flags changed before" not in body(client_of_boss, page_of(earlier))
+    earlier = rows.alert(
+        "gone", began_at=at - timedelta(days=1), fired_at=at - timedelta(days=1), state="resolved"
+    )
+    assert "nothing that is known, in the two hours before" in body(client_of_boss, page_of(earlier))
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({}, "right since {since}; over at about {ten} if it stays so"),
+        ({"flapping": True}, "right since {since}; over at about {thirty} if it stays so"),
+        ({"rule": "right at once"}, "right since {since}<"),
+        ({"rule": "calls", "key": "said"}, "right since {since}; over at about {ten} if it stays so"),
+        ({"rule": "calls", "key": "unsaid"}, ""),
+        ({"rule": "calls", "key": "wrong"}, ""),
+        ({"rule": "failing"}, ""),
+        ({"rule": "silent"}, ""),
+        ({"rule": "late"}, ""),
+        ({"rule": "unjudged"}, ""),
+        ({"rule": "gone"}, ""),
+        ({"state": "pending", "fired_at": None}, ""),
+    ],
+)
+def test_what_is_right_again_says_since_when_and_until_when_it_is_kept(
+    client_of_boss: Client, settings: Any, fields: dict[str, Any], told: str
+) -> None:
+    """Its words are of the last time that it was wrong; of whom nobody knows nothing is said."""
+    settings.TIME_ZONE = "UTC"
+    with time_machine.travel(datetime(2026, 11, 3, 13, 20, tzinfo=UTC), tick=False):
+        for name in ("failing", "silent", "late", "unjudged"):
+            registry.register_rule(rows.rule(name))
+        at_once = {"at_least": 3.0, "window": 300.0, "keep_firing": 60.0}
+        registry.register_rule(rows.rule("right at once", numbers=at_once))
+        gauge = Measure(kind="gauge", name="calls")
+        registry.register_rule(rows.rule("calls", of=gauge, by="label"))
+        rows.judged()
+        rows.judged("right at once")
+        rows.judged("failing", error="KeyError")
+        rows.judged("silent", silent="It has no data.")
+        rows.judged("late", judged_at=clock.now() - timedelta(minutes=3))
+        verdicts = [{"key": "said", "wrong": False}, {"key": "wrong", "wrong": True}]
+        rows.judged("calls", verdicts=[{"value": 1.0, "limit": 3.0, **one} for one in verdicts])
+        given: dict[str, Any] = {"wrong_at": clock.now() - timedelta(minutes=3), **fields}
+        alert = rows.alert(given.pop("rule", NAME), **given)
+        said = told.format(since="1:17 p.m.", ten="1:27 p.m.", thirty="1:47 p.m.")
+        for address in (LIST, page_of(alert)):
+            text = body(client_of_boss, address)
+            assert said in text if said else "right since" not in text
+        type(alert).objects.update(wrong_at=clock.now() - timedelta(seconds=80))
+        assert "right since" not in body(client_of_boss)
 
 
 def test_the_chart_has_the_measure_with_its_limit_and_what_went_live(client_of_boss: Client) -> None:
@@ -307,6 +374,9 @@ def test_the_buttons_of_a_page_do_what_they_say(client_of_boss: Client) -> None:
     act = f"{page_of(alert)}act/"
     assert "1 alert is acknowledged." in body(client_of_boss, act, do="acknowledge")
     assert "Nothing changed" in body(client_of_boss, act, do="acknowledge")
+    assert "Nobody is on 1 alert any more" in body(client_of_boss, act, do="give_back")
+    assert "Nothing changed" in body(client_of_boss, act, do="give_back")
+    body(client_of_boss, act, do="acknowledge")
     assert "Say why" in body(client_of_boss, act, do="silence", span="3600")
     assert "1 alert is silent until" in body(client_of_boss, act, do="silence", span="3600", why="on it")
     assert Silence.objects.get().key == "Firefox"
@@ -317,6 +387,29 @@ def test_the_buttons_of_a_page_do_what_they_say(client_of_boss: Client) -> None:
     text = body(client_of_boss, page_of(alert))
     for value in ("acknowledge", "silence", "resolve"):
         assert f'name="do" value="{value}"' not in text, "it is over"
+
+
+def test_each_act_of_a_page_is_a_form_of_its_own(client_of_boss: Client) -> None:
+    """Enter in a field presses the first button of its form: it does what stands beside the field."""
+    alert = rows.alert()
+    for shown in ("acknowledge", "give_back"):
+        text = body(client_of_boss, page_of(alert))
+        forms = re.findall(r"<form [^>]*act/.*?</form>", text, re.DOTALL)
+        buttons = [re.findall(r'name="do" value="(\w+)"', form) for form in forms]
+        assert buttons == [[shown], ["resolve"], ["silence"], ["useful", "useless"]]
+        assert ['name="why"' in form for form in forms] == [False, True, True, False]
+        body(client_of_boss, f"{page_of(alert)}act/", do="acknowledge")
+
+
+def test_an_acknowledgement_that_is_taken_back_is_reminded_of_again(client_of_boss: Client) -> None:
+    """As if it fired now; where its rule is gone, not."""
+    for name, reminded in ((NAME, True), ("gone", False)):
+        alert = rows.alert(name, acknowledged_by="ada", acknowledged_at=clock.now())
+        body(client_of_boss, f"{page_of(alert)}act/", do="give_back")
+        alert.refresh_from_db()
+        assert (alert.acknowledged_at, alert.acknowledged_by) == (None, "")
+        soon = clock.now() + timedelta(minutes=29)
+        assert (alert.remind_at is not None and alert.remind_at > soon) == reminded
 
 
 @pytest.mark.parametrize("posted", [{"do": "delete"}, {}, {"do": "silence", "why": "x", "span": "9e9"}])

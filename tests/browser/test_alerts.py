@@ -103,9 +103,9 @@ def test_an_alert_is_acknowledged_and_silenced_from_the_keyboard(page: Page, ale
     button.focus()
     page.keyboard.press("Enter")
     page.get_by_text("1 alert is acknowledged.").wait_for()
-    page.get_by_label("Why").focus()
+    page.get_by_role("button", name="Take the acknowledgement back").wait_for()
+    page.get_by_label("Why", exact=True).focus()
     page.keyboard.type("vendor bug")
-    page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Tab")
@@ -113,6 +113,17 @@ def test_an_alert_is_acknowledged_and_silenced_from_the_keyboard(page: Page, ale
     page.get_by_text("1 alert is silent until").wait_for()
     silence = Silence.objects.get(rule=NAME)
     assert silence.until - silence.made_at > timedelta(hours=23)
+
+
+def test_enter_beside_a_reason_does_what_the_reason_is_of(page: Page, alert: Alert) -> None:
+    """And not the first thing on the page, which would lose the reason."""
+    page.goto(f"/admin/qaprod/alert/{alert.pk}/")
+    page.get_by_label("Why (optional)").fill("mended")
+    page.keyboard.press("Enter")
+    page.get_by_text("1 alert is resolved.").wait_for()
+    alert.refresh_from_db()
+    assert (alert.state, alert.acknowledged_by) == ("resolved", "")
+    assert alert.transitions.latest("pk").why == "mended"
 
 
 def test_several_are_silenced_from_the_list(page: Page, alert: Alert) -> None:
