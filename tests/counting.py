@@ -9,6 +9,9 @@ from django.test.utils import CaptureQueriesContext
 
 from django_qaprod.conf import events_alias, telemetry_alias
 
+# What begins and ends transactions.
+_AROUND = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT")
+
 
 class Counted:
     """Counts the queries of both databases, those that begin and end transactions left out."""
@@ -32,6 +35,3 @@ class Counted:
         """What was asked, in the order of each database."""
         found = (query["sql"] for one in self._captured for query in one.captured_queries)
         return [sql for sql in found if not sql.startswith(_AROUND)]
-
-
-_AROUND = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT")

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from ..alerts import backtest
 from ..alerts.backtest import Backtest
+from ..alerts.rerun import TooLongError
 from ..dashboard import charts, measures, rules, words
 from ..dashboard.charts import Chart, Line
 from ..exceptions import DeclarationError
@@ -66,7 +67,7 @@ def tried(rule: RuleSpec, *, days: int, numbers: Mapping[str, float]) -> Tried:
     """Return when a rule would have fired in the last days with these numbers, and with others."""
     try:
         found = backtest.backtest(rule, days=days, numbers=numbers, every=_pace(rule, numbers), within=WITHIN)
-    except backtest.TooLongError:
+    except TooLongError:
         return Tried(refused=_("It takes too long for a page: manage.py qaprod_backtest has the time."))
     except DeclarationError as error:
         return Tried(refused=words.cut(error, 300))

@@ -18,8 +18,6 @@ from .history import HOUR, MINUTE, HistorySight, cells
 from .rerun import Firing, Point, Rerun, TooLongError
 from .sight import SETTLE
 
-__all__ = ["Alternative", "Backtest", "Firing", "Point", "TooLongError", "backtest"]
-
 DAY: Final = 86400
 #: How many times as high, or as low, the limit is that is tried besides.
 FACTORS: Final = (0.5, 0.75, 1.5, 2.0)

@@ -15,10 +15,11 @@ from django.core.management import CommandError, call_command
 from django_qaprod import clock, registry
 from django_qaprod.alerts import backtest as module
 from django_qaprod.alerts import passes, rerun
-from django_qaprod.alerts.backtest import Backtest, TooLongError, backtest
+from django_qaprod.alerts.backtest import Backtest, backtest
 from django_qaprod.alerts.history import Cells, HistorySight, cells
 from django_qaprod.alerts.judging import threshold
 from django_qaprod.alerts.judging.base import Judgement, Verdict
+from django_qaprod.alerts.rerun import TooLongError
 from django_qaprod.alerts.sight import SETTLE, LiveSight
 from django_qaprod.exceptions import DeclarationError, OverrideError
 from django_qaprod.models import Alert, Deploy, Event

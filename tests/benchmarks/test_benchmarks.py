@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.quantiles import lowest_decile
 from benchmarks.report import Line, render
+from tests.benchmarks.running import run
 
-ROOT = Path(__file__).parents[2]
 TINY = [
     "--rounds=1",
     "--bursts=1",
@@ -45,7 +42,7 @@ def test_a_line_says_whether_its_budget_is_kept_on_this_machine() -> None:
 def test_a_quick_run_ends_with_a_table_and_figures(tmp_path: Path) -> None:
     """The processes start, answer and end."""
     file = tmp_path / "figures.json"
-    done = _run("benchmarks", "--quick", "--only", "plain", "--json", str(file), *TINY)
+    done = run("benchmarks", "--quick", "--only", "plain", "--json", str(file), *TINY)
     assert "plain, WSGI, defaults" in done
     figures = json.loads(file.read_text())
     assert {line["what"] for line in figures["lines"]} >= {"plain, WSGI, defaults", "plain, ASGI, defaults"}
@@ -55,7 +52,7 @@ def test_a_quick_run_ends_with_a_table_and_figures(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_serve_form_and_a_rescue_can_be_measured() -> None:
     """Each submission is kept."""
-    done = _run("benchmarks", "--quick", "--only", "serve-form", "rescue", *TINY)
+    done = run("benchmarks", "--quick", "--only", "serve-form", "rescue", *TINY)
     assert "a POST, over its transaction" in done
     assert "kept in the spool, without one" in done
 
@@ -63,7 +60,7 @@ def test_serve_form_and_a_rescue_can_be_measured() -> None:
 @pytest.mark.slow
 def test_a_failure_a_step_and_degrade_can_be_measured() -> None:
     """The sections that wait for the drainer come to their end."""
-    done = _run("benchmarks", "--quick", "--only", "failures", "step", "degrade", *TINY)
+    done = run("benchmarks", "--quick", "--only", "failures", "step", "degrade", *TINY)
     assert "the first of its kind" in done
     assert "over its statements" in done
     assert "as a decorator" in done
@@ -72,23 +69,8 @@ def test_a_failure_a_step_and_degrade_can_be_measured() -> None:
 @pytest.mark.slow
 def test_growth_measures_every_page() -> None:
     """A small history is made and every page answers."""
-    done = _run(
+    done = run(
         "benchmarks.growth", "--databases", "sqlite", "--events", "300", "600", "--failures=30", "--routes=2"
     )
     assert "requests, 28 days" in done
     assert "600 events" in done
-
-
-def _run(module: str, *arguments: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        check=False,
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +11,7 @@ from benchmarks.dips.chance import simulate
 from benchmarks.dips.rivals import METHODS, Told
 from benchmarks.dips.scoring import LARGE, alerts, score, summed
 from benchmarks.dips.series import HOUR, MONDAY, SHAPES, STEP, Fault, Series, Shape, generate, inject
-
-ROOT = Path(__file__).parents[2]
+from tests.benchmarks.running import ROOT, run
 
 
 def test_the_page_has_the_table_that_the_command_prints() -> None:
@@ -112,12 +108,5 @@ def test_chance_alone_is_told_no_more_often_than_is_promised(rate: float) -> Non
 @pytest.mark.slow
 def test_a_quick_run_ends_with_the_table() -> None:
     """Every method on some short series."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.dips", "--quick", "--markdown"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=600,
-    ).stdout
+    done = run("benchmarks.dips", "--quick", "--markdown")
     assert all(f"| {method} |" in done for method in METHODS)

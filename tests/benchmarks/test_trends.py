@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +12,7 @@ from benchmarks.trends.__main__ import COLUMNS, markdown
 from benchmarks.trends.gauges import DAY, HOUR, LEARN, LIMIT, MONDAY, SHAPES, STEP, Filling, Gauge, generate
 from benchmarks.trends.scoring import METHODS, score
 from benchmarks.trends.sight import RecordedSight
-
-ROOT = Path(__file__).parents[2]
+from tests.benchmarks.running import ROOT, run
 
 
 def test_the_page_has_the_table_that_the_command_prints() -> None:
@@ -76,12 +72,5 @@ def test_nothing_is_seen_of_what_lies_ahead() -> None:
 @pytest.mark.slow
 def test_a_quick_run_ends_with_the_table() -> None:
     """Every method on two short gauges."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.trends", "--quick", "--markdown"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=600,
-    ).stdout
+    done = run("benchmarks.trends", "--quick", "--markdown")
     assert all(f"| {method} |" in done for method in METHODS)

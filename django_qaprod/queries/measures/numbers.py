@@ -56,11 +56,11 @@ class Numbers:
         """Return the series that are meant, each with the key that it counts for."""
         attribute, wanted = self.attribute(by) if by else "", self.wanted.items()
         series = self.series(since).values_list("pk", "label", "attributes")
-        key = (type(self), self.chosen(since))
+        rows = self.lookups.once((type(self), self.chosen(since)), lambda: list(series))
         return {
             pk: label if attribute == "label" else str(attributes.get(attribute, "")) if attribute else ""
-            for pk, label, attributes in self.lookups.once(key, lambda: list(series))
-            if all(str(attributes.get(key)) == value for key, value in wanted)
+            for pk, label, attributes in rows
+            if all(str(attributes.get(name)) == value for name, value in wanted)
         }
 
     def counts(self, start: float, end: float, *, step: float, by: str) -> Counts:
