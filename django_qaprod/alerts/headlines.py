@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from django.utils.text import capfirst
@@ -74,14 +75,26 @@ def of_many(entries: Sequence[Entry], kind: str, severity: str, group: str) -> H
     return Headline(named, story)
 
 
-def of_digest(counts: dict[str, int], notifications: Sequence[Notification]) -> Headline:
+class Whole(NamedTuple):
+    """What a digest is of: how many alerts by rule, and since when the first of them was held back."""
+
+    counts: dict[str, int]
+    since: datetime
+
+    @property
+    def total(self) -> int:
+        """The number of alerts."""
+        return sum(self.counts.values())
+
+
+def of_digest(whole: Whole) -> Headline:
     """Tell how many alerts of which rules were held back, and since when."""
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    total = sum(counts.values())
+    ordered = sorted(whole.counts.items(), key=lambda item: (-item[1], item[0]))
+    total = whole.total
     said = {
         "number": phrases.number(total),
         "names": phrases.listed(f"{name} ({number})" if number > 1 else name for name, number in ordered),
-        "when": words.when(min(one.made_at for one in notifications)),
+        "when": words.when(whole.since),
     }
     subject = ngettext(
         "%(number)s alert was held back: %(names)s", "%(number)s alerts were held back: %(names)s", total

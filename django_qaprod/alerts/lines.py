@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -73,14 +73,14 @@ def of_many(entries: Sequence[Entry], facts: Facts) -> Iterator[Line]:
         yield from _to_do(entries)
 
 
-def of_digest(entries: Sequence[Entry]) -> Iterator[Line]:
-    """Tell of what was held back: how many by rule, then the worst."""
-    counts = sorted(by_rule(entries).items(), key=lambda item: (-item[1], item[0]))
+def of_digest(entries: Sequence[Entry], by_rule: Mapping[str, int]) -> Iterator[Line]:
+    """Tell of what was held back: how many by rule, then the worst, which the entries are."""
+    counts = sorted(by_rule.items(), key=lambda item: (-item[1], item[0]))
     items = [Item(f"{name}: {phrases.number(number)}") for name, number in counts[:MOST_ALERTS]]
     left = len(counts) - MOST_ALERTS
     more = ngettext("and %(number)s more rule", "and %(number)s more rules", left)
     yield Line(_("By rule"), [*items, *_more(more, left)])
-    yield _each(entries)
+    yield _each(entries, total=sum(by_rule.values()))
 
 
 def links(entries: Sequence[Entry], *, look: str, act: str) -> Iterator[Line]:
@@ -98,12 +98,12 @@ def links(entries: Sequence[Entry], *, look: str, act: str) -> Iterator[Line]:
         yield Line.of(_("Was this useful? Yes or no"), url=act)
 
 
-def by_rule(entries: Sequence[Entry]) -> dict[str, int]:
-    """Return how many alerts of each rule there are."""
+def by_rule(given: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Return how many alerts of each rule there are, by its name as it is shown."""
     found: dict[str, int] = {}
-    for entry in entries:
-        name = one_line(entry.alert.rule, words.NAME)
-        found[name] = found.get(name, 0) + 1
+    for rule, number in given:
+        name = one_line(rule, words.NAME)
+        found[name] = found.get(name, 0) + number
     return found
 
 
@@ -155,12 +155,12 @@ def _to_do(entries: Sequence[Entry]) -> Iterator[Line]:
         yield Line(_("What to do"), items[:_MOST_RUNBOOKS])
 
 
-def _each(entries: Sequence[Entry]) -> Line:
+def _each(entries: Sequence[Entry], *, total: int = 0) -> Line:
     items = []
     for entry in entries[:MOST_ALERTS]:
         said = {"what": words.happened(entry.alert), "when": words.when(entry.alert.began_at)}
         items.append(Item(f"[{_label(entry)}] {_('%(what)s, since %(when)s') % said}"))
-    left = len(entries) - MOST_ALERTS
+    left = max(total, len(entries)) - len(items)
     more = ngettext("and %(number)s more alert", "and %(number)s more alerts", left)
     return Line(_("Alerts"), [*items, *_more(more, left)])
 

@@ -6,6 +6,7 @@ better than we do. All of it is in the language of the site, ``LANGUAGE_CODE``.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -22,7 +23,7 @@ from ..text import one_line
 from . import addresses, facts, headlines, lines, payload, words
 from .channels.base import Kind, Message
 from .facts import Facts
-from .headlines import Headline
+from .headlines import Headline, Whole
 from .lines import Line
 from .words import Entry
 
@@ -41,48 +42,64 @@ def build(
     channel: str,
     id: str,  # noqa: A002 - it is the message's
     digest: bool = False,
+    whole: Whole | None = None,
 ) -> Message:
     """Return the message of one or more notifications, which have their alerts with them.
 
-    A ``digest`` tells of what was held back. At most six queries, none of which is needed: what cannot be
-    found out is left out. Call it outside of a transaction.
+    A ``digest`` tells of what was held back: of these, or of a ``whole`` of which they are the worst. At most
+    six queries, none of which is needed: what cannot be found out is left out. Call it outside of a
+    transaction.
     """
     # Nobody asks for it: it is for all who are reached by the channel, whatever is spoken in this thread.
     with translation.override(settings.LANGUAGE_CODE):
         entries = _entries(notifications)
         kind = _DIGEST if digest else min((entry.kind for entry in entries), key=_KINDS.index)
-        return _built(entries, notifications, kind, channel, id)
+        if digest and whole is None:
+            counts = dict(Counter(entry.alert.rule for entry in entries))
+            whole = Whole(counts, min(one.made_at for one in notifications))
+        return _built(entries, notifications, kind, channel, id, whole)
 
 
 def _built(
-    entries: Sequence[Entry], notifications: Sequence[Notification], kind: str, channel: str, message: str
+    entries: Sequence[Entry],
+    notifications: Sequence[Notification],
+    kind: str,
+    channel: str,
+    id: str,  # noqa: A002 - as above
+    whole: Whole | None,
 ) -> Message:
     found = Facts() if kind == _DIGEST else _facts(entries)
     severity = _severity(entries)
-    headline, said = _told(entries, found, notifications, kind, severity)
+    headline, said = _told(entries, found, notifications, kind, severity, whole)
+    total = whole.total if whole is not None else len(entries)
     look = addresses.look(entries[0].alert) if len(entries) == 1 else addresses.look_at_all()
-    act = addresses.act(message, channel)
+    act = addresses.act(id, channel)
     label = Alert.State.RESOLVED.label if kind == _OVER else words.severity(severity)
     subject = one_line(f"[{label}] {headline.subject}", MAX_SUBJECT)
-    given = {"id": message, "kind": kind, "severity": severity, "channel": channel, "subject": subject}
+    given = {"id": id, "kind": kind, "severity": severity, "channel": channel, "subject": subject}
     return Message(
-        id=message,
+        id=id,
         kind=cast("Kind", kind),
         severity=severity,
         subject=subject,
         **_written(subject, headline, [*said, *lines.links(entries, look=look, act=act)]),
         look=look,
         act=act,
-        data=payload.of(entries, found, **given, story=headline.story, look=look, act=act),
+        data=payload.of(entries, found, total=total, **given, story=headline.story, look=look, act=act),
     )
 
 
 def _told(
-    entries: Sequence[Entry], found: Facts, notifications: Sequence[Notification], kind: str, severity: str
+    entries: Sequence[Entry],
+    found: Facts,
+    notifications: Sequence[Notification],
+    kind: str,
+    severity: str,
+    whole: Whole | None,
 ) -> tuple[Headline, list[Line]]:
-    if kind == _DIGEST:
-        counts = lines.by_rule(entries)
-        return headlines.of_digest(counts, notifications), _said(lines.of_digest(entries))
+    if whole is not None:
+        shown = Whole(lines.by_rule(whole.counts.items()), whole.since)
+        return headlines.of_digest(shown), _said(lines.of_digest(entries, shown.counts))
     if len(entries) == 1:
         return headlines.of_one(entries[0], severity), _said(lines.of_one(entries[0], found))
     headline = headlines.of_many(entries, kind, severity, notifications[0].group)

@@ -20,15 +20,18 @@ from .words import Entry
 VERSION = 1
 
 
-def of(entries: Sequence[Entry], facts: Facts, **given: object) -> Mapping[str, object]:
-    """Return the data of a message: JSON of bounded size, times in UTC (ISO 8601)."""
+def of(entries: Sequence[Entry], facts: Facts, *, total: int = 0, **given: object) -> Mapping[str, object]:
+    """Return the data of a message: JSON of bounded size, times in UTC (ISO 8601).
+
+    ``total`` is the number of alerts if there are more than entries.
+    """
     hit = facts.hit
     data = {
         "version": VERSION,
         **given,
         "made_at": _time(clock.now()),
         "alerts": [_alert(entry) for entry in entries[:MOST_ALERTS]],
-        "left_out": max(len(entries) - MOST_ALERTS, 0),
+        "left_out": max(total, len(entries)) - len(entries[:MOST_ALERTS]),
         "people": hit.people if hit else None,
         "subjects": hit.subjects if hit else None,
         "at_least": hit.at_least if hit else None,

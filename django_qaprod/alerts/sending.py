@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeAlias, cast
 
-from django.db.models import Q
+from django.db.models import Case, Count, Min, Q, QuerySet, When
 from django.utils.translation import gettext as _
 
 from .. import clock
@@ -24,16 +24,21 @@ from ..store import outbox, silences
 from ..text import one_line
 from . import caps, channels, messages, telling
 from .channels.base import Kind, Message
+from .headlines import Whole
 
 #: How long what is kept back waits until it is looked at again.
 AGAIN = timedelta(seconds=60)
 #: How long ago an alert that was held may have been wrong last, for somebody to be told that it began.
 NEWS_FOR = timedelta(minutes=5)
-#: Notifications that are looked at, and told in one message, at most.
+#: Notifications that are in memory at once. A digest tells of more, and counts them.
 MOST = 500
 _CRITICAL = "critical"
 #: Told although somebody asked for quiet: whoever heard that it began hears that it is over.
 _ALWAYS = frozenset({Notification.Kind.RESOLVED})
+
+
+# Says why one is held, if it is.
+Reason: TypeAlias = Callable[[Notification], str]
 
 
 class Chosen(NamedTuple):
@@ -91,11 +96,14 @@ def choose(lane: str, at: datetime) -> Chosen:
     silenced, inhibited or outside the hours of its route is put off.
     """
     # The worst first: what is critical must not be behind a flood that waits for the next hour.
-    fresh = outbox.fresh(Notification, lane).order_by("alert__rank", "due_at", "pk")
+    # And what is due: neither behind what was put off.
+    later = Case(When(due_at__lte=at, then=0), default=1)
+    fresh = outbox.fresh(Notification, lane).order_by(later, "alert__rank", "due_at", "pk")
     waiting = list(fresh.select_related("alert")[:MOST])
     if not any(one.due_at <= at for one in waiting):
         return Chosen([])
-    free = _not_held(lane, waiting, at)
+    reason = _reasons(lane, at)
+    free = _not_held(waiting, at, reason)
     due = [one for one in free if one.due_at <= at]
     if not due:
         return Chosen([])
@@ -103,8 +111,10 @@ def choose(lane: str, at: datetime) -> Chosen:
     left = caps.left(taker, at, urgent=_is_urgent(due)) if taker else 0
     if left <= 0:
         return Chosen([])
-    if left == 1 and len({one.group for one in free}) > 1:
-        return Chosen([one.pk for one in free], digest=True)
+    more = len(waiting) == MOST
+    if left == 1 and (more or len({one.group for one in free}) > 1):
+        others = _not_held_beyond(waiting, fresh, at, reason) if more else []
+        return Chosen([*(one.pk for one in free), *others], digest=True)
     first = min(due, key=lambda one: (one.alert.rank, one.due_at, one.pk))
     together = [one.pk for one in free if _is_together(one, first)]
     return Chosen(together)
@@ -119,20 +129,30 @@ def _is_together(one: Notification, first: Notification) -> bool:
     return one.group == first.group and (one.kind == over) == (first.kind == over)
 
 
-def _not_held(lane: str, waiting: Sequence[Notification], at: datetime) -> list[Notification]:
+def _reasons(lane: str, at: datetime) -> Reason:
+    """Return what says why one of a channel is held, in words, if it is."""
     quiet = silences.active(at)
     explaining = alerts.explaining(at)
     specs: dict[str, RuleSpec] = {spec.name: spec for spec in known.effective()}
     tried = _tried_again(lane)
-    held = {one.alert_id for one in waiting if one.kind == Notification.Kind.FIRING and one.held}
-    free = []
-    reasons: dict[str, list[int]] = {}
-    for one in waiting:
+    began = outbox.fresh(Notification, lane).filter(kind=Notification.Kind.FIRING).exclude(held="")
+    held = set(began.order_by().values_list("alert_id", flat=True))
+
+    def reason(one: Notification) -> str:
         spec = specs.get(one.alert.rule)
         why = "" if one.kind in _ALWAYS else telling.held(
             one.alert, lane, spec, at, silences=quiet, explaining=explaining
         )  # fmt: skip
-        why = why or _old_news(one, held, at) or _too_soon(one, tried)
+        return why or _old_news(one, held, at) or _too_soon(one, tried)
+
+    return reason
+
+
+def _not_held(waiting: Sequence[Notification], at: datetime, reason: Reason) -> list[Notification]:
+    free = []
+    reasons: dict[str, list[int]] = {}
+    for one in waiting:
+        why = reason(one)
         if not why:
             free.append(one)
         elif one.due_at <= at:
@@ -141,6 +161,19 @@ def _not_held(lane: str, waiting: Sequence[Notification], at: datetime) -> list[
         rows = Notification.objects.using(telemetry_alias()).filter(pk__in=ids)
         outbox.put_off(rows, by=AGAIN, held=why)
     return free
+
+
+def _not_held_beyond(
+    seen: Sequence[Notification], fresh: QuerySet[Notification], at: datetime, reason: Reason
+) -> list[int]:
+    """Return what waits besides what was looked at, and is not held."""
+    known_by = {one.pk for one in seen}
+    left = [pk for pk in fresh.values_list("pk", flat=True) if pk not in known_by]
+    found: list[int] = []
+    for first in range(0, len(left), MOST):
+        rows = fresh.filter(pk__in=left[first : first + MOST]).select_related("alert")
+        found += [one.pk for one in _not_held(list(rows), at, reason)]
+    return found
 
 
 def _old_news(one: Notification, held: Collection[int], at: datetime) -> str:
@@ -167,13 +200,16 @@ def _too_soon(one: Notification, tried: Collection[int]) -> str:
 
 
 def _send(lane: str, message: str, holder: str, *, digest: bool) -> bool:
-    rows = outbox.claimed(Notification, message, holder=holder)
-    rows = list(Notification.objects.using(telemetry_alias()).filter(pk__in=[row.pk for row in rows])
-                .select_related("alert").order_by("alert__rank", "pk"))  # fmt: skip
+    ours = Notification.objects.using(telemetry_alias()).filter(
+        message=message, holder=holder, state=Notification.State.WAITING
+    )
+    rows = list(ours.select_related("alert").order_by("alert__rank", "pk")[: MOST + 1])
     if not rows:
         return False
-    digest = digest or len({row.group for row in rows}) > 1
-    built = _built(rows, lane, message, digest=digest)
+    # It was one before somebody died in mid-send, too.
+    digest = digest or len(rows) > MOST or len({row.group for row in rows}) > 1
+    whole = _whole(ours) if digest else None
+    built = _built(rows[:MOST], lane, message, whole)
     urgent = _is_urgent(rows)
     try:
         via = channels.send(lane, built, is_full=lambda one: caps.left(one, clock.now(), urgent=urgent) <= 0)
@@ -188,22 +224,29 @@ def _send(lane: str, message: str, holder: str, *, digest: bool) -> bool:
     done = outbox.sent(
         Notification, message, holder=holder, via=stood_in, subject=built.subject[:300], held=""
     )
-    _drop_reminders(lane, [row.alert_id for row in rows if row.kind == Notification.Kind.FIRING])
+    _drop_reminders(lane, message)
     return bool(done)
 
 
-def _drop_reminders(lane: str, told: Sequence[int]) -> None:
+def _whole(rows: QuerySet[Notification]) -> Whole:
+    """Return how many alerts by rule a digest is of, and since when."""
+    counted = rows.order_by().values_list("alert__rule").annotate(alerts=Count("alert", distinct=True))
+    first = rows.aggregate(first=Min("made_at"))["first"]
+    return Whole(dict(counted), first or clock.now())
+
+
+def _drop_reminders(lane: str, message: str) -> None:
     """Drop what would remind of alerts that have been told just now, after a night's silence."""
-    rows = Notification.objects.using(telemetry_alias()).filter(
-        lane=lane, alert__in=told, kind=Notification.Kind.REMINDER
-    )
-    if told:
-        outbox.drop(rows, skipping=True, held=_("It was told with that it fires."))
+    rows = Notification.objects.using(telemetry_alias())
+    told = rows.filter(message=message, kind=Notification.Kind.FIRING)
+    reminders = rows.filter(lane=lane, alert__in=told.values("alert"), kind=Notification.Kind.REMINDER)
+    outbox.drop(reminders, skipping=True, held=_("It was told with that it fires."))
 
 
-def _built(rows: Sequence[Notification], lane: str, message: str, *, digest: bool) -> Message:
+def _built(rows: Sequence[Notification], lane: str, message: str, whole: Whole | None) -> Message:
+    digest = whole is not None
     with guard.guard("messages"):
-        return messages.build(rows, channel=lane, id=message, digest=digest)
+        return messages.build(rows, channel=lane, id=message, digest=digest, whole=whole)
     # Whatever cannot be said of it: that it fires is told.
     return Message(
         id=message,

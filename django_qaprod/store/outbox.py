@@ -179,8 +179,9 @@ def _change(rows: QuerySet[Row], *, skipping: bool = False, **changes: object) -
     skips = skipping and features.has_select_for_update_skip_locked
     with transaction.atomic(using=rows.db):
         locked = list(rows.order_by("pk").select_for_update(skip_locked=skips).values_list("pk", flat=True))
-        mine = rows.filter(pk__in=locked) if skips else rows
-        return mine.update(**changes) if locked else 0
+        if skips:
+            rows = rows.model._default_manager.using(rows.db).filter(pk__in=locked)
+        return rows.update(**changes) if locked else 0
 
 
 def _from_now(span: timedelta) -> Combinable:

@@ -190,6 +190,47 @@ def test_the_last_message_of_an_hour_is_a_digest_of_all_that_waits(fire: Fire) -
     assert len(send()) == 1
 
 
+def test_a_digest_is_of_more_than_is_in_memory_at_once(fire: Fire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts and tells all that waits, but for what is held; and what is tried again is the same."""
+    monkeypatch.setattr(sending, "MOST", 6)
+    monkeypatch.setattr(outbox, "_MOST_AT_ONCE", 4)
+    silences.make(who="ada", why="moving", until=clock.now() + timedelta(hours=1), rule="noisy")
+    rows = [fire() for _ in range(3)]
+    noisy = fire("noisy", severity="warning", rank=2)
+    rows += [fire("late", key=str(number), severity="warning", rank=2) for number in range(20)]
+    rows += [fire("minor", key=str(number), severity="info", rank=3, due=25) for number in range(4)]
+    Notification.objects.create(
+        alert=rows[-1].alert, lane="post", kind="reminder", made_at=clock.now(), due_at=clock.now(),
+        group="again",
+    )  # fmt: skip
+    assert len(send()) == 4
+    digest = Post.sent[-1]
+    assert digest.subject == "[warning] 24 alerts were held back: late (20), minor (4)"
+    assert "- late: 20\n- minor: 4" in digest.text
+    assert "and 18 more alerts" in digest.text
+    assert digest.data["left_out"] == 18
+    assert {state(row) for row in rows} == {"sent"}
+    assert (state(noisy), noisy.held) == ("waiting", "Silenced by ada: moving")
+    assert not Notification.objects.filter(kind="reminder", state="waiting").exists()
+    Notification.objects.filter(message=digest.id).update(
+        state="waiting", holder="dead", claimed_until=clock.now() - timedelta(seconds=5)
+    )
+    assert send() == [digest.subject]
+    assert Post.sent[-1].id == digest.id
+
+
+def test_what_is_held_is_not_in_the_way_of_what_is_due(fire: Fire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However grave, and however many they are."""
+    monkeypatch.setattr(sending, "MOST", 5)
+    silences.make(who="ada", why="moving", until=clock.now() + timedelta(hours=1), rule="noisy")
+    for number in range(5):
+        fire("noisy", key=str(number), severity="critical", rank=0)
+    fire("mild", severity="warning", rank=2)
+    assert send() == []
+    assert len(send()) == 1
+    assert "mild" in Post.sent[0].subject
+
+
 def test_what_is_critical_is_told_although_the_hour_is_full(fire: Fire) -> None:
     """Up to as many again."""
     for _ in range(10):
