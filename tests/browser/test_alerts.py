@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from django_qaprod import clock, registry
-from django_qaprod.models import Alert, Rule, Silence
+from django_qaprod.models import Alert, Deploy, Rule, Silence
 from tests.admin import rows
 from tests.browser.policy import PHONE, POLICY
 
@@ -124,6 +124,27 @@ def test_enter_beside_a_reason_does_what_the_reason_is_of(page: Page, alert: Ale
     alert.refresh_from_db()
     assert (alert.state, alert.acknowledged_by) == ("resolved", "")
     assert alert.transitions.latest("pk").why == "mended"
+
+
+def test_changes_that_are_close_together_have_one_label(page: Page, alert: Alert) -> None:
+    """Printed over each other nobody reads them; what stands by itself keeps its name."""
+    page.add_init_script(
+        "window.written = []; const fill = CanvasRenderingContext2D.prototype.fillText;"
+        "CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {"
+        "  window.written.push(text); fill.call(this, text, ...rest); };"
+    )
+    Deploy.objects.all().delete()
+    for number in range(4):
+        at = alert.began_at + timedelta(seconds=number)
+        Deploy.objects.create(release=f"form {number}", at=at, flag=True)
+    Deploy.objects.create(release="r7", at=alert.began_at - timedelta(hours=1))
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(f"/admin/qaprod/alert/{alert.pk}/")
+        page.locator("#qaprod-measure .uplot").wait_for()
+        written = page.evaluate("window.written")
+        assert {"4 changes", "r7"} <= set(written)
+        assert not [text for text in written if "form" in text]
 
 
 def test_several_are_silenced_from_the_list(page: Page, alert: Alert) -> None:

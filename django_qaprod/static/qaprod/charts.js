@@ -67,7 +67,37 @@
         };
     }
 
-    // Deploys: a dashed line with the release beside it.
+    // Marks that are nearer than `gap` have one label. Each stands in the first of three rows in which it covers
+    // no other; nothing where one has no room.
+    function labelled(figure, plot, marks, gap) {
+        const { ctx, bbox } = plot;
+        const groups = [];
+        for (const mark of marks) {
+            const group = groups.at(-1);
+            if (group && mark.x - group.x < gap) {
+                group.number += 1;
+            } else {
+                groups.push({ ...mark, number: 1 });
+            }
+        }
+        const ends = [-Infinity, -Infinity, -Infinity];
+        for (const group of groups) {
+            if (group.number > 1) {
+                group.label = figure.dataset.changes.replace("{n}", counts.format(group.number));
+            }
+            const width = ctx.measureText(group.label).width + 8 * devicePixelRatio;
+            group.right = group.x + width > bbox.left + bbox.width;
+            const start = group.right ? group.x - width : group.x;
+            group.row = ends.findIndex((end) => end <= start);
+            if (group.row < 0) {
+                return null;
+            }
+            ends[group.row] = start + width;
+        }
+        return groups;
+    }
+
+    // Deploys and flags: a dashed line each, with the name beside it, or how many there are.
     function marked(figure, marks) {
         return (plot) => {
             const { ctx, bbox } = plot;
@@ -77,20 +107,27 @@
             ctx.font = `${11 * devicePixelRatio}px sans-serif`;
             ctx.textBaseline = "top";
             ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
-            marks.forEach(({ at, label }, index) => {
-                const x = Math.round(plot.valToPos(at, "x", true));
-                if (x < bbox.left || x > bbox.left + bbox.width) {
-                    return;
-                }
+            const seen = marks
+                .map(({ at, label }) => ({ x: Math.round(plot.valToPos(at, "x", true)), label }))
+                .filter(({ x }) => x >= bbox.left && x <= bbox.left + bbox.width)
+                .sort((one, other) => one.x - other.x);
+            for (const { x } of seen) {
                 ctx.beginPath();
                 ctx.moveTo(x, bbox.top);
                 ctx.lineTo(x, bbox.top + bbox.height);
                 ctx.stroke();
-                const right = x + ctx.measureText(label).width + 8 * devicePixelRatio > bbox.left + bbox.width;
+            }
+            let gap = bbox.width / 25;
+            let groups = labelled(figure, plot, seen, gap);
+            while (groups === null && gap < bbox.width) {
+                gap *= 1.5;
+                groups = labelled(figure, plot, seen, gap);
+            }
+            for (const { x, label, right, row } of groups ?? []) {
                 ctx.textAlign = right ? "right" : "left";
-                const y = bbox.top + (index % 3) * 13 * devicePixelRatio;
+                const y = bbox.top + row * 13 * devicePixelRatio;
                 ctx.fillText(label, x + (right ? -4 : 4) * devicePixelRatio, y);
-            });
+            }
             ctx.restore();
         };
     }
