@@ -13,6 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from .. import clock, registry
+from ..conf import sink_paths
+from ..default_rules import SINK_STANDS
 from ..exceptions import DeclarationError, OverrideError
 from ..models import Alert, Failure, Rule
 from ..queries import alerts, inhibition
@@ -35,6 +37,7 @@ STATES: Mapping[str, Promise] = {
     "pending": gettext_lazy("pending"),
     "silent": gettext_lazy("says nothing"),
     "ok": gettext_lazy("fine"),
+    "idle": gettext_lazy("nothing to watch"),
     "unjudged": gettext_lazy("not judged yet"),
     "off": gettext_lazy("off"),
 }
@@ -243,7 +246,7 @@ def _row(
         more=max(len(verdicts) - 1, 0),
         judged_at=row.judged_at,
         error=row.error,
-        silent=row.silent,
+        silent=_idle(spec) if state == "idle" else row.silent,
         dumb=_never(spec) or (_dumb(spec, row) if state == "silent" else ""),
         changed=[_changed(one) for one in known.overrides.values()],
         alerts=sum(active.values()),
@@ -260,7 +263,15 @@ def _state(spec: RuleSpec, row: Rule, active: Mapping[str, int]) -> str:
         return "firing" if Alert.State.FIRING in active else "pending"
     if row.judged_at is None:
         return "unjudged"
-    return "silent" if row.silent else "ok"
+    if not row.silent:
+        return "ok"
+    return "idle" if _idle(spec) else "silent"
+
+
+def _idle(spec: RuleSpec) -> str:
+    """Return why a rule of ours has nothing to watch, and is right to say nothing."""
+    further = len(sink_paths()) > 1
+    return _("There is no further sink.") if spec.builtin and spec.name == SINK_STANDS and not further else ""
 
 
 def _never(spec: RuleSpec) -> str:

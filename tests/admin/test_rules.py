@@ -18,7 +18,7 @@ from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from django_qaprod import clock, registry
+from django_qaprod import clock, default_rules, registry
 from django_qaprod.admin import backtests
 from django_qaprod.admin.rule_forms import NumberField
 from django_qaprod.conf import telemetry_alias
@@ -333,6 +333,24 @@ def test_a_number_is_taken_as_it_is_shown_and_a_share_in_percent(client_of_boss:
     assert field.clean("0,125") == 0.125
     with pytest.raises(ValidationError):
         field.clean("2.125")
+
+
+def test_a_rule_of_ours_with_nothing_to_watch_is_no_warning(client_of_boss: Client, settings: Any) -> None:
+    """A site whose only sink is the database has none that could take nothing."""
+    silent = "Nothing was read in the last 1 min."
+    days = clock.now() - timedelta(days=3)
+    for name in (default_rules.SINK_STANDS, default_rules.WORKER_LATE):
+        registry.register_rule(next(rule for rule in default_rules.rules() if rule.name == name))
+        rows.judged(name, verdicts=[], silent=silent, silent_since=days)
+
+    def listed() -> dict[str, tuple[str, str, bool]]:
+        page = client_of_boss.get(LIST).context["page"]
+        return {row.spec.name: (row.state, row.silent, bool(row.dumb)) for row in page.rows}
+
+    assert listed()[default_rules.SINK_STANDS] == ("idle", "There is no further sink.", False)
+    assert listed()[default_rules.WORKER_LATE] == ("silent", silent, True)
+    settings.QAPROD = {**settings.QAPROD, "STATSD": {"host": "127.0.0.1"}}
+    assert listed()[default_rules.SINK_STANDS] == ("silent", silent, True)
 
 
 def test_what_is_refused_is_said_where_the_form_leads_to(client_of_boss: Client) -> None:
