@@ -11,7 +11,7 @@ from functools import cache
 from itertools import pairwise
 
 from django.utils.formats import get_format
-from django.utils.translation import get_language, gettext_noop, ngettext
+from django.utils.translation import get_language, gettext_noop, ngettext, pgettext
 from django.utils.translation import gettext as _
 
 from .. import metrics, registry
@@ -41,6 +41,19 @@ def span(seconds: float) -> str:
         if count:
             parts.append(_(unit) % {"count": count})
     return " ".join(parts) or _("%(count)s s") % {"count": 0}
+
+
+def lately(seconds: float) -> str:
+    """Return a length of time as it is said after "in the last": ``hour``, not ``1 h``; ``5 min``."""
+    match round(seconds):
+        case 60:
+            return pgettext("in the last", "minute")
+        case 3600:
+            return pgettext("in the last", "hour")
+        case 86400:
+            return pgettext("in the last", "day")
+        case _:
+            return span(seconds)
 
 
 def number(value: float) -> str:

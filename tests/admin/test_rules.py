@@ -337,7 +337,7 @@ def test_a_number_is_taken_as_it_is_shown_and_a_share_in_percent(client_of_boss:
 
 def test_a_rule_of_ours_with_nothing_to_watch_is_no_warning(client_of_boss: Client, settings: Any) -> None:
     """A site whose only sink is the database has none that could take nothing."""
-    silent = "Nothing was read in the last 1 min."
+    silent = "Nothing was read in the last minute."
     days = clock.now() - timedelta(days=3)
     for name in (default_rules.SINK_STANDS, default_rules.WORKER_LATE):
         registry.register_rule(next(rule for rule in default_rules.rules() if rule.name == name))

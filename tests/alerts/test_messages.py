@@ -278,7 +278,7 @@ def test_failures_of_one_error_are_told_apart_by_their_places() -> None:
     """What was degraded and on which route; the function where neither is known."""
     for number, place in enumerate(({"name": "recommended", "route": "jobs/"}, {"route": "apply/"}, {})):
         rows.failure(
-            number, count=9 - number, error_type="host.SessionStoreError", message="", culprit="jobs.tasks.send",
+            number, count=9 - number, error_type="SessionStoreError", message="", culprit="jobs.tasks.send",
             first_seen=NOW - timedelta(minutes=9), last_seen=NOW, **place,
         )  # fmt: skip
     named = line(one(), "Failures that are new since then")

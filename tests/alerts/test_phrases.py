@@ -24,6 +24,14 @@ def test_a_span_has_its_two_largest_units(seconds: float, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(60, "minute"), (3599.8, "hour"), (86400, "day"), (300, "5 min"), (3660, "1 h 1 min"), (172800, "2 d")],
+)
+def test_nobody_says_in_the_last_one_hour(seconds: float, said: str) -> None:
+    assert phrases.lately(seconds) == said
+
+
+@pytest.mark.parametrize(
     ("value", "said"),
     [
         (0, "0"), (12, "12"), (1234, "1,234"), (3.4, "3.4"), (3.04, "3"), (99.96, "100"), (0.052, "0.052"),

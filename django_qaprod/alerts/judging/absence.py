@@ -23,7 +23,7 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
         return Judgement(silent=_("It has no data: it has never happened."))
     last = sight.last(rule.of, start - max(7 * 86400.0, 4 * window))
     none = _("none in the last %(window)s of its hours") if rule.hours else _("none in the last %(window)s")
-    words = none % {"window": phrases.span(window)}
+    words = none % {"window": phrases.lately(window)}
     if last is not None:
         ago = _("%(none)s; the last one %(span)s ago")
         words = ago % {"none": words, "span": phrases.span(sight.now - last)}

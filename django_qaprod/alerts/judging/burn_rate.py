@@ -76,7 +76,7 @@ def _verdict(rule: RuleSpec, looks: _Looks, key: str, windows: Windows) -> Verdi
         "allowed": phrases.share(allowed),
         "period": phrases.span(period),
         "share": phrases.share(short),
-        "window": phrases.span(windows.short),
+        "window": phrases.lately(windows.short),
     }
     usual = _("%(allowed)s is allowed in %(period)s") % said
     if short / allowed < limit:
@@ -84,7 +84,7 @@ def _verdict(rule: RuleSpec, looks: _Looks, key: str, windows: Windows) -> Verdi
         return Verdict(key, wrong=False, value=short / allowed, words=words, limit=limit, usual=usual)
     long = looks.share(windows.long, key)
     times = min(long, short) / allowed
-    said["more"], said["longer"] = phrases.share(long), phrases.span(windows.long)
+    said["more"], said["longer"] = phrases.share(long), phrases.lately(windows.long)
     said["times"] = phrases.number(times)
     words = _(
         "%(more)s in the last %(longer)s, %(share)s in the last %(window)s: "

@@ -202,7 +202,7 @@ def _verdict(key: str, rule: RuleSpec, span: _Span, now: float, seen: _Seen) -> 
         if look.kind == "deploy"
         else _("%(number)s in the last %(span)s")
     )
-    words %= {"number": phrases.number(look.counted), "span": phrases.span(now - look.start)}
+    words %= {"number": phrases.number(look.counted), "span": phrases.lately(now - look.start)}
     usually, since = _usual(look), None
     if seen.wrong:
         usually = _how_often(rule, look, usually)

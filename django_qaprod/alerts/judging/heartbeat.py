@@ -59,7 +59,11 @@ class _Due(NamedTuple):
 
 def _by_interval(rule: RuleSpec, now: float) -> _Due:
     every, grace = rule.numbers["every"], rule.numbers["grace"]
-    said = {"window": phrases.span(every + grace), "every": phrases.span(every), "grace": phrases.span(grace)}
+    said = {
+        "window": phrases.lately(every + grace),
+        "every": phrases.span(every),
+        "grace": phrases.span(grace),
+    }
     usual = (
         _("it runs every %(every)s and takes %(grace)s at most") if grace else _("it runs every %(every)s")
     )

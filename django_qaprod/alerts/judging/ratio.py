@@ -22,7 +22,7 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
     if total < least:
         words = _("%(number)s in the last %(window)s; it is judged from %(least)s on.") % {
             "number": phrases.number(total),
-            "window": phrases.span(window),
+            "window": phrases.lately(window),
             "least": phrases.number(least),
         }
         return Judgement(silent=words, few=True)
@@ -42,7 +42,7 @@ def _verdict(rule: RuleSpec, key: str, of: float, per: float) -> Verdict:
         "of": phrases.number(of),
         "per": phrases.number(per),
         "share": phrases.share(value),
-        "window": phrases.span(rule.numbers["window"]),
+        "window": phrases.lately(rule.numbers["window"]),
     }
     usual = _("the limit is %(limit)s") if above else _("at least %(limit)s is expected")
     return Verdict(

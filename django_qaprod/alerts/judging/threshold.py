@@ -95,10 +95,11 @@ def _worst(row: Sequence[float], pieces: int, start: float, step: float) -> _Wor
 def _too_many(rule: RuleSpec, sight: Sight, key: str, worst: _Worst) -> Verdict:
     window, limit = rule.numbers["window"], rule.numbers["at_least"]
     wrong = worst.times >= max(limit, rule.numbers.get("min_count", 0.0))
-    said = {"number": phrases.number(worst.times), "window": phrases.span(window)}
+    said = {"number": phrases.number(worst.times), "window": phrases.lately(window)}
     words = _("%(number)s in the last %(window)s")
     if worst.first is not None and sight.now - worst.first > window + _STEP:
         words = _("%(number)s within %(window)s, %(span)s ago")
+        said["window"] = phrases.span(window)
         said["span"] = phrases.span(sight.now - worst.last) if worst.last is not None else ""
     return Verdict(
         key=key,
@@ -157,7 +158,7 @@ def _unknown(rule: RuleSpec, sight: Sight, start: float) -> str:
 
 def _too_few(rule: RuleSpec, key: str, count: float) -> Verdict:
     limit = rule.numbers["at_most"]
-    said = {"number": phrases.number(count), "window": phrases.span(rule.numbers["window"])}
+    said = {"number": phrases.number(count), "window": phrases.lately(rule.numbers["window"])}
     return Verdict(
         key=key,
         wrong=count <= limit,
@@ -175,7 +176,7 @@ def _reading(rule: RuleSpec, sight: Sight) -> Judgement:
     known = {key: value for key, value in read.items() if value is not None}
     if not known:
         words = _("Nothing was read in the last %(window)s.")
-        return Judgement(silent=words % {"window": phrases.span(window)})
+        return Judgement(silent=words % {"window": phrases.lately(window)})
     if not rule.by:
         return Judgement(tuple(_level(rule, ALL, value) for value in known.values()))
     verdicts = tuple(_level(rule, key, value) for key, value in keys.named(known).items())
@@ -189,7 +190,7 @@ def _level(rule: RuleSpec, key: str, value: float) -> Verdict:
     limit = rule.numbers["at_least" if high else "at_most"]
     said = {
         "reading": phrases.reading(value, rule.of),
-        "window": phrases.span(rule.numbers["window"]),
+        "window": phrases.lately(rule.numbers["window"]),
         "limit": phrases.reading(limit, rule.of),
     }
     usual = _("the limit is %(limit)s") if high else _("more than %(limit)s is expected")

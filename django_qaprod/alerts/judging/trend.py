@@ -73,7 +73,7 @@ def judge(rule: RuleSpec, sight: Sight, /) -> Judgement:
         if known.points:
             verdicts.append(_verdict(key, rule, known, sight))
     if not verdicts:
-        return Judgement(silent=_("It was not read in the last %(span)s.") % {"span": phrases.span(window)})
+        return Judgement(silent=_("It was not read in the last %(span)s.") % {"span": phrases.lately(window)})
     return Judgement(tuple(verdicts))
 
 

@@ -93,7 +93,7 @@ def test_it_burns_when_a_long_window_and_its_short_one_say_so(
 def test_it_says_how_fast_and_how_long_the_budget_lasts() -> None:
     """Two per cent of errors for an hour are a 36th of the budget of 30 days."""
     found = burning(Traffic((HOUR, 0.02)))
-    assert found.words == "2% in the last 1 h, 2% in the last 5 min: 20 times as fast as is allowed"
+    assert found.words == "2% in the last hour, 2% in the last 5 min: 20 times as fast as is allowed"
     assert found.usual == "0.1% is allowed in 30 d; 2.8% of that is used, gone in 1 d 11 h at this pace"
     assert found.value == pytest.approx(20)
 

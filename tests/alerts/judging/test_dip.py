@@ -268,7 +268,7 @@ def test_a_window_that_is_given_is_the_only_one() -> None:
     """Of an hour: three quarters without any are no such window."""
     verdict = _whole(_judged(_every(60, until=NOON - 60), _rule(window=HOUR)))
     assert not verdict.wrong
-    assert "in the last 1 h" in verdict.words
+    assert "in the last hour" in verdict.words
     assert _whole(_judged(_every(60, until=NOON - HOUR), _rule(window=HOUR))).wrong
 
 

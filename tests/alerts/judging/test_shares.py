@@ -36,7 +36,7 @@ def test_a_share_above_its_limit_is_wrong() -> None:
         ALL,
         wrong=True,
         value=0.3,
-        words="12 of 40 (30%) in the last 1 h",
+        words="12 of 40 (30%) in the last hour",
         limit=0.05,
         usual="the limit is 5%",
     )
@@ -51,7 +51,7 @@ def test_a_share_below_its_limit_is_wrong() -> None:
 
 def test_three_requests_in_the_night_are_no_error_rate() -> None:
     found = shared(counted(1, 3), above=0.05)
-    assert found == Judgement(silent="3 in the last 1 h; it is judged from 20 on.", few=True)
+    assert found == Judgement(silent="3 in the last hour; it is judged from 20 on.", few=True)
     assert shared(counted(0, 0), above=0.05, min_count=0).silent
 
 
@@ -64,7 +64,7 @@ def test_the_route_that_fails_is_told_and_one_that_is_rare_is_not_judged() -> No
 def test_when_all_routes_fail_it_is_one_alert() -> None:
     pairs = counted(30, 40, "apply"), counted(200, 400, "home")
     (found,) = shared(*pairs, above=0.05, by="route").verdicts
-    assert (found.key, found.wrong, found.words) == (ALL, True, "230 of 440 (52.3%) in the last 1 h")
+    assert (found.key, found.wrong, found.words) == (ALL, True, "230 of 440 (52.3%) in the last hour")
 
 
 def compared(sent: list[Any], taken: list[Any], **options: Any) -> Judgement:

@@ -168,7 +168,7 @@ class TestTooFew:
 
     def test_so_few_are_wrong(self) -> None:
         found = judged(FakeSight({ERRORS: [*self.DAYS, NOON - 60, NOON - 90]}), **self.OPTIONS)[ALL]
-        assert (found.wrong, found.value, found.words) == (True, 2, "2 in the last 1 h")
+        assert (found.wrong, found.value, found.words) == (True, 2, "2 in the last hour")
         assert found.usual == "more than 2 are expected"
 
     def test_more_are_right(self) -> None:
