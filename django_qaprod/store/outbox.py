@@ -11,7 +11,7 @@ receiver that knows the id sees that it is the same message.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TypeVar
 
@@ -37,6 +37,7 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=30)
 _WAITING = Outgoing.State.WAITING
 # Rows that are named in one statement.
 _MOST_AT_ONCE = 500
+_NOBODY: Mapping[str, object] = {"holder": "", "claimed_until": None}
 
 
 def lanes(model: type[Row], *, using: str | None = None) -> list[str]:
@@ -83,7 +84,7 @@ def claim_again(
         if tries < MOST_TRIES:
             return message if _take(wanted, holder) else ""
         words = "Whoever sent it has died each time."
-        _change(wanted, state=Outgoing.State.FAILED, holder="", claimed_until=None, error=words)
+        _change(wanted, {"state": Outgoing.State.FAILED, "error": words, **_NOBODY})
 
 
 def claimed(model: type[Row], message: str, *, holder: str, using: str | None = None) -> list[Row]:
@@ -94,9 +95,8 @@ def claimed(model: type[Row], message: str, *, holder: str, using: str | None = 
 def sent(model: type[Row], message: str, *, holder: str, using: str | None = None, **more: object) -> int:
     """Mark the rows of a message as sent; ``more`` are further columns. Return how many were ours."""
     rows = _ours(model, message, holder, using)
-    return _change(
-        rows, state=Outgoing.State.SENT, sent_at=clock.now(), holder="", claimed_until=None, error="", **more
-    )
+    changes = {"state": Outgoing.State.SENT, "sent_at": clock.now(), "error": "", **_NOBODY, **more}
+    return _change(rows, changes)
 
 
 def failed(
@@ -118,22 +118,22 @@ def failed(
     """
     rows = _ours(model, message, holder, using)
     tries = rows.values_list("tries", flat=True).first() or 1
-    words = clean(error, limit(model, "error"))
-    free = {"holder": "", "claimed_until": None, "error": words}
+    free = {"error": clean(error, limit(model, "error")), **_NOBODY}
     if for_good or (counted and not unsent and tries >= MOST_TRIES):
-        return _change(rows, state=Outgoing.State.FAILED, **free)
+        return _change(rows, {"state": Outgoing.State.FAILED, **free})
     if unsent:
         again = {} if tries > 1 else {"message": ""}
-        return _change(rows, due_at=_from_now(FIRST_PAUSE), tries=tries - 1, **again, **free)
+        return _change(rows, {"due_at": _from_now(FIRST_PAUSE), "tries": tries - 1, **again, **free})
     if not counted:
-        return _change(rows, due_at=_from_now(FIRST_PAUSE), tries=max(tries - 1, 1), **free)
+        return _change(rows, {"due_at": _from_now(FIRST_PAUSE), "tries": max(tries - 1, 1), **free})
     pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)
-    return _change(rows, due_at=_from_now(pause), **free)
+    return _change(rows, {"due_at": _from_now(pause), **free})
 
 
 def put_off(rows: QuerySet[Row], *, by: timedelta, **more: object) -> int:
     """Have rows wait longer that nobody has claimed, nor holds at this moment; some hundreds at most."""
-    return _change(rows.filter(state=_WAITING, message=""), skipping=True, due_at=_from_now(by), **more)
+    free = rows.filter(state=_WAITING, message="")
+    return _change(free, {"due_at": _from_now(by), **more}, skipping=True)
 
 
 def drop(rows: QuerySet[Row], *, skipping: bool = False, **more: object) -> int:
@@ -142,7 +142,7 @@ def drop(rows: QuerySet[Row], *, skipping: bool = False, **more: object) -> int:
     ``skipping`` leaves out what somebody holds at this moment: for all who do not hold the alert itself.
     """
     free = rows.filter(state=_WAITING, message="")
-    return _change(free, skipping=skipping, state=Outgoing.State.DROPPED, **more)
+    return _change(free, {"state": Outgoing.State.DROPPED, **more}, skipping=skipping)
 
 
 def _due(model: type[Row], using: str | None) -> QuerySet[Row]:
@@ -161,12 +161,11 @@ def _ours(model: type[Row], message: str, holder: str, using: str | None) -> Que
 
 
 def _take(rows: QuerySet[Row], holder: str, *, skipping: bool = False, **more: object) -> int:
-    return _change(
-        rows, skipping=skipping, holder=holder, claimed_until=_from_now(TTL), tries=F("tries") + 1, **more
-    )
+    changes = {"holder": holder, "claimed_until": _from_now(TTL), "tries": F("tries") + 1, **more}
+    return _change(rows, changes, skipping=skipping)
 
 
-def _change(rows: QuerySet[Row], *, skipping: bool = False, **changes: object) -> int:
+def _change(rows: QuerySet[Row], changes: Mapping[str, object], *, skipping: bool = False) -> int:
     """Change rows, locked by their keys' order first: no two who change some of the same wait for each other.
 
     A person's act holds rows of one alert after another, in whatever order of these. So all others change
