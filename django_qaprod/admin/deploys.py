@@ -52,9 +52,9 @@ class DeployAdmin(CarefulList):
         return format_html("<bdi>{}</bdi>{}", words.cut(deploy.release, 100), flag)
 
     @admin.display(description=_("live or changed"), ordering="at")
-    def shown_at(self, deploy: Deploy) -> str:
+    def shown_at(self, deploy: Deploy) -> SafeString:
         """Return when it went live, or was changed."""
-        return exactly(deploy.at)
+        return format_html("<span>{}</span>", exactly(deploy.at))
 
     @admin.display(description=_("note"))
     def shown_note(self, deploy: Deploy) -> SafeString:

@@ -75,7 +75,15 @@ def test_every_page_keeps_to_the_policy_and_to_the_width_of_a_phone(page: Page, 
 def test_on_a_phone_rows_are_read_without_scrolling_sideways(page: Page, alert: Alert) -> None:
     """They stand as blocks; the few tables that do not are shaded where they go on."""
     page.set_viewport_size(PHONE)
-    for address in ("alert/", "failure/", "silence/?when=all", "notification/", "rule/", "channel/"):
+    for address in (
+        "alert/",
+        "failure/",
+        "silence/?when=all",
+        "notification/",
+        "rule/",
+        "channel/",
+        "deploy/",
+    ):
         page.goto(f"/admin/qaprod/{address}")
         found = page.locator(".results, .qaprod-scroll").first
         assert found.evaluate("list => list.scrollWidth - list.clientWidth") <= 0, address
