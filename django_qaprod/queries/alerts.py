@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Count, Q
+from django.db.models import BooleanField, Count, ExpressionWrapper, Q
 
 from ..models import Alert, JobRun, Notification, Rule
 
@@ -80,8 +80,9 @@ def explaining(at: datetime) -> dict[str, datetime]:
     fires = Q(state=states.FIRING) & (lately | unsure)
     over = Q(state=states.RESOLVED, resolved_at__gt=at - EXPLAINS_FOR) & lately
     rows = Alert.objects.filter(fires | over, wrong_at__gt=at - BELIEVED_FOR).order_by()
+    rows = rows.annotate(unsure=ExpressionWrapper(unsure, output_field=BooleanField()))
     found: dict[str, datetime] = {}
-    for rule, wrong_at, is_unsure in rows.values_list("rule", "wrong_at", unsure):
+    for rule, wrong_at, is_unsure in rows.values_list("rule", "wrong_at", "unsure"):
         until = at if is_unsure else wrong_at + SEEN_WITHIN
         found[rule] = max(until, found.get(rule, until))
     return found
