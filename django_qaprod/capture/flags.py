@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import deque
 from decimal import Decimal
-from functools import partial
 from time import monotonic, time
 from typing import Any, Final
 
@@ -63,7 +62,9 @@ def _mark(instance: Model, note: str, using: str) -> None:
     if not _admitted():
         guard.dropped("flags")
         return
-    transaction.on_commit(partial(_submit, _name_of(instance), note), using=using, robust=True)
+    name = _name_of(instance)
+    # No ``partial``: should it fail, Django up to 6.0 asks for its ``__qualname__``.
+    transaction.on_commit(lambda: _submit(name, note), using=using, robust=True)
 
 
 def _admitted() -> bool:

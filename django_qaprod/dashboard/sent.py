@@ -68,7 +68,7 @@ class Sent:
 
 def shown(submission: Submission, *, version: int, known: Mapping[str, Known]) -> Sent:
     """Return what was sent, for people; ``known`` is what the form says of its fields, by their names."""
-    names = {name for name, _value in submission.fields}
+    names = {name for name, _sent in submission.fields}
     withheld = [name for name in submission.withheld if name not in names]
     return Sent(
         version=version,
