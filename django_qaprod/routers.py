@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig
-from django.conf import settings as django_settings
 from django.db import connections, router
 from django.db.models import Model
 
@@ -22,7 +21,6 @@ _BUSINESS_FACTS = frozenset(
     {"event", "eventkey", "journeypage", "rescuedsubmission", "submissionact", "submissionversion"}
 )
 _MEMORY = ":memory:"
-_ROUTER = "django_qaprod.routers.TelemetryRouter"
 
 
 class TelemetryRouter:
@@ -49,10 +47,6 @@ def install() -> None:
     """Register the router, and on SQLite the telemetry's own file. Touches no database."""
     if conf.settings().database is None:
         _register_sqlite_file()
-    given = django_settings.DATABASE_ROUTERS
-    if _ROUTER not in given:
-        # In the settings, for a test that overrides them makes all routers anew when it ends.
-        django_settings.DATABASE_ROUTERS = [_ROUTER, *given]
     if not any(isinstance(known, TelemetryRouter) for known in router.routers):
         router.routers.insert(0, TelemetryRouter())
 

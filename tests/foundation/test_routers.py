@@ -10,11 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import router
-from django.test import override_settings
-
-from django_qaprod import conf
-from django_qaprod.models import Failure
 
 ROOT = Path(__file__).parents[2]
 SQLITE = "django.db.backends.sqlite3"
@@ -148,11 +143,3 @@ def test_a_database_that_the_host_calls_qaprod_is_left_as_it_is(tmp_path: Path) 
     assert answer["name"] == str(tmp_path / "b")
     assert homes(answer) == ({"default"}, {"qaprod"})
     assert "auth_user" in answer["tables"]["qaprod"] or answer["migrate"]["qaprod"]["User"]
-
-
-def test_after_a_test_of_the_host_s_that_overrides_routers_ours_is_there_again() -> None:
-    """Else all that follows in that process would write to the host's database, and read from ours."""
-    before = router.db_for_write(Failure)
-    with override_settings(DATABASE_ROUTERS=[]):
-        pass
-    assert router.db_for_write(Failure) == before == conf.telemetry_alias()
