@@ -17,6 +17,7 @@ from django.core import checks as django_checks
 from django.core.checks import CheckMessage
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from django.db import router
 from django.test import override_settings
 from pytest_django import Settings
 
@@ -87,6 +88,8 @@ def _well(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(setup.tempfile, "gettempdir", lambda: "/nowhere")
     # Not by ``settings``, which warns of connections that are made already.
     monkeypatch.setattr(django_settings, "DATABASES", {"default": POSTGRESQL})
+    # Whoever overrides the routers' setting gets all routers anew, and loses ours: this gives them back.
+    monkeypatch.setattr(router, "routers", router.routers)
     settings.MIDDLEWARE = [MIDDLEWARE, "django.middleware.common.CommonMiddleware"]
     mail = {"email": ["ada@example.org"]}
     settings.QAPROD = {
