@@ -27,6 +27,8 @@ from ..text import one_line
 MOST_AN_HOUR: Final = 100
 
 _MOST_NAME, _MOST_NOTE = 100, 500
+# What of a row is said: no texts, which may say whom it is for.
+_SAID = (bool, int, float, Decimal)
 _HOUR = 3600.0
 
 # When the last ones were made, by ``monotonic``.
@@ -121,9 +123,6 @@ def _settings_of(instance: Model) -> str:
     }
     said = (f"{name} {_word(value)}" for name, value in values.items() if isinstance(value, _SAID))
     return one_line(", ".join(said), _MOST_NOTE)
-
-
-_SAID = (bool, int, float, Decimal)
 
 
 def _word(value: Any) -> str:
